@@ -1,0 +1,124 @@
+"""PostgreSQL that may be asleep, or drop a connection, at any time."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, TypeVar
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
+from tenacity.wait import wait_random_exponential
+
+from wakee_common.errors import ConfigurationError, UnavailableError
+from wakee_common.settings import DatabaseSettings
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+TRANSIENT = (psycopg2.OperationalError, psycopg2.InterfaceError)
+WRONG_SETTINGS = ("password authentication failed", "does not exist", "no pg_hba.conf entry")
+TRANSACTION_TRIES = 4
+
+
+class _TransientError(Exception):
+    """Wraps a transient driver error while it may still be retried."""
+
+
+def connect(settings: DatabaseSettings) -> Connection:
+    """Open a connection, waiting for a sleeping database up to `settings.wake_up_seconds`.
+
+    Raises:
+        ConfigurationError: wrong user, password or database: waiting would not help.
+        UnavailableError: no connection within the time.
+    """
+    retrying = Retrying(
+        retry=retry_if_exception_type(_TransientError),
+        wait=wait_random_exponential(multiplier=0.3, max=5),
+        stop=stop_after_delay(settings.wake_up_seconds),
+        before_sleep=_log_retry,
+        reraise=True,
+    )
+    try:
+        return retrying(_connect_once, settings)
+    except _TransientError as error:
+        raise UnavailableError(f"no database connection after {settings.wake_up_seconds:g} s: {error}") from error
+
+
+def _connect_once(settings: DatabaseSettings) -> Connection:
+    try:
+        return psycopg2.connect(
+            settings.url.get_secret_value(),
+            connect_timeout=10,
+            keepalives_idle=30,
+            keepalives_interval=10,
+            keepalives_count=3,
+            application_name="wakee",
+        )
+    except psycopg2.OperationalError as error:
+        cause = " ".join(str(error).split())
+        if any(text in cause for text in WRONG_SETTINGS):
+            raise ConfigurationError(f"the database refuses us: {cause}: check NEON_DATABASE_URL") from error
+        raise _TransientError(cause) from error
+
+
+@contextlib.contextmanager
+def reading(settings: DatabaseSettings) -> Iterator[Connection]:
+    """A connection in one read-only, repeatable-read transaction: all its queries see the same rows."""
+    connection = connect(settings)
+    try:
+        connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        yield connection
+    except TRANSIENT as error:
+        raise UnavailableError(f"the database dropped us: {' '.join(str(error).split())}") from error
+    finally:
+        connection.close()
+
+
+def transact(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T:
+    """Run `work` in one transaction and commit; run it again, whole, when the connection drops.
+
+    A drop during commit leaves open whether it took effect, so `work` must be idempotent (upserts).
+
+    Raises:
+        UnavailableError: the connection kept dropping.
+    """
+    retrying = Retrying(
+        retry=retry_if_exception_type(_TransientError),
+        wait=wait_random_exponential(multiplier=0.5, max=5),
+        stop=stop_after_attempt(TRANSACTION_TRIES),
+        before_sleep=_log_retry,
+        reraise=True,
+    )
+    try:
+        return retrying(_transact_once, settings, work)
+    except _TransientError as error:
+        raise UnavailableError(f"the database dropped {TRANSACTION_TRIES} transactions: {error}") from error
+
+
+def _transact_once(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T:
+    connection = connect(settings)
+    try:
+        with connection, connection.cursor() as cursor:
+            return work(cursor)
+    except TRANSIENT as error:
+        raise _TransientError(" ".join(str(error).split())) from error
+    finally:
+        with contextlib.suppress(*TRANSIENT):
+            connection.close()
+
+
+def copy_csv(connection: Connection, query: sql.Composable, sink: BinaryIO) -> None:
+    """Stream a query's rows as CSV without a header (`COPY ... TO STDOUT`); NULL is an empty, unquoted field."""
+    with connection.cursor() as cursor:
+        statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(query)
+        cursor.copy_expert(statement.as_string(cursor), sink, size=1 << 16)
+
+
+def _log_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    pause = state.next_action.sleep if state.next_action else 0
+    logger.warning("database: %s; trying again in %.1f s", error, pause)

@@ -1,0 +1,33 @@
+"""The few ways in which a stage fails. Raised where the cause is known, caught once, in the runner."""
+
+from typing import ClassVar
+
+
+class WakeeError(Exception):
+    """A failure whose message is one line that an operator can act on.
+
+    Attributes:
+        exit_code: 1 when a retry may help, 2 when it will not.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+
+class UnavailableError(WakeeError):
+    """A service is down, slow or refuses for now; a retry may help."""
+
+
+class InterruptedStageError(WakeeError):
+    """The pod was told to stop (SIGTERM) before the stage was done; a retry may help."""
+
+
+class ConfigurationError(WakeeError):
+    """A setting is missing or wrong; a retry will not help."""
+
+    exit_code = 2
+
+
+class BadInputError(WakeeError):
+    """The input data cannot be used; a retry will not help."""
+
+    exit_code = 2

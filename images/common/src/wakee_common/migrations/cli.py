@@ -1,0 +1,76 @@
+"""`wakee-db`: bring the database's schema to the version that the stages expect."""
+
+from pathlib import Path
+
+import typer
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import NullPool
+
+from wakee_common.database import connect
+from wakee_common.errors import WakeeError
+from wakee_common.logs import configure_logging, redact
+from wakee_common.settings import DatabaseSettings, load
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
+
+ONE_MIGRATION_AT_A_TIME = 7_215_001
+"""Key of the advisory lock that keeps two Jobs from migrating at once."""
+
+
+@app.command()
+def upgrade(revision: str = typer.Argument("head", help="Where to stop; the newest by default.")) -> None:
+    """Create what is missing and adopt what is there. Safe to run again; drops and renames nothing."""
+    configure_logging()
+    try:
+        before, after = upgrade_database(load(DatabaseSettings), revision)
+    except WakeeError as error:
+        typer.echo(f"error: {redact(str(error))}", err=True)
+        raise typer.Exit(error.exit_code) from None
+    typer.echo(f"schema: {before or 'unmanaged'} -> {after}" if before != after else f"schema: already at {after}")
+
+
+@app.command()
+def current() -> None:
+    """Print the schema's version, and the newest one known to this image."""
+    typer.echo(f"current {current_revision(load(DatabaseSettings)) or 'unmanaged'}, newest {head_revision()}")
+
+
+def upgrade_database(settings: DatabaseSettings, revision: str = "head") -> tuple[str | None, str | None]:
+    """Migrate in one transaction; returns the revisions before and after."""
+    with _engine(settings).begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ONE_MIGRATION_AT_A_TIME})
+        before = _revision(connection)
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        return before, _revision(connection)
+
+
+def current_revision(settings: DatabaseSettings) -> str | None:
+    """The revision that the database is at; None when no migration ever ran."""
+    with _engine(settings).connect() as connection:
+        return _revision(connection)
+
+
+def head_revision() -> str | None:
+    """The newest revision known to this image."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _engine(settings: DatabaseSettings) -> Engine:
+    return create_engine("postgresql+psycopg2://", creator=lambda: connect(settings), poolclass=NullPool)
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    return config
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()

@@ -1,0 +1,52 @@
+"""Columns for what the drift pipeline knows and whence it came; an index for the window; one production model."""
+
+from alembic import op
+
+from wakee_common.emotions import EMOTIONS
+
+revision = "0002"
+down_revision = "0001"
+
+DRIFT_COLUMNS = {
+    **{f"rmse_{emotion}": "double precision" for emotion in EMOTIONS},
+    **{f"bias_{emotion}": "double precision" for emotion in EMOTIONS},
+    "drift_score_low": "double precision",
+    "drift_score_high": "double precision",
+    "num_excluded": "integer",
+    "window_start": "timestamp",
+    "window_end": "timestamp",
+    "report_uri": "varchar(500)",
+    "dag_id": "varchar(250)",
+    "run_id": "varchar(250)",
+    "image": "varchar(300)",
+    "git_commit": "varchar(40)",
+}
+
+MODEL_COLUMNS = {
+    "lineage": "jsonb",
+    "hf_commit": "varchar(64)",
+    "dataset_id": "varchar(64)",
+    "run_id": "varchar(250)",
+}
+
+# A table may have been adopted with several production rows: the one deployed last stays.
+DEMOTE_ALL_BUT_THE_NEWEST = """
+UPDATE model_versions SET is_production = false, updated_at = now()
+WHERE is_production AND id <> (
+    SELECT id FROM model_versions WHERE is_production
+    ORDER BY deployed_at DESC NULLS LAST, id DESC LIMIT 1
+)"""
+
+
+def upgrade() -> None:
+    for table, columns in (("drift_reports", DRIFT_COLUMNS), ("model_versions", MODEL_COLUMNS)):
+        for name, kind in columns.items():
+            op.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {name} {kind}")
+    op.execute(
+        "CREATE INDEX IF NOT EXISTS emotion_labels_validated_at ON emotion_labels (timestamp) WHERE is_validated"
+    )
+    op.execute(DEMOTE_ALL_BUT_THE_NEWEST)
+    op.execute(
+        "CREATE UNIQUE INDEX IF NOT EXISTS model_versions_one_production"
+        " ON model_versions (is_production) WHERE is_production"
+    )

@@ -1,0 +1,147 @@
+"""The stage runner: what stands between a stage function and the pod it runs in.
+
+A stage function takes typed inputs and returns a `StageResult`. The runner gives it logging, timing and a record:
+
+* `/airflow/xcom/return.json`, small, for Airflow (only where the XCom volume is mounted);
+* `r2://<bucket>/runs/<dag_id>/<run_id>/<task_id>/result.json`, the record that survives;
+* on failure the same with `status: "failed"`, and one line of cause in `/dev/termination-log`.
+
+Exit codes: 0 done, 1 failed and worth a retry, 2 failed and a retry will not help.
+"""
+
+import functools
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal, NoReturn, ParamSpec, TypeVar
+
+import typer
+from pydantic import BaseModel, ConfigDict
+
+from wakee_common.errors import InterruptedStageError, WakeeError
+from wakee_common.logs import configure_logging, redact
+from wakee_common.settings import R2Settings, RunContext, load
+from wakee_common.storage import ObjectStore
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R", bound="StageResult")
+
+XCOM_FILE = Path("/airflow/xcom/return.json")
+TERMINATION_LOG = Path("/dev/termination-log")
+LARGEST_RESULT = 4096
+LONGEST_CAUSE = 1000
+
+
+class StageResult(BaseModel):
+    """What a stage tells the next one: addresses, digests, counts and metrics; never data, never a secret."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Literal["success", "insufficient_data"] = "success"
+
+
+def stage(app: typer.Typer, *, record_required: bool = True) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Register a stage function as a command of `app`, run by the runner.
+
+    Args:
+        app: The image's command line.
+        record_required: Whether the stage fails when its record cannot be written to R2. Only checks
+            of R2 itself should say no.
+    """
+
+    def register(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def command(*args: P.args, **kwargs: P.kwargs) -> NoReturn:
+            raise typer.Exit(run(function.__name__, lambda: function(*args, **kwargs), record_required))
+
+        app.command(name=function.__name__.replace("_", "-"))(command)
+        return function
+
+    return register
+
+
+def run_context(stage_name: str = "") -> RunContext:
+    """The context of this process; the stage's own name where Airflow has not given a task id."""
+    context = load(RunContext)
+    return context if context.task_id else context.model_copy(update={"task_id": stage_name})
+
+
+def run(name: str, call: Callable[[], StageResult], record_required: bool = True) -> int:
+    """Run one stage function and write its record; returns the process's exit code."""
+    configure_logging()
+    started, clock = datetime.now(UTC), time.monotonic()
+    signal.signal(signal.SIGTERM, _interrupt)
+    context = run_context(name)
+    logger.info("%s starts: dag=%s run=%s try=%d", name, context.dag_id, context.run_id, context.try_number)
+    outcome, exit_code = _outcome(call)
+    record = outcome | {
+        "stage": name,
+        "run": context.model_dump(),
+        "started_at": started.isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - clock, 2),
+    }
+    exit_code = _write_record(record, context, exit_code, record_required)
+    logger.info("%s ends: %s after %.1f s", name, record["status"], record["seconds"])
+    return exit_code
+
+
+def _outcome(call: Callable[[], StageResult]) -> tuple[dict[str, Any], int]:
+    """The result as a dict, and the exit code; an unknown exception counts as worth a retry."""
+    try:
+        return call().model_dump(mode="json"), 0
+    except WakeeError as error:
+        logger.error("%s", redact(str(error)))
+        return _failure(error), error.exit_code
+    except Exception as error:
+        logger.exception("unexpected error")
+        return _failure(error), 1
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    name = "" if isinstance(error, WakeeError) else f"{type(error).__name__}: "
+    cause = " ".join(redact(f"{name}{error}").split())[:LONGEST_CAUSE]
+    return {"status": "failed", "cause": cause, "error": type(error).__name__}
+
+
+def _write_record(record: dict[str, Any], context: RunContext, exit_code: int, record_required: bool) -> int:
+    """Write the record to R2, then the cause and the result to the pod; returns the exit code to end with."""
+    text = json.dumps(record, allow_nan=False)
+    if len(text) > LARGEST_RESULT:
+        raise ValueError(f"a result of {len(text)} bytes is too large for XCom ({LARGEST_RESULT}): pass an address")
+    try:
+        _save_to_r2(text, context)
+    except WakeeError as error:
+        logger.error("the record is not in R2: %s", redact(str(error)))
+        if exit_code == 0 and record_required:
+            record |= _failure(error)
+            exit_code, text = error.exit_code, json.dumps(record)
+    if exit_code:
+        _write_if_possible(TERMINATION_LOG, record["cause"])
+    if XCOM_FILE.parent.is_dir():
+        part = XCOM_FILE.with_suffix(".part")
+        part.write_text(text)
+        os.replace(part, XCOM_FILE)
+    return exit_code
+
+
+def _save_to_r2(text: str, context: RunContext) -> None:
+    store = ObjectStore(load(R2Settings))
+    store.put_bytes(context.folder(store.bucket) / "result.json", text.encode(), "application/json")
+
+
+def _write_if_possible(path: Path, text: str) -> None:
+    """The termination log exists only in a pod."""
+    if path.exists():
+        path.write_text(text)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise InterruptedStageError("the pod was told to stop (SIGTERM) before the stage was done")

@@ -1,0 +1,176 @@
+"""Objects in R2, or in any S3 server."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError
+from wakee_common.settings import R2Settings
+from wakee_common.uris import R2Uri
+
+T = TypeVar("T")
+
+CREDENTIAL_ERRORS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "403", "Unauthorized"}
+MISSING_OBJECT_ERRORS = {"NoSuchKey", "404", "NotFound"}
+
+
+class MissingObjectError(BadInputError):
+    """The object is not in the bucket."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """One object of a concurrent fetch: its bytes, or why they could not be had."""
+
+    key: str
+    data: bytes | None
+    error: WakeeError | None = None
+
+
+class ObjectStore:
+    """A bucket of R2 or of another S3 server; safe to share between threads."""
+
+    def __init__(self, settings: R2Settings) -> None:
+        self.bucket = settings.bucket
+        self._transfers = settings.transfers
+        self._client: Any = boto3.client(
+            "s3",
+            endpoint_url=settings.endpoint,
+            region_name="auto",
+            aws_access_key_id=settings.access_key_id.get_secret_value(),
+            aws_secret_access_key=settings.secret_access_key.get_secret_value(),
+            config=Config(
+                connect_timeout=5,
+                read_timeout=30,
+                retries={"mode": "standard", "total_max_attempts": 6},
+                max_pool_connections=settings.transfers,
+                s3={"addressing_style": "path"},
+                # R2 does not know the trailing checksums that newer clients send by default.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+
+    def uri(self, key: str) -> R2Uri:
+        """The address of a key in this store's bucket."""
+        return R2Uri(self.bucket, key)
+
+    def put_bytes(self, uri: R2Uri, data: bytes, content_type: str = "application/octet-stream") -> None:
+        """Write an object whole; a reader sees the old one or the new one."""
+        with _translated(uri):
+            self._client.put_object(Bucket=uri.bucket, Key=uri.key, Body=data, ContentType=content_type)
+
+    def put_file(self, uri: R2Uri, path: Path, content_type: str = "application/octet-stream") -> None:
+        """Upload a file, in parts when large."""
+        with _translated(uri):
+            self._client.upload_file(str(path), uri.bucket, uri.key, ExtraArgs={"ContentType": content_type})
+
+    def get_bytes(self, uri: R2Uri) -> bytes:
+        """Read an object whole.
+
+        Raises:
+            MissingObjectError: there is no such object.
+            ConfigurationError: the credentials or the bucket are wrong.
+            UnavailableError: the server cannot be reached, or cut the connection.
+        """
+        with _translated(uri):
+            body: bytes = self._client.get_object(Bucket=uri.bucket, Key=uri.key)["Body"].read()
+            return body
+
+    def get_file(self, uri: R2Uri, path: Path) -> Path:
+        """Download to `path`, which appears only when complete. Raises as `get_bytes`."""
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        try:
+            with _translated(uri):
+                self._client.download_file(uri.bucket, uri.key, part)
+            os.replace(part, path)
+        finally:
+            Path(part).unlink(missing_ok=True)
+        return path
+
+    def head(self, uri: R2Uri) -> dict[str, Any]:
+        """Size, type and digest of an object, as S3 tells them. Raises as `get_bytes`."""
+        with _translated(uri):
+            answer: dict[str, Any] = self._client.head_object(Bucket=uri.bucket, Key=uri.key)
+            return answer
+
+    def exists(self, uri: R2Uri) -> bool:
+        """Whether the object is there."""
+        try:
+            self.head(uri)
+        except MissingObjectError:
+            return False
+        return True
+
+    def list_keys(self, prefix: str) -> Iterator[str]:
+        """The keys under a prefix, in S3's order."""
+        with _translated(self.uri(prefix or "-")):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+            for page in pages:
+                yield from (item["Key"] for item in page.get("Contents", []))
+
+    def delete(self, uri: R2Uri) -> None:
+        """Remove an object; no error when it is not there."""
+        with _translated(uri):
+            self._client.delete_object(Bucket=uri.bucket, Key=uri.key)
+
+    def fetch_many(self, keys: Iterable[str]) -> Iterator[Download]:
+        """Download objects concurrently, in the order asked for, a bounded number at a time.
+
+        A missing object is a `Download` with an error. Wrong credentials and a dead server end the whole fetch.
+        """
+        with ThreadPoolExecutor(self._transfers) as pool:
+            for some in _batches(keys, self._transfers * 8):
+                yield from pool.map(self._download, some)
+
+    def put_many(self, objects: Iterable[tuple[str, bytes]], content_type: str) -> int:
+        """Upload objects concurrently; returns their number."""
+        count = 0
+        with ThreadPoolExecutor(self._transfers) as pool:
+            for some in _batches(objects, self._transfers * 8):
+                list(pool.map(lambda item: self.put_bytes(self.uri(item[0]), item[1], content_type), some))
+                count += len(some)
+        return count
+
+    def _download(self, key: str) -> Download:
+        try:
+            return Download(key, self.get_bytes(self.uri(key)))
+        except MissingObjectError as error:
+            return Download(key, None, error)
+
+
+@contextlib.contextmanager
+def _translated(uri: R2Uri) -> Iterator[None]:
+    """Turn the S3 client's errors into ours."""
+    try:
+        yield
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        if code == "NoSuchBucket":
+            raise ConfigurationError(f"bucket {uri.bucket!r} does not exist: check R2_BUCKET_NAME") from error
+        if code in CREDENTIAL_ERRORS:
+            raise ConfigurationError(
+                f"R2 refused the credentials for {uri} ({code}): check R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY"
+            ) from error
+        if code in MISSING_OBJECT_ERRORS:
+            raise MissingObjectError(f"no such object: {uri}") from error
+        raise UnavailableError(f"R2 failed on {uri}: {code or error}") from error
+    except (BotoCoreError, OSError) as error:
+        raise UnavailableError(f"R2 cannot be reached for {uri}: {error}") from error
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
