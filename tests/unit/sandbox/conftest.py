@@ -1,0 +1,198 @@
+"""Real services, started as a pod would start them: one process each, on a free port, as a user that is not root."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg2
+import pytest
+from wakee_common.database import transact
+from wakee_common.migrations.cli import upgrade_database
+from wakee_common.settings import DatabaseSettings, R2Settings
+from wakee_common.storage import ObjectStore
+from wakee_sandbox import s3
+
+COMMAND = str(Path(sys.executable).parent / "wakee-sandbox")
+# The Python under test may lie in root's home, so nobody keeps the right to read, and only that.
+READING = [f"--{kind}-caps=+dac_read_search" for kind in ("inh", "ambient")]
+AS_NOBODY = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *READING] if os.geteuid() == 0 else []
+STARTUP_SECONDS = 60
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = STARTUP_SECONDS, every: float = 0.1) -> None:
+    """Poll until `condition` is true or the deadline passes; the last exception becomes the cause."""
+    deadline, cause = time.monotonic() + seconds, None
+    while time.monotonic() < deadline:
+        try:
+            if condition():
+                return
+        except Exception as error:  # whatever it is, it is told at the deadline
+            cause = error
+        time.sleep(every)
+    raise AssertionError(f"not within {seconds} s: {what}") from cause
+
+
+def free_port(together: int = 1) -> int:
+    """A port that is free now, with the following ones; each test process searches from another place on."""
+    start = 20000 + os.getpid() % 500 * 20
+    return next(port for port in range(start, 32000, 20) if all(_is_free(port + offset) for offset in range(together)))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as server:
+        try:
+            server.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+@dataclass
+class Service:
+    """One `wakee-sandbox` command as a process."""
+
+    arguments: list[str]
+    environment: dict[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    def start(self) -> "Service":
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*AS_NOBODY, COMMAND, *self.arguments],
+                env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **self.environment},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        return self
+
+    def wait_until(self, condition: Callable[[], object], what: str) -> "Service":
+        """Poll; fail at once with the log when the process has ended."""
+
+        def alive_and_true() -> object:
+            if self.process is None or self.process.poll() is not None:
+                pytest.fail(f"{self.arguments[0]} ended early:\n{self.log.read_text()[-3000:]}")
+            return condition()
+
+        until(alive_and_true, what)
+        return self
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        """End the whole process group, as the end of a pod would."""
+        if self.process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, how)
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(15)
+        self.process = None
+
+
+@contextlib.contextmanager
+def open_directory() -> Iterator[Path]:
+    """A directory that the services' user may write to; pytest's own are private to root."""
+    path = Path(tempfile.mkdtemp(prefix="wakee-sandbox-"))
+    path.chmod(0o777)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Iterator[Path]:
+    with open_directory() as path:
+        yield path
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    with open_directory() as path:
+        yield path
+
+
+def postgres_service(data: Path, port: int, **environment: str) -> tuple[Service, DatabaseSettings]:
+    given = {"POSTGRES_USER": "wakee", "POSTGRES_PASSWORD": "it's secret", "POSTGRES_DB": "wakee", **environment}
+    service = Service(["postgres", "--data", str(data / "pg"), "--port", str(port)], given, data / "postgres.log")
+    password = given["POSTGRES_PASSWORD"].replace("'", "%27").replace(" ", "%20")
+    url = f"postgresql://{given['POSTGRES_USER']}:{password}@127.0.0.1:{port}/{given['POSTGRES_DB']}"
+    return service, DatabaseSettings.model_validate({"NEON_DATABASE_URL": url, "DATABASE_WAKE_UP_SECONDS": 0.1})
+
+
+def answers(settings: DatabaseSettings) -> bool:
+    connection = psycopg2.connect(settings.url.get_secret_value(), connect_timeout=2)
+    connection.close()
+    return True
+
+
+def s3_service(data: Path, port: int) -> tuple[Service, dict[str, str]]:
+    environment = {
+        "R2_ACCESS_KEY_ID": "sandbox-key",
+        "R2_SECRET_ACCESS_KEY": "sandbox-secret",
+        "R2_BUCKET_NAME": "pictures",
+        "R2_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+    }
+    service = Service(["s3", "--data", str(data / "s3"), "--port", str(port)], environment, data / "s3.log")
+    return service, environment
+
+
+def s3_answers(settings: R2Settings) -> bool:
+    s3.ready(settings)
+    return True
+
+
+@pytest.fixture(scope="session")
+def database(data_root: Path) -> Iterator[DatabaseSettings]:
+    """A migrated database."""
+    service, settings = postgres_service(data_root, free_port())
+    try:
+        service.start().wait_until(lambda: answers(settings), "PostgreSQL answers")
+        upgrade_database(settings)
+        yield settings
+    finally:
+        service.stop(signal.SIGINT)
+
+
+@pytest.fixture(scope="session")
+def r2_environment(data_root: Path) -> Iterator[dict[str, str]]:
+    """The variables of an S3 server that is ready."""
+    port = free_port(together=8)
+    service, environment = s3_service(data_root, port)
+    try:
+        service.start().wait_until(lambda: s3_answers(r2_settings(environment)), "S3 stores")
+        yield environment
+    finally:
+        service.stop(signal.SIGKILL)  # it survives that, and takes its time otherwise
+
+
+def r2_settings(environment: dict[str, str]) -> R2Settings:
+    return R2Settings.model_validate(environment)
+
+
+@pytest.fixture(scope="session")
+def r2(r2_environment: dict[str, str]) -> R2Settings:
+    return r2_settings(r2_environment)
+
+
+@pytest.fixture
+def store(r2: R2Settings) -> ObjectStore:
+    return ObjectStore(r2)
+
+
+@pytest.fixture
+def empty_labels(database: DatabaseSettings) -> DatabaseSettings:
+    transact(database, lambda cursor: cursor.execute("TRUNCATE emotion_labels RESTART IDENTITY"))
+    return database

@@ -1,0 +1,43 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from wakee_common.errors import ConfigurationError
+from wakee_common.settings import R2Settings
+from wakee_common.storage import ObjectStore
+
+from .conftest import COMMAND, free_port
+
+
+def ready(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    whole = {"PATH": os.environ["PATH"], **environment}
+    return subprocess.run([COMMAND, "s3-ready"], env=whole, capture_output=True, text=True, timeout=20, check=False)
+
+
+def test_probe_succeeds_again_and_again(r2_environment: dict[str, str]) -> None:
+    assert [ready(r2_environment).returncode for _ in range(2)] == [0, 0]
+
+
+def test_probe_fails_in_one_line_while_nothing_listens(r2_environment: dict[str, str]) -> None:
+    done = ready(r2_environment | {"R2_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"})
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: S3 is not ready")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_wrong_credentials_are_refused(r2: R2Settings) -> None:
+    wrong = r2.model_copy(update={"secret_access_key": r2.access_key_id})
+
+    with pytest.raises(ConfigurationError, match="R2_SECRET_ACCESS_KEY"):
+        ObjectStore(wrong).get_bytes(ObjectStore(wrong).uri("x"))
+
+
+def test_file_in_parts_comes_back_whole(store: ObjectStore, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(os.urandom(20_000_000))
+
+    store.put_file(store.uri("large"), source)
+
+    assert store.get_file(store.uri("large"), target).read_bytes() == source.read_bytes()
