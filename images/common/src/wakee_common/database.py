@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, TypeVar
 
 import psycopg2
-from psycopg2 import sql
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import cursor as Cursor
+from psycopg2 import errors, sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 TRANSIENT = (psycopg2.OperationalError, psycopg2.InterfaceError)
 WRONG_SETTINGS = ("password authentication failed", "does not exist", "no pg_hba.conf entry")
+WRONG_SCHEMA = (errors.UndefinedTable, errors.UndefinedColumn)
 TRANSACTION_TRIES = 4
 
 
@@ -59,21 +60,31 @@ def _connect_once(settings: DatabaseSettings) -> Connection:
             application_name="wakee",
         )
     except psycopg2.OperationalError as error:
-        cause = " ".join(str(error).split())
+        cause = _one_line(error)
         if any(text in cause for text in WRONG_SETTINGS):
             raise ConfigurationError(f"the database refuses us: {cause}: check NEON_DATABASE_URL") from error
         raise _TransientError(cause) from error
+    except psycopg2.ProgrammingError:
+        # libpq could not read the address; its message repeats it, and with it the password.
+        raise ConfigurationError("libpq cannot read the database's address: check NEON_DATABASE_URL") from None
 
 
 @contextlib.contextmanager
 def reading(settings: DatabaseSettings) -> Iterator[Connection]:
-    """A connection in one read-only, repeatable-read transaction: all its queries see the same rows."""
+    """A connection in one read-only, repeatable-read transaction: all its queries see the same rows.
+
+    Raises:
+        ConfigurationError: a table or column is missing.
+        UnavailableError: the connection dropped.
+    """
     connection = connect(settings)
     try:
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         yield connection
+    except WRONG_SCHEMA as error:
+        raise _wrong_schema(error) from error
     except TRANSIENT as error:
-        raise UnavailableError(f"the database dropped us: {' '.join(str(error).split())}") from error
+        raise UnavailableError(f"the database dropped us: {_one_line(error)}") from error
     finally:
         connection.close()
 
@@ -84,6 +95,7 @@ def transact(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T:
     A drop during commit leaves open whether it took effect, so `work` must be idempotent (upserts).
 
     Raises:
+        ConfigurationError: a table or column is missing.
         UnavailableError: the connection kept dropping.
     """
     retrying = Retrying(
@@ -94,7 +106,8 @@ def transact(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T:
         reraise=True,
     )
     try:
-        return retrying(_transact_once, settings, work)
+        done: T = retrying(_transact_once, settings, work)
+        return done
     except _TransientError as error:
         raise UnavailableError(f"the database dropped {TRANSACTION_TRIES} transactions: {error}") from error
 
@@ -104,18 +117,32 @@ def _transact_once(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T
     try:
         with connection, connection.cursor() as cursor:
             return work(cursor)
+    except WRONG_SCHEMA as error:
+        raise _wrong_schema(error) from error
     except TRANSIENT as error:
-        raise _TransientError(" ".join(str(error).split())) from error
+        raise _TransientError(_one_line(error)) from error
     finally:
         with contextlib.suppress(*TRANSIENT):
             connection.close()
 
 
 def copy_csv(connection: Connection, query: sql.Composable, sink: BinaryIO) -> None:
-    """Stream a query's rows as CSV without a header (`COPY ... TO STDOUT`); NULL is an empty, unquoted field."""
+    """Stream a query's rows as CSV without a header (`COPY ... TO STDOUT`).
+
+    UTF-8, ISO dates and every digit of a float, whatever the server's defaults; NULL is an empty, unquoted field.
+    """
     with connection.cursor() as cursor:
-        statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(query)
+        cursor.execute("SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL extra_float_digits = 1")
+        statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, ENCODING 'UTF8')").format(query)
         cursor.copy_expert(statement.as_string(cursor), sink, size=1 << 16)
+
+
+def _wrong_schema(error: psycopg2.Error) -> ConfigurationError:
+    return ConfigurationError(f"the database's schema is not ours: {_one_line(error)}: run `wakee-db upgrade`")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _log_retry(state: RetryCallState) -> None:

@@ -3,8 +3,15 @@
 import logging
 import os
 import time
+from urllib.parse import unquote
 
-SECRET_VARIABLES = ("NEON_DATABASE_URL", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "HF_TOKEN", "MLFLOW_TRACKING_TOKEN")
+SECRET_VARIABLES = (
+    "NEON_DATABASE_URL",
+    "R2_ACCESS_KEY_ID",
+    "R2_SECRET_ACCESS_KEY",
+    "HF_TOKEN",
+    "MLFLOW_TRACKING_TOKEN",
+)
 SHORTEST_SECRET = 4
 NOISY = ("botocore", "boto3", "urllib3", "s3transfer", "matplotlib", "PIL", "httpx")
 
@@ -12,7 +19,7 @@ NOISY = ("botocore", "boto3", "urllib3", "s3transfer", "matplotlib", "PIL", "htt
 class _Formatter(logging.Formatter):
     """ISO timestamps in UTC, and secrets blotted out of messages and tracebacks alike."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
@@ -37,4 +44,5 @@ def redact(text: str) -> str:
 def _secrets() -> list[str]:
     values = [os.environ.get(name, "") for name in SECRET_VARIABLES]
     password = values[0].rpartition("@")[0].rpartition(":")[2]
-    return sorted((v for v in [*values, password] if len(v) >= SHORTEST_SECRET), key=len, reverse=True)
+    secrets = [*values, password, unquote(password)]
+    return sorted((v for v in secrets if len(v) >= SHORTEST_SECRET), key=len, reverse=True)

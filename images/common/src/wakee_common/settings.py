@@ -32,7 +32,11 @@ class DatabaseSettings(Settings):
     @field_validator("url")
     @classmethod
     def _is_postgresql(cls, url: SecretStr) -> SecretStr:
-        PostgresDsn(url.get_secret_value())
+        try:
+            PostgresDsn(url.get_secret_value())
+        except ValidationError:
+            # Its message repeats the address, and with it the password.
+            raise ValueError("not a postgresql:// address") from None
         return url
 
 

@@ -12,7 +12,6 @@ Exit codes: 0 done, 1 failed and worth a retry, 2 failed and a retry will not he
 import functools
 import json
 import logging
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -36,7 +35,8 @@ R = TypeVar("R", bound="StageResult")
 
 XCOM_FILE = Path("/airflow/xcom/return.json")
 TERMINATION_LOG = Path("/dev/termination-log")
-LARGEST_RESULT = 4096
+LARGEST_OUTCOME = 3072
+"""Bytes of a stage's own result as JSON; with the run's context around it, the record stays under 4 KB."""
 LONGEST_CAUSE = 1000
 
 
@@ -75,13 +75,22 @@ def run_context(stage_name: str = "") -> RunContext:
 
 
 def run(name: str, call: Callable[[], StageResult], record_required: bool = True) -> int:
-    """Run one stage function and write its record; returns the process's exit code."""
+    """Run one stage function and write its record; returns the process's exit code.
+
+    SIGTERM ends the function with an `InterruptedStageError`; after that it is ignored, so that a stage which is told
+    to stop still writes down what became of it.
+    """
     configure_logging()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        return _run_and_record(name, call, record_required)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run_and_record(name: str, call: Callable[[], StageResult], record_required: bool) -> int:
     started, clock = datetime.now(UTC), time.monotonic()
-    signal.signal(signal.SIGTERM, _interrupt)
-    context = run_context(name)
-    logger.info("%s starts: dag=%s run=%s try=%d", name, context.dag_id, context.run_id, context.try_number)
-    outcome, exit_code = _outcome(call)
+    context, outcome, exit_code = _outcome(name, call)
     record = outcome | {
         "stage": name,
         "run": context.model_dump(),
@@ -93,16 +102,34 @@ def run(name: str, call: Callable[[], StageResult], record_required: bool = True
     return exit_code
 
 
-def _outcome(call: Callable[[], StageResult]) -> tuple[dict[str, Any], int]:
-    """The result as a dict, and the exit code; an unknown exception counts as worth a retry."""
+def _outcome(name: str, call: Callable[[], StageResult]) -> tuple[RunContext, dict[str, Any], int]:
+    """The context, the result as a dict sure to be JSON, and the exit code; unknown errors are worth a retry."""
+    context = RunContext.model_construct(task_id=name)
     try:
-        return call().model_dump(mode="json"), 0
+        signal.signal(signal.SIGTERM, _interrupt)
+        context = run_context(name)
+        logger.info("%s starts: dag=%s run=%s try=%d", name, context.dag_id, context.run_id, context.try_number)
+        return context, _checked(call().model_dump(mode="json")), 0
     except WakeeError as error:
         logger.error("%s", redact(str(error)))
-        return _failure(error), error.exit_code
+        return context, _failure(error), error.exit_code
     except Exception as error:
         logger.exception("unexpected error")
-        return _failure(error), 1
+        return context, _failure(error), 1
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _checked(outcome: dict[str, Any]) -> dict[str, Any]:
+    """The outcome itself, when XCom can carry it.
+
+    Raises:
+        ValueError: not a number (JSON has no NaN), or too large.
+    """
+    size = len(json.dumps(outcome, allow_nan=False))
+    if size > LARGEST_OUTCOME:
+        raise ValueError(f"a result of {size} bytes is too large for XCom ({LARGEST_OUTCOME}): pass an address")
+    return outcome
 
 
 def _failure(error: Exception) -> dict[str, Any]:
@@ -113,22 +140,19 @@ def _failure(error: Exception) -> dict[str, Any]:
 
 def _write_record(record: dict[str, Any], context: RunContext, exit_code: int, record_required: bool) -> int:
     """Write the record to R2, then the cause and the result to the pod; returns the exit code to end with."""
-    text = json.dumps(record, allow_nan=False)
-    if len(text) > LARGEST_RESULT:
-        raise ValueError(f"a result of {len(text)} bytes is too large for XCom ({LARGEST_RESULT}): pass an address")
     try:
-        _save_to_r2(text, context)
-    except WakeeError as error:
+        _save_to_r2(json.dumps(record), context)
+    except Exception as error:
         logger.error("the record is not in R2: %s", redact(str(error)))
         if exit_code == 0 and record_required:
             record |= _failure(error)
-            exit_code, text = error.exit_code, json.dumps(record)
+            exit_code = getattr(error, "exit_code", 1)
     if exit_code:
         _write_if_possible(TERMINATION_LOG, record["cause"])
     if XCOM_FILE.parent.is_dir():
         part = XCOM_FILE.with_suffix(".part")
-        part.write_text(text)
-        os.replace(part, XCOM_FILE)
+        part.write_text(json.dumps(record))
+        part.replace(XCOM_FILE)
     return exit_code
 
 

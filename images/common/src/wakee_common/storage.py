@@ -1,4 +1,7 @@
-"""Objects in R2, or in any S3 server."""
+"""Objects in R2, or in any S3 server.
+
+boto3 takes a third of a second to import, so it is loaded with the first store, not with a command's `--help`.
+"""
 
 import contextlib
 import os
@@ -10,17 +13,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
 from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError
 from wakee_common.settings import R2Settings
 from wakee_common.uris import R2Uri
 
 T = TypeVar("T")
 
-CREDENTIAL_ERRORS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "403", "Unauthorized"}
+CREDENTIAL_ERRORS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "403", "Unauthorized", "401"}
 MISSING_OBJECT_ERRORS = {"NoSuchKey", "404", "NotFound"}
 
 
@@ -38,28 +37,16 @@ class Download:
 
 
 class ObjectStore:
-    """A bucket of R2 or of another S3 server; safe to share between threads."""
+    """A bucket of R2 or of another S3 server; safe to share between threads.
+
+    Raises:
+        ConfigurationError: the endpoint is not an address.
+    """
 
     def __init__(self, settings: R2Settings) -> None:
         self.bucket = settings.bucket
         self._transfers = settings.transfers
-        self._client: Any = boto3.client(
-            "s3",
-            endpoint_url=settings.endpoint,
-            region_name="auto",
-            aws_access_key_id=settings.access_key_id.get_secret_value(),
-            aws_secret_access_key=settings.secret_access_key.get_secret_value(),
-            config=Config(
-                connect_timeout=5,
-                read_timeout=30,
-                retries={"mode": "standard", "total_max_attempts": 6},
-                max_pool_connections=settings.transfers,
-                s3={"addressing_style": "path"},
-                # R2 does not know the trailing checksums that newer clients send by default.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
-        )
+        self._client = _client(settings)
 
     def uri(self, key: str) -> R2Uri:
         """The address of a key in this store's bucket."""
@@ -72,8 +59,9 @@ class ObjectStore:
 
     def put_file(self, uri: R2Uri, path: Path, content_type: str = "application/octet-stream") -> None:
         """Upload a file, in parts when large."""
-        with _translated(uri):
-            self._client.upload_file(str(path), uri.bucket, uri.key, ExtraArgs={"ContentType": content_type})
+        # Not the client's upload_file: it hides the server's error code in a text.
+        with path.open("rb") as file, _translated(uri):
+            self._client.upload_fileobj(file, uri.bucket, uri.key, ExtraArgs={"ContentType": content_type})
 
     def get_bytes(self, uri: R2Uri) -> bytes:
         """Read an object whole.
@@ -90,11 +78,10 @@ class ObjectStore:
     def get_file(self, uri: R2Uri, path: Path) -> Path:
         """Download to `path`, which appears only when complete. Raises as `get_bytes`."""
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
         try:
-            with _translated(uri):
-                self._client.download_file(uri.bucket, uri.key, part)
-            os.replace(part, path)
+            with os.fdopen(handle, "wb") as file, _translated(uri):
+                self._client.download_fileobj(uri.bucket, uri.key, file)
+            Path(part).replace(path)
         finally:
             Path(part).unlink(missing_ok=True)
         return path
@@ -128,7 +115,8 @@ class ObjectStore:
     def fetch_many(self, keys: Iterable[str]) -> Iterator[Download]:
         """Download objects concurrently, in the order asked for, a bounded number at a time.
 
-        A missing object is a `Download` with an error. Wrong credentials and a dead server end the whole fetch.
+        A missing object, or a key that S3 does not allow, is a `Download` with an error. Wrong credentials and a dead
+        server end the whole fetch.
         """
         with ThreadPoolExecutor(self._transfers) as pool:
             for some in _batches(keys, self._transfers * 8):
@@ -146,28 +134,64 @@ class ObjectStore:
     def _download(self, key: str) -> Download:
         try:
             return Download(key, self.get_bytes(self.uri(key)))
-        except MissingObjectError as error:
+        except BadInputError as error:
             return Download(key, None, error)
+
+
+def _client(settings: R2Settings) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"mode": "standard", "total_max_attempts": 6},
+        max_pool_connections=settings.transfers,
+        s3={"addressing_style": "path"},
+        # R2 does not know the trailing checksums that newer clients send by default.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    try:
+        return boto3.client(
+            "s3",
+            endpoint_url=settings.endpoint,
+            region_name="auto",
+            aws_access_key_id=settings.access_key_id.get_secret_value(),
+            aws_secret_access_key=settings.secret_access_key.get_secret_value(),
+            config=config,
+        )
+    except ValueError as error:
+        raise ConfigurationError(f"R2 has no usable endpoint ({error}): check R2_ENDPOINT_URL") from error
 
 
 @contextlib.contextmanager
 def _translated(uri: R2Uri) -> Iterator[None]:
     """Turn the S3 client's errors into ours."""
+    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+    from s3transfer.exceptions import RetriesExceededError
+
     try:
         yield
     except ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        if code == "NoSuchBucket":
-            raise ConfigurationError(f"bucket {uri.bucket!r} does not exist: check R2_BUCKET_NAME") from error
-        if code in CREDENTIAL_ERRORS:
-            raise ConfigurationError(
-                f"R2 refused the credentials for {uri} ({code}): check R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY"
-            ) from error
-        if code in MISSING_OBJECT_ERRORS:
-            raise MissingObjectError(f"no such object: {uri}") from error
-        raise UnavailableError(f"R2 failed on {uri}: {code or error}") from error
-    except (BotoCoreError, OSError) as error:
+        raise _refusal(uri, str(error.response.get("Error", {}).get("Code", "")) or str(error)) from error
+    except ParamValidationError as error:
+        raise BadInputError(f"S3 allows no such address: {uri}: {' '.join(str(error).split())}") from error
+    except (BotoCoreError, RetriesExceededError, OSError) as error:
         raise UnavailableError(f"R2 cannot be reached for {uri}: {error}") from error
+
+
+def _refusal(uri: R2Uri, code: str) -> WakeeError:
+    """What an error code of the server means for us."""
+    if code == "NoSuchBucket":
+        return ConfigurationError(f"bucket {uri.bucket!r} does not exist: check R2_BUCKET_NAME")
+    if code in CREDENTIAL_ERRORS:
+        return ConfigurationError(
+            f"R2 refused the credentials for {uri} ({code}): check R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY"
+        )
+    if code in MISSING_OBJECT_ERRORS:
+        return MissingObjectError(f"no such object: {uri}")
+    return UnavailableError(f"R2 failed on {uri}: {code}")
 
 
 def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -1,0 +1,224 @@
+"""A real PostgreSQL and a real S3 server, started once per test session, empty for every test.
+
+Any image's tests can use `database` (migrated), `empty_database`, `store` and `stage_environment`.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+import pytest
+from wakee_common.migrations.cli import upgrade_database
+from wakee_common.settings import DatabaseSettings, R2Settings
+from wakee_common.storage import ObjectStore
+
+POSTGRES_BINARIES = Path("/usr/lib/postgresql/15/bin")
+START_SECONDS = 60
+S3_KEYS = {"accessKey": "test-key", "secretKey": "test-secret"}
+S3_ACTIONS = ["Admin", "Read", "List", "Tagging", "Write"]
+S3_IDENTITIES = {"identities": [{"name": "test", "credentials": [S3_KEYS], "actions": S3_ACTIONS}]}
+WEED_OPTIONS = {
+    "ip": "127.0.0.1",
+    "s3.port.iceberg": 0,
+    "s3.port.lance": 0,
+    "s3.autoCreateBucket": "false",
+    "master.telemetry": "false",
+    "master.volumeSizeLimitMB": 64,
+    "volume.max": 100,
+    "volume.preStopSeconds": 0,
+}
+WEED_PORTS = tuple(f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("", ".grpc"))
+TABLES = "emotion_labels, model_versions, drift_reports"
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = START_SECONDS, what: str = "the condition") -> None:
+    """Poll with a deadline."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {seconds} s")
+        time.sleep(0.05)
+
+
+def free_ports(count: int) -> list[int]:
+    """Different TCP ports that nothing listens on."""
+    with contextlib.ExitStack() as stack:
+        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for listener in listeners:
+            listener.bind(("127.0.0.1", 0))
+        return [int(listener.getsockname()[1]) for listener in listeners]
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A PostgreSQL cluster in a temporary folder; passwords are checked on TCP, as in production."""
+
+    folder: Path
+    port: int
+    password: str = "p%40ss-w0rd"
+    """As it stands in an address, percent-encoded."""
+
+    def url(self, database: str = "postgres", password: str = "") -> str:
+        return f"postgresql://postgres:{password or self.password}@127.0.0.1:{self.port}/{database}"
+
+    def settings(self, database: str = "postgres", wake_up_seconds: float = 20) -> DatabaseSettings:
+        return DatabaseSettings(url=self.url(database), wake_up_seconds=wake_up_seconds)
+
+    def start(self) -> None:
+        """Return at once; the server answers a moment later."""
+        options = f"-c listen_addresses=127.0.0.1 -p {self.port} -k {self.folder} -c fsync=off -c max_connections=50"
+        _as_postgres("pg_ctl", "start", "-W", "-D", self.folder / "data", "-l", self.folder / "log", "-o", options)
+
+    def stop(self) -> None:
+        _as_postgres("pg_ctl", "stop", "-w", "-m", "immediate", "-D", self.folder / "data")
+
+    def answers(self) -> bool:
+        ready = subprocess.run(
+            [POSTGRES_BINARIES / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False
+        )
+        return ready.returncode == 0
+
+
+def _as_postgres(binary: str, *arguments: str | Path) -> None:
+    """PostgreSQL refuses to run as root."""
+    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    command = [*user, str(POSTGRES_BINARIES / binary), *map(str, arguments)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, timeout=START_SECONDS)
+
+
+@pytest.fixture(scope="session")
+def make_postgres_server() -> Iterator[Callable[[], PostgresServer]]:
+    """Makes PostgreSQL clusters that are not started yet, and removes them at the end."""
+    servers: list[PostgresServer] = []
+
+    def make() -> PostgresServer:
+        folder = Path(tempfile.mkdtemp(prefix="wakee-postgres-"))
+        server = PostgresServer(folder, free_ports(1)[0])
+        servers.append(server)
+        (folder / "password").write_text("p@ss-w0rd")
+        folder.chmod(0o755)
+        if os.geteuid() == 0:
+            for path in (folder, folder / "password"):
+                shutil.chown(path, "postgres", "postgres")
+        initdb = ("-D", folder / "data", "-A", "scram-sha-256", f"--pwfile={folder / 'password'}", "-U", "postgres")
+        _as_postgres("initdb", *initdb, "-N", "-E", "UTF8", "--locale=C.UTF-8")
+        return server
+
+    yield make
+    for server in servers:
+        if (server.folder / "data" / "postmaster.pid").exists():
+            server.stop()
+        shutil.rmtree(server.folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(make_postgres_server: Callable[[], PostgresServer]) -> PostgresServer:
+    """A running PostgreSQL with one migrated template database."""
+    server = make_postgres_server()
+    server.start()
+    wait_until(server.answers, what="PostgreSQL")
+    _administer(server, "CREATE DATABASE migrated")
+    upgrade_database(server.settings("migrated"))
+    return server
+
+
+def _administer(server: PostgresServer, statement: str) -> None:
+    connection = psycopg2.connect(server.url())
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def empty_database(postgres_server: PostgresServer) -> Iterator[DatabaseSettings]:
+    """A database without tables."""
+    name = f"test_{uuid.uuid4().hex}"
+    _administer(postgres_server, f"CREATE DATABASE {name}")
+    yield postgres_server.settings(name)
+    _administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer) -> DatabaseSettings:
+    """A database at the newest schema, without rows."""
+    settings = postgres_server.settings("migrated")
+    connection = psycopg2.connect(settings.url.get_secret_value())
+    with connection, connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {TABLES} RESTART IDENTITY")
+    connection.close()
+    return settings
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """A running SeaweedFS that checks credentials; ready means that a put succeeded."""
+    folder = Path(tempfile.mkdtemp(prefix="wakee-s3-"))
+    (folder / "identities.json").write_text(json.dumps(S3_IDENTITIES))
+    ports = dict(zip(WEED_PORTS, free_ports(len(WEED_PORTS)), strict=True))
+    process = _start_weed(folder, ports)
+    endpoint = f"http://127.0.0.1:{ports['s3.port']}"
+    try:
+        wait_until(lambda: _takes_a_put(endpoint, process), what="SeaweedFS")
+        yield endpoint
+    finally:
+        process.kill()  # It would take 15 s to leave in peace, and its data are thrown away.
+        process.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)
+        for port in ports.values():
+            for left_over in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - where SeaweedFS puts them
+                left_over.unlink()
+
+
+def _start_weed(folder: Path, ports: dict[str, int]) -> subprocess.Popen[bytes]:
+    settings = {"dir": folder, "s3.config": folder / "identities.json", **WEED_OPTIONS, **ports}
+    weed = shutil.which("weed") or Path(sys.executable).with_name("weed")
+    command = [weed, "server", "-s3", "-filer", *(f"-{name}={value}" for name, value in settings.items())]
+    environment = {**os.environ, "GOMEMLIMIT": "200MiB", "TMPDIR": str(folder)}
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+
+
+def _takes_a_put(endpoint: str, process: subprocess.Popen[bytes]) -> bool:
+    if process.poll() is not None:
+        raise RuntimeError(f"SeaweedFS ended with {process.returncode}")
+    store = ObjectStore(s3_settings(endpoint, "readiness"))
+    try:
+        store._client.create_bucket(Bucket="readiness")
+        store.put_bytes(store.uri("probe"), b"ready")
+    except Exception:
+        return False
+    return True
+
+
+def s3_settings(endpoint: str, bucket: str, **overrides: object) -> R2Settings:
+    """Settings of the test S3 server."""
+    values = {"access_key_id": "test-key", "secret_access_key": "test-secret", "bucket": bucket, "transfers": 8}
+    return R2Settings(**{**values, "endpoint_url": endpoint, **overrides})
+
+
+@pytest.fixture
+def r2_settings(s3_endpoint: str) -> R2Settings:
+    """A new, empty bucket."""
+    settings = s3_settings(s3_endpoint, f"test-{uuid.uuid4().hex}")
+    ObjectStore(settings)._client.create_bucket(Bucket=settings.bucket)
+    return settings
+
+
+@pytest.fixture
+def store(r2_settings: R2Settings) -> ObjectStore:
+    """The store of an empty bucket."""
+    return ObjectStore(r2_settings)
