@@ -1,0 +1,128 @@
+"""Drift detection: how far the model's predictions are from what people corrected them to.
+
+Every day at 02:00 UTC the validated annotations of the last days are compared with the predictions that the
+model gave for the same pictures. The mean absolute error, averaged over the four emotions, is the drift score
+(0 to 3). Above the threshold, `model_retrain` is triggered with the report's id.
+
+| task | what it does | where it leaves it |
+|---|---|---|
+| `fetch_annotations` | streams the window's validated annotations; counts and leaves out invalid ones | Parquet in R2 |
+| `load_predictions` | joins the stored predictions by picture; compares a sample with today's model | Parquet in R2 |
+| `calculate_drift` | exact errors, bootstrap interval, Evidently's distribution drift | JSON in R2 |
+| `generate_report` | Evidently's report and a figure of the errors | HTML, JSON, PNG in R2 |
+| `save_report` | one row per date | table `drift_reports` |
+| `decide` | goes on only when the score is above the threshold | |
+| `trigger_retrain` | starts `model_retrain` with the report's id | a DAG run |
+
+With fewer rows than `min_samples` the run succeeds, everything after the first task is skipped, and no report
+is written. Run it for a past day by giving `until`.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, Param, task
+
+from wakee.stages import DEFAULT_ARGS, result, stage
+
+PARAMS = {
+    "until": Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="Report date",
+        description="Judge the days up to and including this one. Empty: up to the time of the run.",
+    ),
+    "look_back_days": Param(
+        7, type="integer", minimum=1, maximum=365, title="Look-back", description="Length of the window in days."
+    ),
+    "reference_days": Param(
+        28,
+        type="integer",
+        minimum=1,
+        maximum=730,
+        title="Reference window",
+        description="Days before the window against which Evidently compares distributions.",
+    ),
+    "threshold": Param(
+        0.15,
+        type="number",
+        minimum=0,
+        maximum=3,
+        title="Drift threshold",
+        description="Retrain when the mean absolute error (0 to 3) is above this.",
+    ),
+    "min_samples": Param(
+        10,
+        type="integer",
+        minimum=1,
+        maximum=1_000_000,
+        title="Minimum samples",
+        description="With fewer valid annotations nothing is reported or triggered.",
+    ),
+}
+
+UNTIL = "{{ params.until or (dag_run.logical_date or dag_run.run_after).isoformat() }}"
+
+
+@task.branch
+def decide(report: dict[str, Any]) -> str | None:
+    """Go on to the retraining only when the saved report found drift."""
+    low_high = f"score {report['drift_score']:.3f}, threshold {report['threshold']:.3f}"
+    print(f"drift {'found' if report['drift_detected'] else 'not found'}: {low_high}")
+    return "trigger_retrain" if report["drift_detected"] else None
+
+
+with DAG(
+    "drift_detection_daily",
+    schedule="0 2 * * *",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
+    default_args=DEFAULT_ARGS,
+    params=PARAMS,
+    tags=["wakee", "drift"],
+    doc_md=__doc__,
+    description="Compare annotations with predictions; retrain above a threshold.",
+):
+    fetch_annotations = stage(
+        "drift",
+        "fetch_annotations",
+        "--until",
+        UNTIL,
+        "--look-back-days={{ params.look_back_days }}",
+        "--reference-days={{ params.reference_days }}",
+        "--min-samples={{ params.min_samples }}",
+    )
+    load_predictions = stage(
+        "drift",
+        "load_predictions",
+        "--annotations",
+        result("fetch_annotations", "annotations_uri"),
+        "--reference",
+        result("fetch_annotations", "reference_uri"),
+    )
+    pairs = [
+        "--pairs",
+        result("load_predictions", "pairs_uri"),
+        "--reference-pairs",
+        result("load_predictions", "reference_pairs_uri"),
+    ]
+    calculate_drift = stage("drift", "calculate_drift", *pairs, "--threshold={{ params.threshold }}")
+    metrics = ["--metrics", result("calculate_drift", "metrics_uri")]
+    generate_report = stage("drift", "generate_report", *metrics, *pairs, memory="2Gi")
+    save_report = stage("drift", "save_report", *metrics, "--report", result("generate_report", "html_uri"))
+    trigger_retrain = TriggerDagRunOperator(
+        task_id="trigger_retrain",
+        trigger_dag_id="model_retrain",
+        # One retraining per drift run, however often this task is tried or cleared.
+        trigger_run_id="drift__{{ run_id }}",
+        skip_when_already_exists=True,
+        conf={"drift_report_id": save_report.output["drift_report_id"]},
+    )
+    saved = save_report.output
+    fetch_annotations >> load_predictions >> calculate_drift >> generate_report >> save_report
+    decide(saved) >> trigger_retrain

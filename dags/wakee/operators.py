@@ -1,0 +1,74 @@
+"""KubernetesPodOperator, taught the stage contract: exit codes, results and "not enough data"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.providers.cncf.kubernetes.pod_generator import make_safe_label_value
+from airflow.sdk.bases.skipmixin import SkipMixin
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+if TYPE_CHECKING:
+    from kubernetes.client import models as k8s
+
+NO_RETRY_EXIT_CODE = 2
+INSUFFICIENT_DATA = "insufficient_data"
+
+
+class StageOperator(KubernetesPodOperator, SkipMixin):
+    """Runs one stage in a pod and returns its result.
+
+    * Exit code 2 fails the task without retries; the pod's termination message is the cause.
+    * A pod that ends well without a result fails the task, so that no consumer works on nothing.
+    * A result `insufficient_data` skips everything downstream; the run still succeeds.
+    """
+
+    def execute(self, context: Any) -> dict[str, Any] | None:
+        """Run the pod to its end, or hand it to the triggerer when deferrable."""
+        result = super().execute(context)
+        return self._checked(result, context)
+
+    def trigger_reentry(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
+        """Take over from the triggerer when the pod has ended."""
+        return self._checked(super().trigger_reentry(context, event), context)
+
+    def build_pod_request_obj(self, context: Any = None, *, dry_run: bool = False) -> k8s.V1Pod:
+        """The pod, labelled so that `kubectl get pods -l wakee.io/run-id=...` finds it."""
+        pod = super().build_pod_request_obj(context, dry_run=dry_run)
+        if context:
+            instance = context["ti"]
+            names = {"dag-id": instance.dag_id, "task-id": instance.task_id, "run-id": context["run_id"]}
+            pod.metadata.labels |= {f"wakee.io/{key}": make_safe_label_value(name) for key, name in names.items()}
+        return pod
+
+    def cleanup(
+        self,
+        pod: k8s.V1Pod,
+        remote_pod: k8s.V1Pod,
+        xcom_result: dict[str, Any] | None = None,
+        context: Any = None,
+    ) -> None:
+        """Delete the pod if it succeeded; fail the task, for good when a retry would not help."""
+        try:
+            super().cleanup(pod, remote_pod, xcom_result, context)
+        except AirflowException as error:
+            if self._exit_code(remote_pod) == NO_RETRY_EXIT_CODE:
+                raise AirflowFailException(str(error)) from error
+            raise
+
+    def _checked(self, result: dict[str, Any] | None, context: Any) -> dict[str, Any]:
+        if not result:
+            raise AirflowException(
+                f"{self.task_id} ended without a result; its record, if any, is under runs/{self.dag_id}/ in R2"
+            )
+        if result.get("status") == INSUFFICIENT_DATA:
+            self.log.warning("%s: not enough data; everything downstream is skipped", self.task_id)
+            context["ti"].xcom_push("return_value", result)
+            self.skip(context["ti"], self.downstream_list)
+        return result
+
+    def _exit_code(self, pod: k8s.V1Pod) -> int | None:
+        statuses = (pod.status.container_statuses if pod and pod.status else None) or []
+        ended = [s.state.terminated for s in statuses if s.name == self.base_container_name and s.state.terminated]
+        return ended[0].exit_code if ended else None

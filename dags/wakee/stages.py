@@ -1,0 +1,148 @@
+"""The stage factory: the one place that says what a stage's pod looks like, and why."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from kubernetes.client import models as k8s
+
+from wakee.config import PipelineConfig
+from wakee.operators import StageOperator
+
+CONFIG = PipelineConfig()
+
+# Pod Security Standard "restricted". 10001 is no user of the host's.
+POD_SECURITY = k8s.V1PodSecurityContext(
+    run_as_non_root=True,
+    run_as_user=10001,
+    run_as_group=10001,
+    fs_group=10001,
+    seccomp_profile=k8s.V1SeccompProfile(type="RuntimeDefault"),
+)
+CONTAINER_SECURITY = k8s.V1SecurityContext(
+    allow_privilege_escalation=False,
+    read_only_root_filesystem=True,
+    run_as_non_root=True,
+    capabilities=k8s.V1Capabilities(drop=["ALL"]),
+    seccomp_profile=k8s.V1SeccompProfile(type="RuntimeDefault"),
+)
+
+# Short stages are watched by the task itself; a failed one is tried again after 15 s, then 30 s, ...
+RETRIES: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay": timedelta(seconds=15),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=10),
+}
+DEFAULT_ARGS: dict[str, Any] = {"owner": "wakee-mlops", **RETRIES}
+
+GRACE_SECONDS = 30
+
+
+def result(task_id: str, key: str) -> str:
+    """A template for one field of an upstream result; rendering fails when the result is not there."""
+    return f"{{{{ ti.xcom_pull(task_ids='{task_id}')['{key}'] }}}}"
+
+
+def stage(
+    image: str,
+    task_id: str,
+    *arguments: str,
+    cpu: str = "1",
+    memory: str = "1Gi",
+    scratch: str = "2Gi",
+    timeout: timedelta = timedelta(minutes=30),
+    **options: Any,
+) -> StageOperator:
+    """A task that runs one stage command in a pod of its own.
+
+    Args:
+        image: Which of our images, e.g. `drift`; its command line is the image's entry point.
+        task_id: Name of the task; the stage's command is the same with dashes.
+        arguments: Flags of the command; templates allowed.
+        cpu: CPU request in Kubernetes notation; there is no CPU limit, spare CPU is used.
+        memory: Memory request and limit.
+        scratch: Size limit of `/tmp`, the only writable place.
+        timeout: Longest time for one try.
+        options: Anything else the operator takes, e.g. `deferrable=True`.
+    """
+    return StageOperator(
+        task_id=task_id,
+        name=f"wakee-{task_id.replace('_', '-')}",
+        image=CONFIG.image(image),
+        arguments=[task_id.replace("_", "-"), *arguments],
+        env_vars=_run_context(image),
+        container_resources=options.pop("container_resources", _resources(cpu, memory, scratch)),
+        volumes=[_empty_dir("tmp", size_limit=scratch), *options.pop("volumes", [])],
+        volume_mounts=[k8s.V1VolumeMount(name="tmp", mount_path="/tmp"), *options.pop("volume_mounts", [])],  # noqa: S108
+        labels={
+            "app.kubernetes.io/name": f"wakee-{image}",
+            "app.kubernetes.io/component": task_id,
+            "app.kubernetes.io/part-of": "wakee",
+            "app.kubernetes.io/version": CONFIG.version,
+        },
+        execution_timeout=timeout,
+        active_deadline_seconds=int(timeout.total_seconds()) + options.get("schedule_timeout_seconds", 300),
+        **_pod_defaults(),
+        **{"startup_timeout_seconds": 300, "schedule_timeout_seconds": 300} | options,
+    )
+
+
+def _pod_defaults() -> dict[str, Any]:
+    """What all stage pods have in common."""
+    return {
+        "namespace": CONFIG.namespace,
+        "env_from": _env_from(),
+        "service_account_name": CONFIG.service_account,
+        "automount_service_account_token": False,
+        "security_context": POD_SECURITY,
+        "container_security_context": CONTAINER_SECURITY,
+        "priority_class_name": CONFIG.priority_class,
+        "image_pull_policy": "IfNotPresent",
+        "image_pull_secrets": (
+            [k8s.V1LocalObjectReference(CONFIG.image_pull_secret)] if CONFIG.image_pull_secret else None
+        ),
+        "termination_grace_period": GRACE_SECONDS,
+        # The result comes by the XCom sidecar; its image and security context are in the connection.
+        "do_xcom_push": True,
+        # A pod that failed stays for the operator to look at; Kubernetes' own garbage collection ends it.
+        "on_finish_action": "delete_succeeded_pod",
+        "get_logs": True,
+        "log_events_on_failure": True,
+        # The pod's specification is thousands of lines; its events and states say more.
+        "log_pod_spec_on_failure": False,
+        "container_name_log_prefix_enabled": False,
+        "startup_check_interval_seconds": 1,
+        "poll_interval": 1,
+    }
+
+
+def _run_context(image: str) -> dict[str, str]:
+    """Who the stage is, for its record (wakee_common.settings.RunContext)."""
+    return {
+        "WAKEE_DAG_ID": "{{ dag.dag_id }}",
+        "WAKEE_RUN_ID": "{{ run_id }}",
+        "WAKEE_TASK_ID": "{{ task.task_id }}",
+        "WAKEE_TRY_NUMBER": "{{ ti.try_number }}",
+        "WAKEE_IMAGE": CONFIG.image(image),
+    }
+
+
+def _env_from() -> list[k8s.V1EnvFromSource]:
+    """Secrets reach a stage by this way only."""
+    return [
+        k8s.V1EnvFromSource(config_map_ref=k8s.V1ConfigMapEnvSource(name=CONFIG.config_name)),
+        k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=CONFIG.secret_name)),
+    ]
+
+
+def _resources(cpu: str, memory: str, scratch: str) -> k8s.V1ResourceRequirements:
+    return k8s.V1ResourceRequirements(
+        requests={"cpu": cpu, "memory": memory, "ephemeral-storage": scratch},
+        limits={"memory": memory, "ephemeral-storage": scratch},
+    )
+
+
+def _empty_dir(name: str, **options: Any) -> k8s.V1Volume:
+    return k8s.V1Volume(name=name, empty_dir=k8s.V1EmptyDirVolumeSource(**options))

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# cluster.sh up|down|status: kind where a Docker engine runs, else a cluster built from Debian's packages.
+source "$(dirname "$0")/lib.sh"
+
+DEBIAN=$REPO/hack/debian-cluster
+
+has_kind() { has_docker && command -v kind >/dev/null; }
+
+kind_up() {
+    kind get clusters 2>/dev/null | grep -qx $CLUSTER_NAME ||
+        kind create cluster --config "$REPO/kind-config.yaml" ${KIND_NODE_IMAGE:+--image "$KIND_NODE_IMAGE"} --wait 180s
+    kind export kubeconfig --name $CLUSTER_NAME --kubeconfig "$KUBECONFIG"
+}
+
+up() {
+    mkdir -p "$(dirname "$KUBECONFIG")"
+    if has_kind; then kind_up; else "$DEBIAN/up.sh"; fi
+    say "cluster ready: export KUBECONFIG=${KUBECONFIG#"$PWD"/}"
+}
+
+down() {
+    if has_kind; then
+        kind delete cluster --name $CLUSTER_NAME
+    else
+        "$DEBIAN/stop.sh"
+        rm -rf "$STATE/cluster"
+    fi
+    rm -f "$KUBECONFIG"
+}
+
+status() {
+    if has_kind; then
+        echo "kind clusters: $(kind get clusters 2>/dev/null | paste -sd' ')"
+    else
+        source "$DEBIAN/config.sh"
+        local name
+        for name in "${STARTED_PROCESSES[@]}"; do
+            printf '%-26s %s\n' "$name" "$(alive "$name" && echo "running, pid $(<"$PIDS/$name")" || echo stopped)"
+        done
+    fi
+    kubectl get nodes,pods --all-namespaces --request-timeout=5s || fail "no cluster answers: run 'make cluster'"
+}
+
+case ${1:-} in
+    up) timed "cluster" up ;;
+    down) down ;;
+    status) status ;;
+    *) fail "usage: cluster.sh up|down|status" ;;
+esac

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# venv.sh NAME...: a virtual environment .venvs/NAME with exactly the image's lock, the tests' tools and, editable,
+# our own packages. Made again only when one of those changed. NAME is an image, or "dev".
+source "$(dirname "$0")/lib.sh"
+"$REPO/hack/tools.sh"
+
+# uv does not read pip's settings; these are the ones that a closed network needs.
+pip_setting() { "$CACHE/uv-venv/bin/pip" config get "global.$1" 2>/dev/null || true; }
+UV_FIND_LINKS=${PIP_FIND_LINKS:-$(pip_setting find-links)}
+export UV_FIND_LINKS UV_LINK_MODE=hardlink
+
+make_venv() {
+    local name=$1 venv=$REPO/.venvs/$1 lock packages=() stamp
+    case $name in
+        dev) lock=hack/requirements.lock packages=(images/common) ;;
+        airflow) lock=images/airflow/requirements.lock ;;
+        *) lock="images/$name/requirements.lock" packages=(images/common "images/$name") ;;
+    esac
+    stamp=$(cd "$REPO" && cat "$lock" tests/requirements.txt "${packages[@]/%//pyproject.toml}" hack/venv.sh | sha256sum)
+    [[ $(cat "$venv/.stamp" 2>/dev/null) != "$stamp" ]] || return 0
+    say "virtual environment .venvs/$name"
+    cd "$REPO"
+    uv venv -q --clear --python python3.11 "$venv"
+    uv pip install -q --python "$venv" --require-hashes --no-deps -r "$lock"
+    uv pip install -q --python "$venv" -r tests/requirements.txt
+    ((!${#packages[@]})) || uv pip install -q --python "$venv" --no-deps "${packages[@]/#/-e}"
+    echo "$stamp" >"$venv/.stamp"
+}
+
+for name in "$@"; do make_venv "$name"; done
