@@ -54,3 +54,37 @@ def s3_ready() -> None:
 
     with _errors_as_one_line():
         server.ready(load(R2Settings))
+
+
+@app.command()
+def seed(
+    rows: Annotated[int, typer.Option(min=1, help="Sound rows.")] = 600,
+    days: Annotated[float, typer.Option(min=0.01, help="Over how many days they are spread.")] = 14,
+    until: Annotated[
+        str, typer.Option(help="End of these days: ISO 8601 (UTC), or 'now' (the last full hour).")
+    ] = "now",
+    bias: Annotated[str, typer.Option(help="Prediction minus truth: a number, or emotion=number,...")] = "0.1",
+    noise: Annotated[float, typer.Option(min=0, help="Standard deviation of the prediction.")] = 0.2,
+    drift_days: Annotated[float, typer.Option(min=0, help="The last days, in which the drift values hold.")] = 7,
+    drift_bias: Annotated[str | None, typer.Option(help="As --bias, for the last days.")] = None,
+    drift_noise: Annotated[float | None, typer.Option(min=0, help="As --noise, for the last days.")] = None,
+    bad: Annotated[
+        int, typer.Option(min=0, help="Broken rows on top: NaN, out of range, no picture, half a picture.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="The same number makes the same rows and pictures.")] = 7,
+    pictures_only: Annotated[bool, typer.Option("--pictures-only", help="Leave the database alone.")] = False,
+    labels_only: Annotated[bool, typer.Option("--labels-only", help="Leave the bucket alone.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="First delete what earlier seeders wrote.")] = False,
+) -> None:
+    """Fill database and bucket with annotations and drawn pictures (NEON_DATABASE_URL, R2_*); safe to repeat."""
+    from wakee_sandbox import seeding
+    from wakee_sandbox.population import Error, Options, parse_bias, parse_until
+
+    with _errors_as_one_line():
+        usual = Error(parse_bias(bias), noise)
+        drift = Error(
+            usual.bias if drift_bias is None else parse_bias(drift_bias), noise if drift_noise is None else drift_noise
+        )
+        options = Options(parse_until(until), rows, days, usual, drift, drift_days, bad, seed)
+        summary = seeding.seed(options, pictures=not labels_only, labels=not pictures_only, reset=reset)
+        typer.echo(summary.model_dump_json(indent=2))

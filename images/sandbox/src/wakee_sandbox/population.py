@@ -1,0 +1,176 @@
+"""Which annotations a sandbox holds: pure arithmetic, the same for the same options."""
+
+import math
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+from wakee_common.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
+from wakee_common.errors import BadInputError
+
+Floats = NDArray[np.float64]
+
+LOOK_BACK = timedelta(days=7)
+NO_BIAS = (0.0,) * len(EMOTIONS)
+SEEDS_APART = 1_000_003
+
+
+class Flaw(Enum):
+    """What can be wrong with a row."""
+
+    NAN_LABEL = "nan_label"
+    OUT_OF_RANGE = "out_of_range"
+    MISSING_OBJECT = "missing_object"
+    TRUNCATED_PICTURE = "truncated_picture"
+
+
+LABEL_FLAWS = {Flaw.NAN_LABEL, Flaw.OUT_OF_RANGE}
+
+
+@dataclass(frozen=True)
+class Error:
+    """How far the model's predictions lie from the truth: a bias per emotion, and a normal spread."""
+
+    bias: tuple[float, ...] = NO_BIAS
+    noise: float = 0.2
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to make. `drift` takes the place of `usual` in the last `drift_days`."""
+
+    until: datetime
+    rows: int = 600
+    days: float = 14
+    usual: Error = field(default_factory=Error)
+    drift: Error | None = None
+    drift_days: float = 7
+    bad: int = 0
+    seed: int = 7
+
+
+@dataclass(frozen=True)
+class Population:
+    """Annotations in the order of their time; arrays of shape (rows, 4), levels 0 to 3."""
+
+    names: list[str]
+    times: list[datetime]
+    truth: Floats
+    predicted: Floats
+    corrected: Floats
+    flaws: dict[int, Flaw]
+    identities: list[int]
+    until: datetime
+
+    def mae(self, window: timedelta = LOOK_BACK) -> Floats:
+        """MAE per emotion over the rows of the last `window` whose labels are sound; NaN without any.
+
+        Shape (4,), on the scale 0 to 3; its mean is the drift score.
+        """
+        start = self.until - window
+        chosen = [
+            row for row, time in enumerate(self.times) if time >= start and self.flaws.get(row) not in LABEL_FLAWS
+        ]
+        if not chosen:
+            return np.full(len(EMOTIONS), np.nan)
+        mae: Floats = np.abs(self.predicted[chosen] - self.corrected[chosen]).mean(axis=0)
+        return mae
+
+
+def populate(options: Options) -> Population:
+    """Make the annotations: the broken rows come on top of `rows`, spread over the same days."""
+    total = options.rows + options.bad
+    chance = np.random.default_rng(options.seed)
+    times = _times(options, total, chance)
+    # One decimal: the step of the sliders that people correct the scores with.
+    truth = chance.uniform(LOWEST_LEVEL, HIGHEST_LEVEL, (total, len(EMOTIONS))).round(1)
+    spread = chance.standard_normal((total, len(EMOTIONS)))
+    predicted: Floats = np.clip(truth + _errors(options, times, spread), LOWEST_LEVEL, HIGHEST_LEVEL)
+    flaws = _flaws(options)
+    return Population(
+        names=[f"{time:%Y%m%d_%H%M%S}_{row % 10_000:04d}.jpg" for row, time in enumerate(times)],
+        times=times,
+        truth=truth,
+        predicted=predicted.round(4),
+        corrected=_corrections(truth, flaws),
+        flaws=flaws,
+        identities=[options.seed * SEEDS_APART + row for row in range(total)],
+        until=options.until,
+    )
+
+
+def parse_bias(text: str) -> tuple[float, ...]:
+    """Read `0.1` (every emotion) or `confusion=0.5,frustration=0.6` (the others 0).
+
+    Raises:
+        BadInputError: an unknown emotion, or not a number.
+    """
+    try:
+        if "=" not in text:
+            return (_number(text or "0"),) * len(EMOTIONS)
+        given = {name.strip(): _number(value) for name, value in (part.split("=") for part in text.split(","))}
+    except ValueError as error:
+        raise BadInputError(f"not a bias: {text!r} (expected a number, or emotion=number,...)") from error
+    if unknown := set(given) - set(EMOTIONS):
+        raise BadInputError(f"unknown emotion {sorted(unknown)[0]!r} in {text!r}; there are {', '.join(EMOTIONS)}")
+    return tuple(given.get(emotion, 0.0) for emotion in EMOTIONS)
+
+
+def parse_until(text: str) -> datetime:
+    """Read an ISO time, or `now`: the last full hour, so that a second run within it makes the same rows.
+
+    Returns:
+        UTC without a time zone, as the table holds it.
+
+    Raises:
+        BadInputError: neither of the two.
+    """
+    if text == "now":
+        return datetime.now(UTC).replace(minute=0, second=0, microsecond=0, tzinfo=None)
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInputError(f"not a time: {text!r} (expected ISO 8601 or 'now')") from error
+    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def _times(options: Options, total: int, chance: np.random.Generator) -> list[datetime]:
+    """One moment in each of `total` equal slots, so that every window holds its share of the rows."""
+    slot = timedelta(days=options.days) / max(total, 1)
+    start = options.until - timedelta(days=options.days)
+    moments = [start + slot * (row + share) for row, share in enumerate(chance.uniform(0.02, 0.98, total))]
+    return [moment.replace(microsecond=0) for moment in moments]
+
+
+def _errors(options: Options, times: list[datetime], spread: Floats) -> Floats:
+    drift = options.drift or options.usual
+    start = options.until - timedelta(days=options.drift_days)
+    late = np.array([time >= start for time in times], dtype=bool)[:, None]
+    usual = np.array(options.usual.bias) + options.usual.noise * spread
+    drifted = np.array(drift.bias) + drift.noise * spread
+    return np.where(late, drifted, usual)
+
+
+def _flaws(options: Options) -> dict[int, Flaw]:
+    kinds, total = list(Flaw), options.rows + options.bad
+    return {(2 * index + 1) * total // (2 * options.bad): kinds[index % len(kinds)] for index in range(options.bad)}
+
+
+def _corrections(truth: Floats, flaws: dict[int, Flaw]) -> Floats:
+    """What people set the sliders to: the truth, but in the broken rows."""
+    corrected = truth.copy()
+    for row, flaw in flaws.items():
+        if flaw is Flaw.NAN_LABEL:
+            corrected[row, 1] = np.nan
+        elif flaw is Flaw.OUT_OF_RANGE:
+            corrected[row, 3] = 7.5
+    return corrected
