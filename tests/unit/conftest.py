@@ -1,10 +1,11 @@
 """A real PostgreSQL and a real S3 server, started once per test session, empty for every test.
 
-Any image's tests can use `database` (migrated), `empty_database`, `store` and `stage_environment`.
+Any image's tests can use `database` (migrated), `empty_database`, `store` and `pod` (a stage's whole environment).
 """
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import socket
@@ -16,9 +17,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
+from wakee_common import stage
 from wakee_common.migrations.cli import upgrade_database
 from wakee_common.settings import DatabaseSettings, R2Settings
 from wakee_common.storage import ObjectStore
@@ -211,9 +214,16 @@ def s3_settings(endpoint: str, bucket: str, **overrides: object) -> R2Settings:
 
 
 @pytest.fixture
-def r2_settings(s3_endpoint: str) -> R2Settings:
+def make_r2_settings(s3_endpoint: str) -> Callable[..., R2Settings]:
+    """Makes settings of the S3 server that differ from the right ones in what is given; the bucket isn't made."""
+    bucket = f"test-{uuid.uuid4().hex}"
+    return lambda **overrides: s3_settings(s3_endpoint, **{"bucket": bucket, **overrides})
+
+
+@pytest.fixture
+def r2_settings(make_r2_settings: Callable[..., R2Settings]) -> R2Settings:
     """A new, empty bucket."""
-    settings = s3_settings(s3_endpoint, f"test-{uuid.uuid4().hex}")
+    settings = make_r2_settings()
     ObjectStore(settings)._client.create_bucket(Bucket=settings.bucket)
     return settings
 
@@ -222,3 +232,55 @@ def r2_settings(s3_endpoint: str) -> R2Settings:
 def store(r2_settings: R2Settings) -> ObjectStore:
     """The store of an empty bucket."""
     return ObjectStore(r2_settings)
+
+
+@pytest.fixture(name="wait_until")
+def _wait_until() -> Callable[..., None]:
+    return wait_until
+
+
+@dataclass(frozen=True)
+class Pod:
+    """What a stage finds around it, and what it leaves behind."""
+
+    store: ObjectStore
+    xcom: Path
+    termination_log: Path
+
+    def result(self) -> dict[str, Any]:
+        """What Airflow would get."""
+        return dict(json.loads(self.xcom.read_text()))
+
+    def record(self, task_id: str) -> dict[str, Any]:
+        """What stays in R2."""
+        return dict(json.loads(self.store.get_bytes(self.store.uri(f"runs/test_dag/test-run/{task_id}/result.json"))))
+
+
+@pytest.fixture
+def pod(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, r2_settings: R2Settings, database: DatabaseSettings
+) -> Iterator[Pod]:
+    """The environment of a stage: its variables, an XCom volume, a termination log."""
+    environment = {
+        "NEON_DATABASE_URL": database.url.get_secret_value(),
+        "R2_ACCESS_KEY_ID": r2_settings.access_key_id.get_secret_value(),
+        "R2_SECRET_ACCESS_KEY": r2_settings.secret_access_key.get_secret_value(),
+        "R2_BUCKET_NAME": r2_settings.bucket,
+        "R2_ENDPOINT_URL": r2_settings.endpoint,
+        "WAKEE_DAG_ID": "test_dag",
+        "WAKEE_RUN_ID": "test-run",
+        "WAKEE_GIT_COMMIT": "0123456789abcdef0123456789abcdef01234567",
+        "WAKEE_IMAGE": "wakee/drift:test",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    for name in ("WAKEE_TASK_ID", "WAKEE_TRY_NUMBER", "WAKEE_API_URL", "R2_ACCOUNT_ID"):
+        monkeypatch.delenv(name, raising=False)
+    left = Pod(ObjectStore(r2_settings), tmp_path / "xcom" / "return.json", tmp_path / "termination-log")
+    left.xcom.parent.mkdir()
+    left.termination_log.touch()
+    monkeypatch.setattr(stage, "XCOM_FILE", left.xcom)
+    monkeypatch.setattr(stage, "TERMINATION_LOG", left.termination_log)
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield left
+    logging.root.handlers[:], logging.root.level = handlers, level

@@ -1,0 +1,143 @@
+"""`wakee-drift`: the stages of drift detection.
+
+Each stage reads what the one before wrote to R2, does one thing, and prints nothing but its log; its result goes to
+Airflow. In order: fetch-annotations, load-predictions, calculate-drift, generate-report, save-report.
+"""
+
+from typing import Annotated
+
+import typer
+from wakee_common.settings import DatabaseSettings, R2Settings, load
+from wakee_common.stage import run_context, stage
+from wakee_common.storage import ObjectStore
+from wakee_common.uris import R2Uri
+
+from wakee_drift.results import AnnotationsResult, DriftResult, PairsResult, ReportResult, SavedReportResult
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
+
+# What makes the stages heavy (Arrow, pandas, Evidently) is imported inside them, so that --help answers at once.
+
+Pairs = Annotated[str, typer.Option(help="Pairs of prediction and correction: the pairs_uri of load-predictions.")]
+ReferencePairs = Annotated[
+    str,
+    typer.Option(
+        help="Pairs of the reference window: the reference_pairs_uri of load-predictions. Empty, or nothing there: "
+        "distributions are not compared."
+    ),
+]
+Metrics = Annotated[str, typer.Option(help="The metrics_uri of calculate-drift.")]
+
+
+@stage(app)
+def fetch_annotations(
+    until: Annotated[
+        str,
+        typer.Option(
+            help="Last day of the look-back window, whole (2026-03-31), or the moment where it ends, exclusive "
+            "(2026-03-31T02:00:00+00:00; UTC when it names no offset)."
+        ),
+    ],
+    look_back_days: Annotated[int, typer.Option(min=1, max=366, help="Length of the look-back window, in days.")] = 7,
+    reference_days: Annotated[
+        int,
+        typer.Option(min=1, max=3660, help="Length of the reference window before it, in days."),
+    ] = 28,
+    min_samples: Annotated[
+        int,
+        typer.Option(min=1, help="With fewer usable annotations the result is insufficient_data."),
+    ] = 10,
+) -> AnnotationsResult:
+    """Read the validated annotations of the look-back window from the database into a Parquet file.
+
+    Rows that cannot be used (a label is missing, not a number, or outside 0..3) are counted and left out. A sample of
+    the reference window goes into a second file.
+    """
+    from wakee_drift.annotations import fetch
+    from wakee_drift.windows import windows_until
+
+    windows = windows_until(until, look_back_days, reference_days)
+    store = _store()
+    return fetch(store, load(DatabaseSettings), _folder(store, "fetch_annotations"), windows, min_samples)
+
+
+@stage(app)
+def load_predictions(
+    annotations: Annotated[str, typer.Option(help="The annotations_uri of fetch-annotations.")],
+    reference: Annotated[str, typer.Option(help="The reference_uri of fetch-annotations.")],
+    api_sample: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=256,
+            help="How many pictures to send to the API at WAKEE_API_URL, to see whether the model there "
+            "still says what is stored. 0: none.",
+        ),
+    ] = 16,
+) -> PairsResult:
+    """Join the annotations with the predictions that the model made at the time.
+
+    Rows without a usable prediction are counted and left out. Trouble with the API is noted in the result, and
+    stops nothing.
+    """
+    from wakee_drift.api_comparison import ApiSettings
+    from wakee_drift.predictions import load as load_pairs
+
+    store = _store()
+    sources = R2Uri.parse(annotations), R2Uri.parse(reference)
+    folder = _folder(store, "load_predictions")
+    return load_pairs(store, load(DatabaseSettings), load(ApiSettings), folder, sources, api_sample)
+
+
+@stage(app)
+def calculate_drift(
+    pairs: Pairs,
+    reference_pairs: ReferencePairs = "",
+    threshold: Annotated[
+        float,
+        typer.Option(min=0, max=3, help="Drift is detected when the score, the mean of the four MAE, is above this."),
+    ] = 0.15,
+) -> DriftResult:
+    """Measure the errors per emotion, the drift score with its 95 % interval, and the change of distributions.
+
+    Errors and score are exact, over all rows; the distributions are compared on a bounded sample.
+    """
+    from wakee_drift.measure import calculate
+
+    store = _store()
+    folder = _folder(store, "calculate_drift")
+    return calculate(store, folder, R2Uri.parse(pairs), _optional(reference_pairs), threshold)
+
+
+@stage(app)
+def generate_report(metrics: Metrics, pairs: Pairs, reference_pairs: ReferencePairs = "") -> ReportResult:
+    """Write the report for people: a page (HTML), its numbers (JSON) and a picture (PNG)."""
+    from wakee_drift.report import generate
+
+    store = _store()
+    folder = _folder(store, "generate_report")
+    return generate(store, folder, R2Uri.parse(metrics), R2Uri.parse(pairs), _optional(reference_pairs))
+
+
+@stage(app)
+def save_report(
+    metrics: Metrics,
+    report: Annotated[str, typer.Option(help="The html_uri of generate-report.")],
+) -> SavedReportResult:
+    """Write the day's row of the table drift_reports; run again, it replaces the row and keeps its id."""
+    from wakee_drift.save import save
+
+    context = run_context("save_report")
+    return save(_store(), load(DatabaseSettings), context, R2Uri.parse(metrics), R2Uri.parse(report))
+
+
+def _store() -> ObjectStore:
+    return ObjectStore(load(R2Settings))
+
+
+def _folder(store: ObjectStore, stage_name: str) -> R2Uri:
+    return run_context(stage_name).folder(store.bucket)
+
+
+def _optional(uri: str) -> R2Uri | None:
+    return R2Uri.parse(uri) if uri else None

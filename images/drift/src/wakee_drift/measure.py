@@ -1,0 +1,104 @@
+"""Everything that one run measures, from the pairs to metrics.json."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from wakee_common.storage import MissingObjectError, ObjectStore
+from wakee_common.uris import R2Uri
+
+from wakee_drift.annotations import workspace
+from wakee_drift.bootstrap import GroupedScores
+from wakee_drift.distribution import compare_distributions, sample_frame
+from wakee_drift.metrics import ErrorSums, drift_score, emotion_errors
+from wakee_drift.records import DriftMetrics
+from wakee_drift.results import DriftResult
+from wakee_drift.tables import LABELS, PAIRS_SCHEMA, PREDICTED, batches, matrix, read_provenance, row_count
+
+logger = logging.getLogger(__name__)
+
+
+def calculate(
+    store: ObjectStore, folder: R2Uri, pairs: R2Uri, reference: R2Uri | None, threshold: float
+) -> DriftResult:
+    """Measure the pairs and write metrics.json, unless there are too few of them."""
+    with workspace() as work:
+        path = store.get_file(pairs, work / "pairs.parquet")
+        provenance = read_provenance(path)
+        count = row_count(path)
+        if count < max(1, provenance.min_samples):
+            return DriftResult(
+                status="insufficient_data",
+                report_date=provenance.report_date,
+                threshold=threshold,
+                num_samples=count,
+            )
+        reference_path = fetch_reference(store, reference, work / "reference_pairs.parquet")
+        metrics = measure(path, reference_path, threshold, (str(pairs), str(reference or "")))
+    uri = folder / "metrics.json"
+    store.put_bytes(uri, metrics.model_dump_json(indent=2).encode(), "application/json")
+    return _result(metrics, uri)
+
+
+def measure(pairs: Path, reference: Path | None, threshold: float, uris: tuple[str, str] = ("", "")) -> DriftMetrics:
+    """Exact errors and score of all pairs, an interval, and the distributions of a sample.
+
+    Args:
+        pairs: Pairs of the look-back window, at least one.
+        reference: Pairs of the reference window, if there are any.
+        threshold: Drift is detected when the score is above it.
+        uris: Where both files lie in R2.
+    """
+    sums, grouped = one_pass(pairs)
+    emotions = emotion_errors(sums)
+    score = drift_score([errors.mae for errors in emotions.values()])
+    low, high = grouped.interval()
+    current = sample_frame(pairs)
+    return DriftMetrics(
+        provenance=read_provenance(pairs),
+        num_samples=sums.rows,
+        threshold=threshold,
+        drift_score=score,
+        drift_score_low=low,
+        drift_score_high=high,
+        drift_detected=score > threshold,
+        emotions=emotions,
+        distribution=compare_distributions(current, sample_frame(reference) if reference else current.iloc[:0]),
+        pairs_uri=uris[0],
+        reference_pairs_uri=uris[1],
+    )
+
+
+def one_pass(pairs: Path) -> tuple[ErrorSums, GroupedScores]:
+    """Read the pairs once; the memory needed does not depend on their number."""
+    sums, grouped = ErrorSums.none(), GroupedScores(row_count(pairs))
+    for batch in batches(pairs, PAIRS_SCHEMA):
+        errors = matrix(batch, PREDICTED) - matrix(batch, LABELS)
+        sums = sums + ErrorSums.of(errors)
+        grouped.add(np.abs(errors).mean(axis=1))
+    return sums, grouped
+
+
+def fetch_reference(store: ObjectStore, uri: R2Uri | None, path: Path) -> Path | None:
+    """Download the reference's pairs; None when there are none."""
+    if uri is None:
+        return None
+    try:
+        return store.get_file(uri, path)
+    except MissingObjectError as error:
+        logger.warning("no reference: %s", error)
+        return None
+
+
+def _result(metrics: DriftMetrics, uri: R2Uri) -> DriftResult:
+    return DriftResult(
+        report_date=metrics.provenance.report_date,
+        threshold=metrics.threshold,
+        num_samples=metrics.num_samples,
+        metrics_uri=str(uri),
+        drift_score=metrics.drift_score,
+        drift_score_low=metrics.drift_score_low,
+        drift_score_high=metrics.drift_score_high,
+        drift_detected=metrics.drift_detected,
+        mae={emotion: errors.mae for emotion, errors in metrics.emotions.items()},
+    )

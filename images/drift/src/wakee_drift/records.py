@@ -1,0 +1,156 @@
+"""What the stages of one run hand on to each other, inside the files they write.
+
+`Provenance` travels in the metadata of the Parquet files; `DriftMetrics` is metrics.json.
+"""
+
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from wakee_common.errors import BadInputError
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, and strict about fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ApiComparison(Record):
+    """How the stored predictions compare with what the model gives now for the same pictures.
+
+    Attributes:
+        status: `compared`, `unavailable` (the cause says why) or `not_configured`.
+        cause: Why there is no comparison, or why pictures are missing from it.
+        n: Pictures compared.
+        failed: Pictures that could not be.
+        mean_abs_difference: Per emotion, on the 0-3 scale.
+        max_abs_difference: Per emotion, on the 0-3 scale.
+    """
+
+    status: Literal["compared", "unavailable", "not_configured"]
+    cause: str = ""
+    n: int = 0
+    failed: int = 0
+    mean_abs_difference: dict[str, FiniteFloat] = {}
+    max_abs_difference: dict[str, FiniteFloat] = {}
+
+
+class Provenance(Record):
+    """Where the rows of a file come from, and what was left out of them.
+
+    Attributes:
+        report_date: The day that the report is filed under.
+        window_start: Start of the look-back window, naive UTC, inclusive.
+        window_end: End of the look-back window, exclusive.
+        reference_start: Start of the reference window, which ends at `window_start`.
+        min_samples: With fewer rows no drift is calculated.
+        excluded: Rows of the look-back window left out, per reason.
+        reference_excluded: The same for the sample of the reference window.
+        api_comparison: Filled in by `load-predictions`.
+    """
+
+    report_date: date
+    window_start: datetime
+    window_end: datetime
+    reference_start: datetime
+    min_samples: int
+    excluded: dict[str, int] = {}
+    reference_excluded: dict[str, int] = {}
+    api_comparison: ApiComparison = ApiComparison(status="not_configured")
+
+
+class EmotionErrors(Record):
+    """Errors of one emotion's predictions, on the 0-3 scale (MSE: squared).
+
+    Attributes:
+        mae: Mean absolute error.
+        mse: Mean squared error.
+        rmse: Root of the mean squared error.
+        bias: Mean of prediction minus label; positive when the model says too much.
+    """
+
+    mae: FiniteFloat
+    mse: FiniteFloat
+    rmse: FiniteFloat
+    bias: FiniteFloat
+
+
+class ColumnDrift(Record):
+    """One column's distribution against the reference window.
+
+    Attributes:
+        score: Population stability index, or p-value of the Kolmogorov-Smirnov test.
+        threshold: Drifted when the index is at or above it, or the p-value below it.
+        drifted: Whether it is.
+    """
+
+    score: FiniteFloat
+    threshold: FiniteFloat
+    drifted: bool
+
+
+class DistributionDrift(Record):
+    """Whether predictions and labels are distributed as in the reference window.
+
+    Attributes:
+        status: `compared`, or `skipped` for the reason given.
+        reason: Why it was skipped, or why the method was chosen.
+        method: Evidently's name of the method.
+        rows: Rows of the look-back window that were compared (a bounded sample).
+        reference_rows: Rows of the reference window that were compared.
+        columns: Result per column.
+        skipped_columns: Reason per column that could not be compared.
+    """
+
+    status: Literal["compared", "skipped"]
+    reason: str
+    method: Literal["psi", "ks"] | None = None
+    rows: int = 0
+    reference_rows: int = 0
+    columns: dict[str, ColumnDrift] = {}
+    skipped_columns: dict[str, str] = {}
+
+
+class DriftMetrics(Record):
+    """Everything that one run measured.
+
+    Attributes:
+        provenance: Whence the rows come.
+        num_samples: Rows measured.
+        threshold: Drift is detected when the score is above it.
+        drift_score: Mean of the four MAE, on the 0-3 scale.
+        drift_score_low: Lower end of the score's 95 % bootstrap interval.
+        drift_score_high: Upper end of it.
+        drift_detected: Whether the score is above the threshold.
+        emotions: Errors per emotion.
+        distribution: Distributions against the reference window.
+        pairs_uri: The rows measured.
+        reference_pairs_uri: The sample of the reference window.
+    """
+
+    provenance: Provenance
+    num_samples: int
+    threshold: FiniteFloat
+    drift_score: FiniteFloat
+    drift_score_low: FiniteFloat
+    drift_score_high: FiniteFloat
+    drift_detected: bool
+    emotions: dict[str, EmotionErrors]
+    distribution: DistributionDrift
+    pairs_uri: str
+    reference_pairs_uri: str
+
+
+def read_metrics(data: bytes, origin: object) -> DriftMetrics:
+    """Parse metrics.json.
+
+    Raises:
+        BadInputError: it is not what `calculate-drift` writes.
+    """
+    try:
+        return DriftMetrics.model_validate_json(data)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        raise BadInputError(f"{origin} is no metrics.json of this version: {place}: {problem['msg']}") from None

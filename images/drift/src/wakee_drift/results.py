@@ -1,0 +1,64 @@
+"""What each stage tells Airflow."""
+
+from datetime import date, datetime
+
+from wakee_common.stage import StageResult
+
+from wakee_drift.records import ApiComparison
+
+
+class AnnotationsResult(StageResult):
+    """Result of `fetch-annotations`; `excluded` counts the window's invalid rows per class."""
+
+    report_date: date
+    window_start: datetime
+    window_end: datetime
+    annotations_uri: str
+    reference_uri: str
+    rows: int
+    reference_rows: int
+    excluded: dict[str, int]
+    sha256: str
+
+
+class PairsResult(StageResult):
+    """Result of `load-predictions`; `excluded` adds the rows without a usable prediction."""
+
+    pairs_uri: str
+    reference_pairs_uri: str
+    rows: int
+    reference_rows: int
+    excluded: dict[str, int]
+    api_comparison: ApiComparison
+
+
+class DriftResult(StageResult):
+    """Result of `calculate-drift`; without enough data there is a count, and nothing measured."""
+
+    report_date: date
+    threshold: float
+    num_samples: int
+    metrics_uri: str | None = None
+    drift_score: float | None = None
+    drift_score_low: float | None = None
+    drift_score_high: float | None = None
+    drift_detected: bool | None = None
+    mae: dict[str, float] | None = None
+
+
+class ReportResult(StageResult):
+    """Result of `generate-report`."""
+
+    html_uri: str
+    json_uri: str
+    png_uri: str
+
+
+class SavedReportResult(StageResult):
+    """Result of `save-report`: the row of `drift_reports`."""
+
+    drift_report_id: int
+    report_date: date
+    drift_detected: bool
+    drift_score: float
+    threshold: float

@@ -1,0 +1,103 @@
+"""Parquet files that say in their own metadata where their rows come from."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from wakee_common.emotions import EMOTIONS
+from wakee_common.errors import BadInputError
+
+from wakee_drift.records import Provenance
+
+PROVENANCE_KEY = b"wakee_drift.provenance"
+
+PREDICTED = tuple(f"predicted_{emotion}" for emotion in EMOTIONS)
+LABELS = tuple(f"user_{emotion}" for emotion in EMOTIONS)
+
+IMAGE_FIELDS = (
+    pa.field("img_name", pa.string()),
+    pa.field("s3_path", pa.string()),
+    pa.field("timestamp", pa.timestamp("us")),
+)
+ANNOTATIONS_SCHEMA = pa.schema([*IMAGE_FIELDS, *(pa.field(name, pa.float64()) for name in LABELS)])
+PAIRS_SCHEMA = pa.schema([*IMAGE_FIELDS, *(pa.field(name, pa.float64()) for name in (*PREDICTED, *LABELS))])
+
+
+@contextlib.contextmanager
+def table_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """Write a file batch by batch, each a row group."""
+    # Names and paths are unique: a dictionary of them would only cost memory.
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False) as writer:
+        yield writer
+
+
+def write_provenance(writer: pq.ParquetWriter, provenance: Provenance) -> None:
+    """Put the provenance into the file's metadata; may be done after the last row."""
+    writer.add_key_value_metadata({PROVENANCE_KEY: provenance.model_dump_json().encode()})
+
+
+def read_provenance(path: Path) -> Provenance:
+    """The provenance of a file.
+
+    Raises:
+        BadInputError: it is no Parquet file of ours.
+    """
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+        return Provenance.model_validate_json(metadata[PROVENANCE_KEY])
+    except (pa.ArrowException, KeyError, ValidationError) as error:
+        raise BadInputError(f"{path.name} is no Parquet file of a drift stage: {error}") from error
+
+
+def row_count(path: Path) -> int:
+    """Rows of a file, from its footer."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+def batches(path: Path, schema: pa.Schema, rows: int = 50_000) -> Iterator[pa.RecordBatch]:
+    """A file's rows, at most `rows` at a time.
+
+    Raises:
+        BadInputError: a column is missing or has another type, or the file is damaged.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            if not file.schema_arrow.equals(schema):
+                raise BadInputError(f"{path.name} has other columns than expected: {file.schema_arrow.names}")
+            yield from file.iter_batches(batch_size=rows)
+    except pa.ArrowException as error:
+        raise BadInputError(f"{path.name} is damaged: {error}") from error
+
+
+def matrix(batch: pa.RecordBatch | pa.Table, columns: Sequence[str]) -> NDArray[np.float64]:
+    """Float columns side by side, shape (rows, columns); NULL becomes NaN."""
+    return np.column_stack([batch.column(name).to_numpy(zero_copy_only=False) for name in columns])
+
+
+def nulls(batch: pa.RecordBatch, columns: Sequence[str]) -> NDArray[np.bool_]:
+    """Where columns hold NULL, shape (rows, columns)."""
+    return np.column_stack([batch.column(name).is_null().to_numpy(zero_copy_only=False) for name in columns])
+
+
+def spread_sample(path: Path, schema: pa.Schema, size: int) -> pa.Table:
+    """At most `size` rows, evenly spread over the file: the same ones every time."""
+    total = row_count(path)
+    wanted = np.unique(np.linspace(0, total - 1, min(size, total)).round().astype(np.int64))
+    taken, offset = [], 0
+    for batch in batches(path, schema):
+        here = wanted[(wanted >= offset) & (wanted < offset + batch.num_rows)] - offset
+        taken.append(batch.take(pa.array(here)))
+        offset += batch.num_rows
+    return pa.Table.from_batches(taken, schema)
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
