@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import psycopg2
 import pytest
 from wakee_common.database import transact
@@ -26,6 +27,9 @@ COMMAND = str(Path(sys.executable).parent / "wakee-sandbox")
 READING = [f"--{kind}-caps=+dac_read_search" for kind in ("inh", "ambient")]
 AS_NOBODY = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *READING] if os.geteuid() == 0 else []
 STARTUP_SECONDS = 60
+HUB_TOKEN = "hf_sandbox"
+# Read by huggingface_hub when it is imported.
+os.environ |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = STARTUP_SECONDS, every: float = 0.1) -> None:
@@ -190,6 +194,26 @@ def r2(r2_environment: dict[str, str]) -> R2Settings:
 @pytest.fixture
 def store(r2: R2Settings) -> ObjectStore:
     return ObjectStore(r2)
+
+
+def hub_service(data: Path, port: int) -> Service:
+    environment = {"HF_TOKEN": HUB_TOKEN, "HF_SANDBOX_USER": "someone"}
+    return Service(["hub", "--data", str(data / "hub"), "--port", str(port)], environment, data / "hub.log")
+
+
+def responds(url: str) -> bool:
+    return httpx.get(url, timeout=2).status_code == 200
+
+
+@pytest.fixture(scope="session")
+def hub_url(data_root: Path) -> Iterator[str]:
+    port = free_port()
+    service, url = hub_service(data_root, port), f"http://127.0.0.1:{port}"
+    try:
+        service.start().wait_until(lambda: responds(f"{url}/health"), "the Hub answers")
+        yield url
+    finally:
+        service.stop()
 
 
 @pytest.fixture

@@ -88,3 +88,16 @@ def seed(
         options = Options(parse_until(until), rows, days, usual, drift, drift_days, bad, seed)
         summary = seeding.seed(options, pictures=not labels_only, labels=not pictures_only, reset=reset)
         typer.echo(summary.model_dump_json(indent=2))
+
+
+@app.command()
+def hub(data: Data, port: int = 8080) -> None:
+    """A double of the Hugging Face Hub (HF_TOKEN); clients set HF_ENDPOINT and HF_HUB_DISABLE_XET=1."""
+    from wakee_sandbox.hub.server import HubSettings, application
+    from wakee_sandbox.processes import own_directory
+    from wakee_sandbox.web import serve
+
+    with _errors_as_one_line():
+        settings = load(HubSettings)
+        own_directory(data)
+        serve(application(data, settings), port)

@@ -1,0 +1,1 @@
+"""A double of the Hugging Face Hub that the unmodified `huggingface_hub` client works with."""

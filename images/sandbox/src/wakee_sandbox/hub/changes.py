@@ -1,0 +1,108 @@
+"""The body of a commit request: one JSON object per line, turned into a change of a tree."""
+
+import base64
+import binascii
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from wakee_sandbox.hub.errors import bad_request, entry_not_found
+from wakee_sandbox.hub.files import Contents, Entry
+from wakee_sandbox.hub.repository import Tree
+
+LONGEST_LINE = 64 << 20
+
+
+@dataclass
+class Changes:
+    """What one commit does, in the order given; `apply` makes the new tree."""
+
+    title: str = "no message"
+    message: str = ""
+    parent: str | None = None
+    steps: list[tuple[str, Entry | None]] = field(default_factory=list)
+
+    def apply(self, tree: Tree) -> Tree:
+        """The tree after the change.
+
+        Raises:
+            HubError: a file or folder to delete is not there.
+        """
+        for path, entry in self.steps:
+            if entry is not None:
+                tree[path] = entry
+            elif path.endswith("/"):
+                _delete_folder(tree, path)
+            elif tree.pop(path, None) is None:
+                raise entry_not_found(f"{path}: A file with this name doesn't exist")
+        return tree
+
+
+async def read_changes(body: AsyncIterator[bytes], contents: Contents) -> Changes:
+    """Read a request's body; contents are kept as they come, so that one line at a time is in memory.
+
+    Raises:
+        HubError: a line makes no sense, or names an LFS object that was never uploaded.
+    """
+    changes = Changes()
+    async for line in _lines(body):
+        try:
+            item = json.loads(line)
+            _read(changes, item["key"], item["value"], contents)
+        except (ValueError, KeyError, TypeError, binascii.Error) as error:
+            raise bad_request(f"not a line of a commit: {error}") from error
+    return changes
+
+
+def checked_path(path: str) -> str:
+    """A path as it may stand in a repository.
+
+    Raises:
+        HubError: it is absolute, empty or leaves the repository.
+    """
+    if any(part in ("", ".", "..", ".git") for part in path.removesuffix("/").split("/")) or "\0" in path:
+        raise bad_request(f"not a path in a repository: {path!r}")
+    return path
+
+
+def _read(changes: Changes, key: str, value: dict[str, Any], contents: Contents) -> None:
+    if key == "header":
+        changes.title, changes.message = value["summary"], value.get("description") or ""
+        changes.parent = value.get("parentCommit")
+        return
+    path = checked_path(value["path"])
+    if key == "file":
+        raw = value["content"]
+        content = base64.b64decode(raw, validate=True) if value.get("encoding") == "base64" else raw.encode()
+        changes.steps.append((path, contents.add(content)))
+    elif key == "lfsFile":
+        changes.steps.append((path, contents.large(value["oid"])))
+    elif key in ("deletedFile", "deletedFolder"):
+        changes.steps.append((path.rstrip("/") + ("/" if key == "deletedFolder" else ""), None))
+    else:
+        raise bad_request(f"unknown operation {key!r}")
+
+
+def _delete_folder(tree: Tree, folder: str) -> None:
+    inside = [path for path in tree if path.startswith(folder)]
+    if not inside:
+        raise entry_not_found(f"{folder}: A folder with this name doesn't exist")
+    for path in inside:
+        del tree[path]
+
+
+async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Lines of any length; every byte is copied only once or twice, however the body is cut."""
+    pending = bytearray()
+    async for chunk in body:
+        first, *others = chunk.split(b"\n")
+        pending += first
+        for following in others:
+            if line := bytes(pending).strip():
+                yield line
+            pending = bytearray(following)
+        if len(pending) > LONGEST_LINE:
+            raise bad_request(f"a line of more than {LONGEST_LINE} bytes: upload large files by LFS")
+    if line := bytes(pending).strip():
+        yield line

@@ -1,0 +1,41 @@
+"""The Hub double as a server."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from wakee_common.settings import Settings
+
+from wakee_sandbox.hub import api, pages, transfer
+from wakee_sandbox.hub.errors import HubError
+from wakee_sandbox.hub.repositories import Hub
+from wakee_sandbox.hub.requests import KeepPathsQuoted, refuse
+
+
+class HubSettings(Settings):
+    """Who may write."""
+
+    token: SecretStr = Field(alias="HF_TOKEN", description="The token that may read and write everything.")
+    owner: str = Field("wakee", alias="HF_SANDBOX_USER", description="The user to whom the token belongs.")
+
+
+async def health(_request: Request) -> Response:
+    """Whether the server answers."""
+    return JSONResponse({"status": "healthy"})
+
+
+def application(data: Path, settings: HubSettings) -> Starlette:
+    """The whole Hub on a data directory that no other process uses."""
+    app = Starlette(
+        routes=[Route("/health", health), *api.ROUTES, *transfer.ROUTES, *pages.ROUTES],
+        middleware=[Middleware(KeepPathsQuoted)],
+        exception_handlers={HubError: refuse},
+    )
+    app.state.hub = Hub(data)
+    app.state.token = settings.token.get_secret_value()
+    app.state.owner = settings.owner
+    return app
