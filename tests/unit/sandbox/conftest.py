@@ -161,7 +161,7 @@ def s3_answers(settings: R2Settings) -> bool:
 @pytest.fixture(scope="session")
 def database(data_root: Path) -> Iterator[DatabaseSettings]:
     """A migrated database."""
-    service, settings = postgres_service(data_root, free_port())
+    service, settings = postgres_service(data_root, free_port(), POSTGRES_EXTRA_DATABASES="mlflow")
     try:
         service.start().wait_until(lambda: answers(settings), "PostgreSQL answers")
         upgrade_database(settings)

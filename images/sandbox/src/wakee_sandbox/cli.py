@@ -101,3 +101,15 @@ def hub(data: Data, port: int = 8080) -> None:
         settings = load(HubSettings)
         own_directory(data)
         serve(application(data, settings), port)
+
+
+@app.command()
+def mlflow(port: int = 5000) -> None:
+    """An MLflow server (MLFLOW_BACKEND_STORE_URI, R2_*)."""
+    from wakee_sandbox import tracking
+    from wakee_sandbox.processes import become
+
+    with _errors_as_one_line():
+        settings, r2 = load(tracking.TrackingSettings), load(R2Settings)
+        tracking.wait_for_database(settings)
+        become(tracking.server_command(settings, r2, port), tracking.environment(settings, r2))
