@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from wakee_common.errors import WakeeError
 from wakee_common.logs import configure_logging, redact
-from wakee_common.settings import R2Settings, load
+from wakee_common.settings import DatabaseSettings, R2Settings, load
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -113,3 +113,24 @@ def mlflow(port: int = 5000) -> None:
         settings, r2 = load(tracking.TrackingSettings), load(R2Settings)
         tracking.wait_for_database(settings)
         become(tracking.server_command(settings, r2, port), tracking.environment(settings, r2))
+
+
+@app.command()
+def api(port: int = 8000) -> None:
+    """The Wakee API with the Hub's model (HF_ENDPOINT, HF_MODEL_REPO, NEON_DATABASE_URL, R2_*)."""
+    from wakee_sandbox.model import ModelSettings
+    from wakee_sandbox.wakee_api import application
+    from wakee_sandbox.web import serve
+
+    with _errors_as_one_line():
+        serve(application(load(ModelSettings), load(DatabaseSettings), load(R2Settings)), port)
+
+
+@app.command()
+def sourcing(port: int = 8501) -> None:
+    """The sourcing page."""
+    from wakee_sandbox.sourcing import application
+    from wakee_sandbox.web import serve
+
+    with _errors_as_one_line():
+        serve(application(), port)

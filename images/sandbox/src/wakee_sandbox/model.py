@@ -1,0 +1,125 @@
+"""The production model, as the Hub's main branch holds it."""
+
+import io
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+import numpy as np
+import onnxruntime  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import Field, SecretStr
+from wakee_common.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
+from wakee_common.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+MEAN = np.array((0.485, 0.456, 0.406), dtype=np.float32)
+DEVIATION = np.array((0.229, 0.224, 0.225), dtype=np.float32)
+RESIZED, CROPPED = 256, 224
+MODEL_FILE = "model.onnx"
+CHUNK = 1 << 20
+
+
+class ModelSettings(Settings):
+    """Where the model is."""
+
+    endpoint: str = Field("https://huggingface.co", alias="HF_ENDPOINT", description="The Hub, or its double.")
+    repository: str = Field(alias="HF_MODEL_REPO", description="The model's repository, namespace/name.")
+    token: SecretStr = Field(SecretStr(""), alias="HF_TOKEN", description="Needed for private repositories only.")
+    poll_seconds: float = Field(5, gt=0, alias="HF_POLL_SECONDS", description="How often to look whether main moved.")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A session, and the commit that it comes from."""
+
+    revision: str
+    session: onnxruntime.InferenceSession
+
+    def predict(self, picture: Image.Image) -> dict[str, float]:
+        """The four levels of a face, clipped to the scale."""
+        (output,) = self.session.run(["output"], {"input": preprocess(picture)[None]})
+        levels = np.clip(output[0], LOWEST_LEVEL, HIGHEST_LEVEL).astype(float)
+        return dict(zip(EMOTIONS, levels.tolist(), strict=True))
+
+
+def preprocess(picture: Image.Image) -> NDArray[np.float32]:
+    """Resize to 256 x 256 bilinear, centre crop 224, scale to [0, 1], ImageNet's mean and deviation.
+
+    Returns:
+        Shape (3, 224, 224), RGB.
+    """
+    margin = (RESIZED - CROPPED) // 2
+    resized = picture.convert("RGB").resize((RESIZED, RESIZED), Image.Resampling.BILINEAR)
+    cropped = resized.crop((margin, margin, margin + CROPPED, margin + CROPPED))
+    pixels = (np.asarray(cropped, dtype=np.float32) / 255 - MEAN) / DEVIATION
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def open_picture(content: bytes) -> Image.Image | None:
+    """A picture in RGB; None when the bytes are none."""
+    try:
+        return Image.open(io.BytesIO(content)).convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
+class ProductionModel:
+    """Keeps the newest model of the main branch loaded; the last good one stays while the Hub is away."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        self.current: LoadedModel | None = None
+        self._settings = settings
+        self._stop = threading.Event()
+        token = settings.token.get_secret_value()
+        self._client = httpx.Client(
+            base_url=settings.endpoint,
+            headers={"authorization": f"Bearer {token}"} if token else {},
+            follow_redirects=True,
+            timeout=30,
+        )
+
+    def follow(self) -> None:
+        """Look for a new model in the background until `stop`."""
+        threading.Thread(target=self._follow, name="model", daemon=True).start()
+
+    def stop(self) -> None:
+        """End the background thread soon."""
+        self._stop.set()
+
+    def refresh(self) -> None:
+        """Load the model of the main branch when it is not the one loaded.
+
+        Raises:
+            httpx.HTTPError: the Hub does not answer, or has no model.
+            Exception: the file is no model, of the runtime's own kinds.
+        """
+        repository = self._settings.repository
+        info = self._client.get(f"/api/models/{repository}/revision/main").raise_for_status().json()
+        if self.current is None or self.current.revision != info["sha"]:
+            self.current = LoadedModel(info["sha"], self._load(f"/{repository}/resolve/{info['sha']}/{MODEL_FILE}"))
+            logger.info("serving %s at %s", repository, info["sha"])
+
+    def _load(self, url: str) -> onnxruntime.InferenceSession:
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / MODEL_FILE
+            with self._client.stream("GET", url) as answer, path.open("wb") as file:
+                for chunk in answer.raise_for_status().iter_bytes(CHUNK):
+                    file.write(chunk)
+            return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+    def _follow(self) -> None:
+        said = ""
+        while not self._stop.is_set():
+            try:
+                self.refresh()
+                said = ""
+            except Exception as error:  # whatever is wrong with a new model must not end the service
+                if said != (said := f"{type(error).__name__}: {error}".splitlines()[0]):
+                    logger.warning("no new model: %s", said)
+            self._stop.wait(self._settings.poll_seconds)

@@ -1,0 +1,31 @@
+"""The sourcing page, as far as the health check knows it: it is there, and Streamlit says 'ok'."""
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from wakee_sandbox.faults import FaultSwitch
+
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Wakee App Sourcing (sandbox)</title>
+<style>body{font:16px sans-serif;max-width:40em;margin:3em auto}</style>
+<h1>Wakee App Sourcing</h1>
+<p>In production people take a picture here, see the four scores, correct them with sliders and validate.
+This stand-in only answers; <code>wakee-sandbox seed</code> makes the annotations.</p></html>"""
+
+
+async def page(_request: Request) -> Response:
+    """The page."""
+    return HTMLResponse(PAGE)
+
+
+async def health(_request: Request) -> Response:
+    """What Streamlit answers."""
+    return PlainTextResponse("ok")
+
+
+def application() -> Starlette:
+    """The page as a web application."""
+    routes = [Route("/", page), Route("/_stcore/health", health)]
+    return Starlette(routes=routes, middleware=[Middleware(FaultSwitch)])
