@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from wakee_common.errors import ConfigurationError
 from wakee_common.settings import R2Settings
 from wakee_common.storage import ObjectStore
 
-from .conftest import COMMAND, free_port
+from .conftest import COMMAND, free_port, r2_settings, s3_answers, s3_service
 
 
 def ready(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -41,3 +42,17 @@ def test_file_in_parts_comes_back_whole(store: ObjectStore, tmp_path: Path) -> N
     store.put_file(store.uri("large"), source)
 
     assert store.get_file(store.uri("large"), target).read_bytes() == source.read_bytes()
+
+
+def test_objects_and_access_survive_kill(data: Path) -> None:
+    service, environment = s3_service(data, free_port(together=8))
+    settings = r2_settings(environment)
+    try:
+        service.start().wait_until(lambda: s3_answers(settings), "S3 stores")
+        store = ObjectStore(settings)
+        store.put_bytes(store.uri("kept"), b"kept")
+        service.stop(signal.SIGKILL)
+        service.start().wait_until(lambda: s3_answers(settings), "S3 stores again")
+        assert ObjectStore(settings).get_bytes(store.uri("kept")) == b"kept"
+    finally:
+        service.stop(signal.SIGKILL)
