@@ -28,6 +28,7 @@ from wakee_common.storage import ObjectStore
 
 POSTGRES_BINARIES = Path("/usr/lib/postgresql/15/bin")
 START_SECONDS = 60
+BUCKET = "wakee-test"
 S3_KEYS = {"accessKey": "test-key", "secretKey": "test-secret"}
 S3_ACTIONS = ["Admin", "Read", "List", "Tagging", "Write"]
 S3_IDENTITIES = {"identities": [{"name": "test", "credentials": [S3_KEYS], "actions": S3_ACTIONS}]}
@@ -198,9 +199,10 @@ def _start_weed(folder: Path, ports: dict[str, int]) -> subprocess.Popen[bytes]:
 def _takes_a_put(endpoint: str, process: subprocess.Popen[bytes]) -> bool:
     if process.poll() is not None:
         raise RuntimeError(f"SeaweedFS ended with {process.returncode}")
-    store = ObjectStore(s3_settings(endpoint, "readiness"))
+    store = ObjectStore(s3_settings(endpoint, BUCKET, attempts=1))
     try:
-        store._client.create_bucket(Bucket="readiness")
+        if store._client.list_buckets()["Buckets"] == []:
+            store._client.create_bucket(Bucket=BUCKET)
         store.put_bytes(store.uri("probe"), b"ready")
     except Exception:
         return False
@@ -215,16 +217,17 @@ def s3_settings(endpoint: str, bucket: str, **overrides: object) -> R2Settings:
 
 @pytest.fixture
 def make_r2_settings(s3_endpoint: str) -> Callable[..., R2Settings]:
-    """Makes settings of the S3 server that differ from the right ones in what is given; the bucket isn't made."""
-    bucket = f"test-{uuid.uuid4().hex}"
-    return lambda **overrides: s3_settings(s3_endpoint, **{"bucket": bucket, **overrides})
+    """Makes settings of the S3 server that differ from the right ones in what is given."""
+    return lambda **overrides: s3_settings(s3_endpoint, **{"bucket": BUCKET, **overrides})
 
 
 @pytest.fixture
 def r2_settings(make_r2_settings: Callable[..., R2Settings]) -> R2Settings:
-    """A new, empty bucket."""
+    """An empty bucket."""
     settings = make_r2_settings()
-    ObjectStore(settings)._client.create_bucket(Bucket=settings.bucket)
+    store = ObjectStore(settings)
+    for key in list(store.list_keys("")):
+        store.delete(store.uri(key))
     return settings
 
 

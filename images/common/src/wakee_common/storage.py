@@ -88,9 +88,15 @@ class ObjectStore:
 
     def head(self, uri: R2Uri) -> dict[str, Any]:
         """Size, type and digest of an object, as S3 tells them. Raises as `get_bytes`."""
-        with _translated(uri):
-            answer: dict[str, Any] = self._client.head_object(Bucket=uri.bucket, Key=uri.key)
-            return answer
+        try:
+            with _translated(uri):
+                answer: dict[str, Any] = self._client.head_object(Bucket=uri.bucket, Key=uri.key)
+                return answer
+        except MissingObjectError:
+            # An answer to HEAD has no body, and so cannot say whether the object or the whole bucket is missing.
+            with _translated(uri):
+                self._client.list_objects_v2(Bucket=uri.bucket, Prefix=uri.key, MaxKeys=1)
+            raise
 
     def exists(self, uri: R2Uri) -> bool:
         """Whether the object is there."""
@@ -145,7 +151,7 @@ def _client(settings: R2Settings) -> Any:
     config = Config(
         connect_timeout=5,
         read_timeout=30,
-        retries={"mode": "standard", "total_max_attempts": 6},
+        retries={"mode": "standard", "total_max_attempts": settings.attempts},
         max_pool_connections=settings.transfers,
         s3={"addressing_style": "path"},
         # R2 does not know the trailing checksums that newer clients send by default.

@@ -7,7 +7,8 @@ when the drift score is read.
 import logging
 import mimetypes
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import ParamSpec, TypeVar
 
 import httpx
 import numpy as np
@@ -23,6 +24,9 @@ from wakee_drift.records import ApiComparison
 from wakee_drift.tables import PREDICTED, matrix
 
 logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 TIMEOUT = httpx.Timeout(10, connect=5)
 TOTAL_SECONDS = 60.0
@@ -92,25 +96,27 @@ def _per_emotion(values: np.ndarray) -> dict[str, float]:
 
 def _answers(store: ObjectStore, api: ApiSettings, keys: list[str]) -> Iterator[list[float] | str]:
     """Per picture the four scores, or why there are none; gives up early on an API that keeps failing."""
-    deadline, in_a_row = time.monotonic() + TOTAL_SECONDS, 0
+    deadline, failures = time.monotonic() + TOTAL_SECONDS, 0
+    url = f"{api.url.rstrip('/')}/predict"
     with httpx.Client(timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}) as client:
         for key in keys:
-            if in_a_row == FAILURES_IN_A_ROW or time.monotonic() > deadline:
+            if failures == FAILURES_IN_A_ROW or time.monotonic() > deadline:
                 return
-            answer = _answer(client, store, f"{api.url.rstrip('/')}/predict", key, deadline)
-            in_a_row = in_a_row + 1 if isinstance(answer, str) else 0
+            answer: bytes | list[float] | str = _tried(_picture, store, key)
+            if isinstance(answer, bytes):
+                answer = _tried(_predict, client, url, answer, key, deadline)
+                failures = failures + 1 if isinstance(answer, str) else 0
             yield answer
 
 
-def _answer(client: httpx.Client, store: ObjectStore, url: str, key: str, deadline: float) -> list[float] | str:
+def _tried(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | str:
+    """What the call returns, or in a line why it failed: whatever it is, it must not stop the drift report."""
     try:
-        prediction = Prediction.model_validate_json(_post(client, url, _picture(store, key), key, deadline))
+        return call(*args, **kwargs)
     except InterruptedStageError:
         raise
     except Exception as error:
-        # Whatever it is: this comparison must not stop the drift report.
         return " ".join(f"{type(error).__name__}: {error}".split())
-    return [getattr(prediction, emotion) for emotion in EMOTIONS]
 
 
 def _picture(store: ObjectStore, key: str) -> bytes:
@@ -119,6 +125,11 @@ def _picture(store: ObjectStore, key: str) -> bytes:
     if size > LARGEST_PICTURE:
         raise BadInputError(f"a picture of {size} bytes is too large")
     return store.get_bytes(uri)
+
+
+def _predict(client: httpx.Client, url: str, picture: bytes, key: str, deadline: float) -> list[float]:
+    prediction = Prediction.model_validate_json(_post(client, url, picture, key, deadline))
+    return [getattr(prediction, emotion) for emotion in EMOTIONS]
 
 
 def _post(client: httpx.Client, url: str, picture: bytes, key: str, deadline: float) -> bytes:

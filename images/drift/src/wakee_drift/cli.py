@@ -14,7 +14,9 @@ from wakee_common.uris import R2Uri
 
 from wakee_drift.results import AnnotationsResult, DriftResult, PairsResult, ReportResult, SavedReportResult
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(
+    help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None
+)
 
 # What makes the stages heavy (Arrow, pandas, Evidently) is imported inside them, so that --help answers at once.
 

@@ -1,8 +1,10 @@
 """Are predictions and labels distributed as in the reference window? Evidently's answer, on bounded samples.
 
 The method is chosen by size. Evidently's own choice for small samples of whole-numbered labels, a chi-square test,
-calls 29 % of undrifted columns drifted. Measured false alarms of the population stability index (PSI): 18 % at 100,
-1.7 % at 200, none at 1000. So: PSI from 200 rows on each side, the two-sample Kolmogorov-Smirnov test below.
+calls 29 % of undrifted columns drifted. False alarms per column measured here, predictions / labels: population
+stability index (PSI) at 100 rows on each side 85 % / 17 %, at 200 44 % / 2 %, at 300 to 400 3 % / 0, at 500 2 % / 0,
+from 1000 none; two-sample Kolmogorov-Smirnov test at most 8 % / 2 % at any size. With large samples the test finds
+differences too small to matter, and the index does not. So: PSI from 500 rows on each side, the test below.
 """
 
 import json
@@ -27,7 +29,7 @@ with warnings.catch_warnings():
 
 COLUMNS = (*PREDICTED, *LABELS)
 SAMPLE_ROWS = 5_000
-ROWS_FOR_PSI = 200
+ROWS_FOR_PSI = 500
 FEWEST_REFERENCE_ROWS = 30
 THRESHOLDS: Mapping[Literal["psi", "ks"], float] = {"psi": 0.1, "ks": 0.05}
 

@@ -34,9 +34,9 @@ def _draw_mae(axes: Axes, metrics: DriftMetrics) -> None:
     axes.bar_label(bars, fmt="%.3f", padding=3)
     axes.axhline(metrics.threshold, color="black", linestyle="--", label=f"threshold {metrics.threshold:g}")
     axes.axhline(metrics.drift_score, color="black", linestyle=":", label=f"score (mean) {metrics.drift_score:.3f}")
-    axes.set(title="Mean absolute error", ylabel="levels, on the scale 0 to 3", ylim=(0, None))
-    axes.margins(y=0.15)
-    axes.legend()
+    axes.set(title="Mean absolute error", ylabel="levels, on the scale 0 to 3")
+    axes.set_ylim(0, 1.25 * max(*values, metrics.threshold, 0.01))
+    axes.legend(loc="upper center", ncols=2)
 
 
 def _draw_bias(axes: Axes, metrics: DriftMetrics) -> None:

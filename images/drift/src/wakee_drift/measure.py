@@ -59,8 +59,9 @@ def measure(pairs: Path, reference: Path | None, threshold: float, uris: tuple[s
         num_samples=sums.rows,
         threshold=threshold,
         drift_score=score,
-        drift_score_low=low,
-        drift_score_high=high,
+        # When all rows are equally wrong, rounding alone could put the score outside of its interval.
+        drift_score_low=min(low, score),
+        drift_score_high=max(high, score),
         drift_detected=score > threshold,
         emotions=emotions,
         distribution=compare_distributions(current, sample_frame(reference) if reference else current.iloc[:0]),

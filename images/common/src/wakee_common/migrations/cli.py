@@ -1,5 +1,7 @@
 """`wakee-db`: bring the database's schema to the version that the stages expect."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import typer
@@ -26,18 +28,26 @@ ONE_MIGRATION_AT_A_TIME = 7_215_001
 def upgrade(revision: str = typer.Argument("head", help="Where to stop; the newest by default.")) -> None:
     """Create what is missing and adopt what is there. Safe to run again; drops and renames nothing."""
     configure_logging()
-    try:
+    with _one_line_errors():
         before, after = upgrade_database(load(DatabaseSettings), revision)
-    except WakeeError as error:
-        typer.echo(f"error: {redact(str(error))}", err=True)
-        raise typer.Exit(error.exit_code) from None
     typer.echo(f"schema: {before or 'unmanaged'} -> {after}" if before != after else f"schema: already at {after}")
 
 
 @app.command()
 def current() -> None:
     """Print the schema's version, and the newest one known to this image."""
-    typer.echo(f"current {current_revision(load(DatabaseSettings)) or 'unmanaged'}, newest {head_revision()}")
+    with _one_line_errors():
+        revision = current_revision(load(DatabaseSettings))
+    typer.echo(f"current {revision or 'unmanaged'}, newest {head_revision()}")
+
+
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except WakeeError as error:
+        typer.echo(f"error: {redact(str(error))}", err=True)
+        raise typer.Exit(error.exit_code) from None
 
 
 def upgrade_database(settings: DatabaseSettings, revision: str = "head") -> tuple[str | None, str | None]:

@@ -1,0 +1,151 @@
+"""The database as it really behaves: asleep, refusing, cutting connections."""
+
+import io
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+from wakee_common.database import connect, copy_csv, reading, transact
+from wakee_common.errors import ConfigurationError, UnavailableError
+from wakee_common.settings import DatabaseSettings
+
+INSERT = """INSERT INTO drift_reports (report_date, drift_detected, drift_score, num_samples)
+            VALUES ('2026-03-31', true, 1, 1)"""
+
+
+def terminate(settings, pid):
+    """Cut another connection, as a serverless database does."""
+    connection = psycopg2.connect(settings.url.get_secret_value())
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", (pid,))
+    connection.close()
+
+
+def rows(settings, query):
+    with reading(settings) as connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
+
+
+@pytest.mark.parametrize("change", ["password", "database"])
+def test_wrong_settings_fail_at_once(postgres_server, change):
+    url = postgres_server.url(password="guessed") if change == "password" else postgres_server.url("no_such_database")
+    started = time.monotonic()
+
+    with pytest.raises(ConfigurationError, match="NEON_DATABASE_URL") as error:
+        connect(DatabaseSettings(url=url, wake_up_seconds=30))
+
+    assert time.monotonic() - started < 5
+    assert "guessed" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("postgresql+psycopg2://user:very-secret@127.0.0.1/x", id="an-sqlalchemy-address"),
+        pytest.param("postgresql://user:very-secret@127.0.0.1/x?nonsense=1", id="an-unknown-option"),
+    ],
+)
+def test_an_address_that_libpq_cannot_read(url):
+    with pytest.raises(ConfigurationError, match="NEON_DATABASE_URL") as error:
+        connect(DatabaseSettings(url=url, wake_up_seconds=30))
+
+    assert "very-secret" not in str(error.value)
+
+
+def test_a_database_that_never_wakes_up():
+    settings = DatabaseSettings(url="postgresql://user:secret@127.0.0.1:9/x", wake_up_seconds=0.5)
+
+    with pytest.raises(UnavailableError, match=r"no database connection after 0\.5 s"):
+        connect(settings)
+
+
+def test_a_database_that_wakes_up_late(make_postgres_server, wait_until, caplog):
+    server = make_postgres_server()
+    with ThreadPoolExecutor(1) as pool:
+        connecting = pool.submit(connect, server.settings(wake_up_seconds=30))
+        wait_until(lambda: "trying again" in caplog.text, what="a first failed attempt")
+        server.start()
+        connection = connecting.result(30)
+
+    assert connection.closed == 0
+    connection.close()
+
+
+def test_a_transaction_cut_in_the_middle_takes_effect_once(database):
+    tries = []
+
+    def work(cursor):
+        cursor.execute(INSERT)
+        tries.append(cursor.connection.get_backend_pid())
+        if len(tries) == 1:
+            terminate(database, tries[0])
+        cursor.execute("SELECT count(*) FROM drift_reports")
+        return cursor.fetchone()[0]
+
+    assert transact(database, work) == 1
+    assert len(tries) == 2
+    assert rows(database, "SELECT count(*) FROM drift_reports") == [(1,)]
+
+
+def test_a_transaction_that_is_always_cut_gives_up(database):
+    def work(cursor):
+        terminate(database, cursor.connection.get_backend_pid())
+        cursor.execute("SELECT 1")
+
+    with pytest.raises(UnavailableError, match="dropped 4 transactions"):
+        transact(database, work)
+
+
+def test_a_failing_transaction_leaves_nothing(database):
+    def work(cursor):
+        cursor.execute(INSERT)
+        raise LookupError("our own mistake")
+
+    with pytest.raises(LookupError):
+        transact(database, work)
+
+    assert rows(database, "SELECT count(*) FROM drift_reports") == [(0,)]
+
+
+def test_a_reader_that_is_cut(database):
+    def read():
+        with reading(database) as connection, connection.cursor() as cursor:
+            terminate(database, connection.get_backend_pid())
+            cursor.execute("SELECT 1")
+
+    with pytest.raises(UnavailableError, match="dropped us"):
+        read()
+
+
+def test_a_reader_sees_one_state_and_cannot_write(database):
+    with reading(database) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM drift_reports")
+        transact(database, lambda other: other.execute(INSERT))
+        cursor.execute("SELECT count(*) FROM drift_reports")
+        assert cursor.fetchone() == (0,)
+        with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
+            cursor.execute(INSERT)
+
+
+def test_a_schema_that_was_never_migrated_says_what_to_run(empty_database):
+    with pytest.raises(ConfigurationError, match="wakee-db upgrade"):
+        rows(empty_database, "SELECT 1 FROM drift_reports")
+    with pytest.raises(ConfigurationError, match="wakee-db upgrade"):
+        transact(empty_database, lambda cursor: cursor.execute(INSERT))
+
+
+def test_copy_does_not_depend_on_the_servers_defaults(database):
+    smile = "U&'smile \\+01F600, \"quoted\"'"
+    query = sql.SQL(f"SELECT {smile}, '2026-03-04 05:06:07.5'::timestamp, 0.1::float8 + 0.2, NULL, ''")
+    sink = io.BytesIO()
+
+    with reading(database) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SET datestyle = 'German'; SET extra_float_digits = -5; SET client_encoding = 'LATIN1'")
+        copy_csv(connection, query, sink)
+
+    expected = '"smile 😀, ""quoted""",2026-03-04 05:06:07.5,0.30000000000000004,,""\n'
+    assert sink.getvalue().decode() == expected

@@ -1,0 +1,105 @@
+"""Settings fail with the variable's name and the remedy, and without the secret."""
+
+import pytest
+from wakee_common.errors import BadInputError, ConfigurationError
+from wakee_common.logs import redact
+from wakee_common.settings import DatabaseSettings, R2Settings, RunContext, load
+from wakee_common.uris import R2Uri, safe_segment
+
+R2_VARIABLES = ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "R2_BUCKET_NAME")
+
+
+def test_missing_variables_are_all_named(monkeypatch):
+    for name in R2_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+    with pytest.raises(ConfigurationError) as error:
+        load(R2Settings)
+
+    assert all(name in str(error.value) for name in R2_VARIABLES)
+    assert ".env" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        pytest.param("mysql://user:very-secret-password@host/database", id="another-scheme"),
+        pytest.param("user:very-secret-password@host", id="no-scheme"),
+        pytest.param("", id="empty"),
+    ],
+)
+def test_a_wrong_database_address_is_named_but_not_shown(monkeypatch, address):
+    monkeypatch.setenv("NEON_DATABASE_URL", address)
+
+    with pytest.raises(ConfigurationError, match="NEON_DATABASE_URL") as error:
+        load(DatabaseSettings)
+
+    assert "very-secret-password" not in str(error.value)
+    assert error.value.__cause__ is None
+
+
+def test_a_wrong_number_names_its_variable(monkeypatch):
+    monkeypatch.setenv("WAKEE_TRY_NUMBER", "second")
+
+    with pytest.raises(ConfigurationError, match="WAKEE_TRY_NUMBER"):
+        load(RunContext)
+
+
+def test_secrets_do_not_show_in_a_settings_repr(make_r2_settings):
+    assert "test-secret" not in repr(make_r2_settings())
+
+
+@pytest.mark.parametrize(
+    ("settings", "endpoint"),
+    [
+        pytest.param(
+            {"endpoint_url": "", "account_id": "abc"}, "https://abc.r2.cloudflarestorage.com", id="cloudflare"
+        ),
+        pytest.param({"endpoint_url": "http://s3:8333", "account_id": "abc"}, "http://s3:8333", id="another-server"),
+    ],
+)
+def test_endpoint(make_r2_settings, settings, endpoint):
+    assert make_r2_settings(**settings).endpoint == endpoint
+
+
+def test_no_endpoint_at_all(make_r2_settings):
+    with pytest.raises(ConfigurationError, match="R2_ACCOUNT_ID"):
+        _ = make_r2_settings(endpoint_url="").endpoint
+
+
+def test_uri_round_trip():
+    uri = R2Uri.parse("r2://bucket/a/b c/d.parquet")
+
+    assert (uri.bucket, uri.key) == ("bucket", "a/b c/d.parquet")
+    assert str(uri) == "r2://bucket/a/b c/d.parquet"
+    assert str(R2Uri("bucket", "a/") / "b") == "r2://bucket/a/b"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "r2://", "r2://bucket", "r2://bucket/", "r2:///key", "s3://bucket/key", "bucket/key", "r2://b/a/../c", "None"],
+)
+def test_what_is_no_uri(text):
+    with pytest.raises(BadInputError, match="r2://bucket/key"):
+        R2Uri.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "segment"),
+    [
+        ("manual__2026-03-31T02:00:00+00:00", "manual__2026-03-31T02-00-00-00-00"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("..", "-"),
+        ("😀", "-"),
+    ],
+)
+def test_safe_segment(text, segment):
+    assert safe_segment(text) == segment
+
+
+@pytest.mark.parametrize("spelling", ["p%40ss-w0rd", "p@ss-w0rd"], ids=["encoded", "decoded"])
+def test_the_password_is_redacted_however_it_is_spelt(monkeypatch, spelling):
+    monkeypatch.setenv("NEON_DATABASE_URL", "postgresql://user:p%40ss-w0rd@host/database")
+
+    assert redact(f"said {spelling} aloud") == "said *** aloud"

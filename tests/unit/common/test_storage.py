@@ -1,0 +1,125 @@
+"""The object store against a real S3 server."""
+
+import pytest
+from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError
+from wakee_common.storage import MissingObjectError, ObjectStore
+
+
+@pytest.fixture
+def payload(tmp_path):
+    """A file larger than one part of an upload."""
+    path = tmp_path / "payload"
+    path.write_bytes(bytes(range(256)) * 40_000)
+    return path
+
+
+@pytest.mark.parametrize("key", ["plain.jpg", "a/b/c d.jpg", "smile-😀.jpg", "quote'\"&<>.jpg", "percent%20.jpg"])
+def test_bytes_come_back_under_any_name(store, key):
+    store.put_bytes(store.uri(key), b"picture")
+
+    assert store.get_bytes(store.uri(key)) == b"picture"
+    assert list(store.list_keys("")) == [key]
+
+
+def test_a_large_file_comes_back_with_its_type(store, payload, tmp_path):
+    uri = store.uri("payload")
+
+    store.put_file(uri, payload, "image/png")
+
+    assert store.get_file(uri, tmp_path / "copy").read_bytes() == payload.read_bytes()
+    assert store.head(uri)["ContentType"] == "image/png"
+    assert store.head(uri)["ContentLength"] == payload.stat().st_size
+
+
+def test_an_object_is_replaced_and_removed(store):
+    uri = store.uri("a")
+    store.put_bytes(uri, b"old")
+    store.put_bytes(uri, b"new")
+    assert store.get_bytes(uri) == b"new"
+
+    store.delete(uri)
+    store.delete(uri)
+
+    assert not store.exists(uri)
+
+
+def test_keys_are_listed_by_prefix_beyond_one_page(store):
+    wanted = [f"many/{index:04}" for index in range(1003)]
+    store.put_many([(key, b"") for key in [*wanted, "other"]], "text/plain")
+
+    assert list(store.list_keys("many/")) == wanted
+
+
+OPERATIONS = {
+    "get_bytes": lambda store, path: store.get_bytes(store.uri("absent")),
+    "get_file": lambda store, path: store.get_file(store.uri("absent"), path),
+    "head": lambda store, path: store.head(store.uri("absent")),
+    "put_bytes": lambda store, path: store.put_bytes(store.uri("absent"), b""),
+    "put_file": lambda store, path: store.put_file(store.uri("absent"), path),
+    "list_keys": lambda store, path: list(store.list_keys("absent")),
+    "delete": lambda store, path: store.delete(store.uri("absent")),
+    "fetch_many": lambda store, path: list(store.fetch_many(["absent"])),
+    "put_many": lambda store, path: store.put_many([("absent", b"")], "text/plain"),
+}
+every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+
+
+@pytest.mark.parametrize("name", ["get_bytes", "get_file", "head"])
+def test_a_missing_object(store, tmp_path, name):
+    with pytest.raises(MissingObjectError, match="absent"):
+        OPERATIONS[name](store, tmp_path / "copy")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@every_operation
+@pytest.mark.parametrize(
+    "wrong", [{"access_key_id": "nobody"}, {"secret_access_key": "guessed"}], ids=["access-key", "secret"]
+)
+def test_wrong_credentials(make_r2_settings, payload, operation, wrong):
+    with pytest.raises(ConfigurationError, match="R2_ACCESS_KEY_ID"):
+        operation(ObjectStore(make_r2_settings(**wrong)), payload)
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "delete"])
+def test_a_missing_bucket(make_r2_settings, payload, name):
+    with pytest.raises(ConfigurationError, match="R2_BUCKET_NAME"):
+        OPERATIONS[name](ObjectStore(make_r2_settings(bucket="no-such-bucket")), payload)
+
+
+@every_operation
+def test_a_dead_server(make_r2_settings, payload, operation):
+    dead = make_r2_settings(endpoint_url="http://127.0.0.1:9", attempts=1)
+
+    with pytest.raises(UnavailableError, match="cannot be reached"):
+        operation(ObjectStore(dead), payload)
+
+
+def test_an_endpoint_that_is_no_address(make_r2_settings):
+    with pytest.raises(ConfigurationError, match="R2_ENDPOINT_URL"):
+        ObjectStore(make_r2_settings(endpoint_url="not an address"))
+
+
+def test_a_key_that_s3_does_not_allow(store):
+    with pytest.raises(BadInputError):
+        store.get_bytes(store.uri(""))
+
+
+def test_many_objects_come_in_the_order_asked_for(store):
+    keys = [f"{index}.jpg" for index in range(200)]
+    store.put_many([(key, key.encode()) for key in keys if key != "77.jpg"], "image/jpeg")
+
+    found = list(store.fetch_many([*reversed(keys), ""]))
+
+    assert [item.key for item in found] == [*reversed(keys), ""]
+    assert [item.key for item in found if item.data is None] == ["77.jpg", ""]
+    assert all(item.data == item.key.encode() for item in found if item.data is not None)
+    assert all(isinstance(item.error, BadInputError) for item in found if item.data is None)
+
+
+def test_a_fetch_can_be_left_early(store):
+    store.put_many([(f"{index}", b"x") for index in range(100)], "text/plain")
+    fetching = store.fetch_many(f"{index % 100}" for index in range(10_000))
+
+    assert next(fetching).data == b"x"
+    fetching.close()
