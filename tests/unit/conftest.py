@@ -4,6 +4,7 @@ Any image's tests can use `database` (migrated), `empty_database`, `store` and `
 """
 
 import contextlib
+import itertools
 import json
 import logging
 import os
@@ -226,8 +227,8 @@ def r2_settings(make_r2_settings: Callable[..., R2Settings]) -> R2Settings:
     """An empty bucket."""
     settings = make_r2_settings()
     store = ObjectStore(settings)
-    for key in list(store.list_keys("")):
-        store.delete(store.uri(key))
+    while keys := [{"Key": key} for key in itertools.islice(store.list_keys(""), 1000)]:
+        store._client.delete_objects(Bucket=settings.bucket, Delete={"Objects": keys})
     return settings
 
 

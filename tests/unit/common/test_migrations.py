@@ -13,7 +13,8 @@ MAE = ", ".join(f"mae_{emotion} float" for emotion in EMOTIONS)
 MSE = ", ".join(f"mse_{emotion} float" for emotion in EMOTIONS)
 PRODUCTION = f"""
 CREATE TABLE emotion_labels (
-    id serial PRIMARY KEY, img_name varchar(255) UNIQUE NOT NULL, s3_path varchar(500) NOT NULL, {PREDICTED}, {LABELS}, timestamp timestamp, source varchar(50), is_validated boolean, user_id varchar(100),
+    id serial PRIMARY KEY, img_name varchar(255) UNIQUE NOT NULL, s3_path varchar(500) NOT NULL, {PREDICTED},
+    {LABELS}, timestamp timestamp, source varchar(50), is_validated boolean, user_id varchar(100),
     session_id varchar(100));
 CREATE TABLE drift_reports (id serial PRIMARY KEY, report_date date NOT NULL UNIQUE, drift_detected boolean NOT NULL,
     drift_score float NOT NULL, {MAE}, {MSE}, num_samples int NOT NULL, drift_threshold float DEFAULT 0.15,

@@ -96,14 +96,19 @@ class Pipeline:
     def save(self, calculated: dict[str, Any], reported: dict[str, Any]) -> dict[str, Any]:
         return self.stage("save-report", metrics=calculated["metrics_uri"], report=reported["html_uri"])
 
-    def to_the_end(self, **flags: Any) -> dict[str, dict[str, Any]]:
-        """All five stages; the result of each by the stage's first word."""
+    def to_the_end(self, *, with_report: bool = True) -> dict[str, dict[str, Any]]:
+        """All stages; the result of each by the stage's first word. The report takes longest: it can be a stand-in."""
         fetched = self.fetch()
         loaded = self.load(fetched)
-        calculated = self.calculate(loaded, **flags)
-        reported = self.report(loaded, calculated)
+        calculated = self.calculate(loaded)
+        reported = self.report(loaded, calculated) if with_report else self._stand_in()
         saved = self.save(calculated, reported)
         return {"fetch": fetched, "load": loaded, "calculate": calculated, "report": reported, "save": saved}
+
+    def _stand_in(self) -> dict[str, Any]:
+        uri = self.pod.store.uri("stand-in/report.html")
+        self.pod.store.put_bytes(uri, b"a report")
+        return {"html_uri": str(uri)}
 
 
 def _pairs(loaded: dict[str, Any]) -> dict[str, Any]:

@@ -20,8 +20,7 @@ def read(pod, uri):
 
 @pytest.fixture
 def whole_run(annotations, run_stages):
-    """A run with a reference and drift; its annotations (predictions, labels) and its results."""
-    annotations.add_drawn(100, 0.05, seed=1, at=LAST_MONTH, prefix="old")
+    """A run with drift, and without a reference; its annotations (predictions, labels) and its results."""
     drawn = annotations.add_drawn(120, 0.3)
     return drawn, run_stages()
 
@@ -37,10 +36,6 @@ def test_a_run_measures_reports_and_records(whole_run, annotations, pod):
     assert calculated["drift_detected"] is True
     assert all(result["status"] == "success" for result in results.values())
     assert all(len(json.dumps(result)) < 4096 for result in results.values())
-
-    metrics = json.loads(read(pod, calculated["metrics_uri"]))
-    assert metrics["distribution"]["method"] == "ks"
-    assert metrics["distribution"]["reference_rows"] == 100
 
     columns = (
         "id, report_date::text, drift_detected, drift_threshold, num_samples, num_excluded, report_uri, dag_id, run_id"
@@ -71,9 +66,11 @@ def test_the_row_holds_everything(whole_run, annotations):
     assert document["emotions"]["boredom"]["mae"] == results["calculate"]["mae"]["boredom"]
 
 
-def test_the_report_can_be_opened_in_a_browser(whole_run, pod):
-    _, results = whole_run
-    report = results["report"]
+def test_the_report_can_be_opened_in_a_browser(annotations, run_stages, pod):
+    annotations.add_drawn(100, 0.05, seed=1, at=LAST_MONTH, prefix="old")
+    annotations.add_drawn(120, 0.3)
+
+    report = run_stages()["report"]
 
     types = {
         name: pod.store.head(R2Uri.parse(report[f"{name}_uri"]))["ContentType"] for name in ("html", "json", "png")
@@ -91,11 +88,11 @@ def test_the_report_can_be_opened_in_a_browser(whole_run, pod):
 
 def test_a_second_run_of_the_day_replaces_the_first(annotations, run_stages):
     annotations.add_drawn(50, 0.3)
-    first = run_stages()
+    first = run_stages(with_report=False)
     [before] = annotations.execute("SELECT id, created_at, updated_at FROM drift_reports")
 
     annotations.execute("UPDATE emotion_labels SET predicted_boredom = user_boredom")
-    second = run_stages()
+    second = run_stages(with_report=False)
 
     [after] = annotations.execute("SELECT id, created_at, updated_at FROM drift_reports")
     assert after[:2] == before[:2]
@@ -213,11 +210,11 @@ def test_hostile_names_are_rows_like_others(annotations, run_stages, pod):
     for index, name in enumerate(NAMES):
         annotations.add([[1, 1, 1, 1]], [[2, 2, 2, 2]], img_name=name, s3_path=name, prefix=str(index))
 
-    results = run_stages()
+    results = run_stages(with_report=False)
 
     assert results["calculate"]["num_samples"] == len(NAMES)
     assert results["calculate"]["drift_score"] == 1
-    assert all(key.startswith("runs/test_dag/test-run/") for key in pod.store.list_keys(""))
+    assert all(key.startswith(("runs/test_dag/test-run/", "stand-in/")) for key in pod.store.list_keys(""))
 
 
 def test_unusable_rows_are_counted_and_left_out(annotations, run_stages):
@@ -233,7 +230,7 @@ def test_unusable_rows_are_counted_and_left_out(annotations, run_stages):
     for reason, (predicted, user) in cases.items():
         annotations.add([predicted] * 2, [user] * 2, prefix=reason)
 
-    results = run_stages()
+    results = run_stages(with_report=False)
 
     assert results["fetch"]["rows"] == 14
     assert results["load"]["rows"] == results["calculate"]["num_samples"] == 10
