@@ -4,13 +4,14 @@
 source "$(dirname "$0")/lib.sh"
 
 BUILD=$REPO/.build/kind
+IMAGES=$REPO/.build/images.env
 
 random() { python3 -c 'import secrets; print(secrets.token_urlsafe(64))'; }
 fernet_key() { python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'; }
 
 # Keys that Airflow's components share; made once per cluster, then kept.
 ensure_airflow_secrets() {
-    kubectl get namespace airflow >/dev/null 2>&1 || kubectl create namespace airflow >/dev/null
+    kubectl apply -f "$REPO/k8s/base/namespaces.yaml" >/dev/null
     if ! kubectl -n airflow get secret airflow-secrets >/dev/null 2>&1; then
         local password r2_key r2_secret
         password=$(random)
@@ -27,61 +28,70 @@ ensure_airflow_secrets() {
     fi
 }
 
-# A kustomization on top of the kind overlay that knows the image tags of this checkout.
+# A kustomization on top of the kind overlay that knows the images which hack/images.py loaded.
 write_kustomization() {
+    [[ -s $IMAGES ]] || fail "no images yet: run 'make images'"
     mkdir -p "$BUILD"
-    local line name image drift=''
     {
         echo "apiVersion: kustomize.config.k8s.io/v1beta1"
         echo "kind: Kustomization"
         echo "resources: [../../k8s/overlays/kind]"
-        echo "generatorOptions: { disableNameSuffixHash: false }"
         echo "images:"
-        while IFS== read -r name image; do
-            echo "  - { name: localhost/wakee/$name, newTag: ${image##*:} }"
-        done < <(python3 "$REPO/hack/images.py" --tags)
+        sed -E 's|^([a-z]+)=.*:(.*)|  - { name: localhost/wakee/\1, newTag: \2 }|' "$IMAGES"
         echo "configMapGenerator:"
         echo "  - name: wakee-images"
         echo "    namespace: airflow"
         echo "    literals:"
-        while IFS== read -r name image; do
-            echo "      - WAKEE_${name^^}_IMAGE=$image"
-            [[ $name != drift ]] || drift=$image
-        done < <(python3 "$REPO/hack/images.py" --tags)
-        echo "      - WAKEE_XCOM_IMAGE=$drift"
+        sed -E 's|^([a-z]+)=(.*)|      - WAKEE_\U\1\E_IMAGE=\2|' "$IMAGES"
+        sed -nE 's|^drift=(.*)|      - WAKEE_XCOM_IMAGE=\1|p' "$IMAGES"
     } >"$BUILD/kustomization.yaml"
 }
 
-# Jobs cannot be changed in place.
-apply() {
-    kubectl -n wakee delete job wakee-db-upgrade --ignore-not-found >/dev/null
-    kubectl -n airflow delete job airflow-db-migrate --ignore-not-found >/dev/null
-    kubectl apply -k "$BUILD" | grep -v unchanged >&2 || true
-}
-
-# wait_for KIND/NAME NAMESPACE: with what went wrong when it does not become ready in time.
+# wait_for NAMESPACE KIND/NAME...: with what went wrong when one does not become ready in time.
 wait_for() {
-    case $1 in
-        job/*) kubectl -n "$2" wait --for=condition=complete "$1" --timeout=300s >/dev/null ;;
-        *) kubectl -n "$2" rollout status "$1" --timeout=300s >/dev/null ;;
-    esac || {
-        kubectl -n "$2" get pods >&2
-        kubectl -n "$2" describe "$1" | tail -n 15 >&2
-        kubectl -n "$2" logs "$1" --all-containers --tail=20 >&2 || true
-        fail "$1 in namespace $2 did not become ready in 300 s"
-    }
+    local namespace=$1 name
+    shift
+    for name in "$@"; do
+        case $name in
+            job/*) kubectl -n "$namespace" wait --for=condition=complete "$name" --timeout=180s >/dev/null ;;
+            *) kubectl -n "$namespace" rollout status "$name" --timeout=180s >/dev/null ;;
+        esac || {
+            kubectl -n "$namespace" get pods >&2
+            kubectl -n "$namespace" describe "$name" | tail -n 15 >&2
+            kubectl -n "$namespace" logs "$name" --all-containers --tail=20 >&2 || true
+            fail "$name in namespace $namespace did not become ready in 180 s"
+        }
+    done
 }
 
-wait_for_all() {
-    local name
-    for name in neondb r2; do wait_for "statefulset/$name" wakee; done
-    wait_for statefulset/airflow-database airflow
-    wait_for job/wakee-db-upgrade wakee
-    wait_for job/airflow-db-migrate airflow
-    for name in api-server scheduler dag-processor triggerer; do wait_for "deployment/airflow-$name" airflow; done
+# apply SELECTOR: the objects of one wave; the next needs them ready.
+apply() { kubectl apply -k "$BUILD" --selector "$1" | { grep -v unchanged >&2 || true; }; }
+
+deploy_data() {
+    apply '!wakee.io/wave'
+    wait_for wakee statefulset/neondb statefulset/r2
+    wait_for airflow statefulset/airflow-database
+}
+
+# Jobs cannot be changed in place; a finished one of the same image need not run again.
+migrate() {
+    local job
+    for job in wakee/wakee-db-upgrade airflow/airflow-db-migrate; do
+        kubectl diff -k "$BUILD" --selector wakee.io/wave=1 >/dev/null 2>&1 ||
+            kubectl -n "${job%/*}" delete job "${job#*/}" --ignore-not-found >/dev/null
+    done
+    apply wakee.io/wave=1
+    wait_for wakee job/wakee-db-upgrade
+    wait_for airflow job/airflow-db-migrate
+}
+
+deploy_airflow() {
+    apply wakee.io/wave=2
+    wait_for airflow deployment/airflow-{api-server,scheduler,dag-processor,triggerer}
 }
 
 ensure_airflow_secrets
 write_kustomization
-apply
-timed "waiting for the sandbox and Airflow" wait_for_all
+timed "sandbox and databases" deploy_data
+timed "schema migrations" migrate
+timed "Airflow" deploy_airflow

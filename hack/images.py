@@ -18,6 +18,7 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "wakee-airflow"
+RECORD = REPO / ".build" / "images.env"
 CLUSTER = "wakee"
 CONTAINERD = "/run/wakee-airflow/containerd.sock"
 LOCAL_BASE = "localhost/wakee/base:bookworm-1"
@@ -163,8 +164,8 @@ def size(image: str) -> str:
     return run(builder(), "images", "--format", "{{.Size}}", image)
 
 
-def make(name: str, only_build: bool) -> None:
-    """Build and load one image, saying what was done and how long it took."""
+def make(name: str, only_build: bool) -> str:
+    """Build and load one image, saying what was done and how long it took; returns its tag."""
     image, start, done = tag(name), time.monotonic(), []
     if not is_built(image):
         print(f"==> building {image}", file=sys.stderr, flush=True)
@@ -175,20 +176,23 @@ def make(name: str, only_build: bool) -> None:
         done.append("loaded")
     what = " and ".join(done) or "unchanged"
     print(f"{image:44s} {size(image):>8s}  {what} in {time.monotonic() - start:.0f} s", flush=True)
+    return image
+
+
+def record(images: dict[str, str]) -> None:
+    """Note what is in the cluster now, for hack/deploy.sh: `NAME=IMAGE` lines."""
+    RECORD.parent.mkdir(exist_ok=True)
+    known = dict(line.split("=", 1) for line in RECORD.read_text().splitlines()) if RECORD.exists() else {}
+    RECORD.write_text("".join(f"{name}={image}\n" for name, image in {**known, **images}.items()))
 
 
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", nargs="*", default=IMAGES, metavar="IMAGE", help=f"which (default all: {', '.join(IMAGES)})")
-    parser.add_argument("--tags", action="store_true", help="print NAME=TAG lines and do nothing")
     parser.add_argument("--build-only", action="store_true", help="do not load into the cluster")
     arguments = parser.parse_args()
-    for name in arguments.images or IMAGES:
-        if arguments.tags:
-            print(f"{name}={tag(name)}")
-        else:
-            make(name, arguments.build_only)
+    record({name: make(name, arguments.build_only) for name in arguments.images or IMAGES})
 
 
 if __name__ == "__main__":
