@@ -36,6 +36,15 @@ class Download:
     error: WakeeError | None = None
 
 
+@dataclass(frozen=True)
+class StoredObject:
+    """One object of a listing; the ETag changes with the content."""
+
+    key: str
+    etag: str
+    size: int
+
+
 class ObjectStore:
     """A bucket of R2 or of another S3 server; safe to share between threads.
 
@@ -61,7 +70,9 @@ class ObjectStore:
         """Upload a file, in parts when large."""
         # Not the client's upload_file: it hides the server's error code in a text.
         with path.open("rb") as file, _translated(uri):
-            self._client.upload_fileobj(file, uri.bucket, uri.key, ExtraArgs={"ContentType": content_type})
+            self._client.upload_fileobj(
+                file, uri.bucket, uri.key, ExtraArgs={"ContentType": content_type}, Config=_parts()
+            )
 
     def get_bytes(self, uri: R2Uri) -> bytes:
         """Read an object whole.
@@ -80,7 +91,7 @@ class ObjectStore:
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file, _translated(uri):
-                self._client.download_fileobj(uri.bucket, uri.key, file)
+                self._client.download_fileobj(uri.bucket, uri.key, file, Config=_parts())
             Path(part).replace(path)
         finally:
             Path(part).unlink(missing_ok=True)
@@ -113,6 +124,16 @@ class ObjectStore:
             for page in pages:
                 yield from (item["Key"] for item in page.get("Contents", []))
 
+    def list_folder(self, folder: str) -> Iterator[StoredObject]:
+        """The objects directly in a folder (`""` for the top, else ending in a slash), not those in folders below."""
+        with _translated(self.uri(folder or "-")):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=folder, Delimiter="/"
+            )
+            for page in pages:
+                for item in page.get("Contents", []):
+                    yield StoredObject(item["Key"], item["ETag"].strip('"'), item["Size"])
+
     def delete(self, uri: R2Uri) -> None:
         """Remove an object; no error when it is not there."""
         with _translated(uri):
@@ -142,6 +163,13 @@ class ObjectStore:
             return Download(key, self.get_bytes(self.uri(key)))
         except BadInputError as error:
             return Download(key, None, error)
+
+
+def _parts() -> Any:
+    """How a large file is cut; its parts (8 MB each) in flight are all in memory."""
+    from boto3.s3.transfer import TransferConfig
+
+    return TransferConfig(max_concurrency=4)
 
 
 def _client(settings: R2Settings) -> Any:

@@ -26,7 +26,6 @@ from wakee_drift.tables import (
     nulls,
     sha256_of,
     table_writer,
-    write_provenance,
 )
 from wakee_drift.validity import add_counts, usable_labels
 from wakee_drift.windows import Windows
@@ -115,12 +114,11 @@ def _select(start: datetime, end: datetime) -> sql.Composed:
 
 
 def _write(connection: Connection, query: sql.Composable, path: Path, provenance: Provenance) -> Written:
-    rows, excluded = 0, dict[str, int]()
+    excluded = dict[str, int]()
     with table_writer(path, ANNOTATIONS_SCHEMA) as writer:
         for batch in copied_batches(connection, query, ANNOTATIONS_SCHEMA):
             usable, counts = usable_labels(matrix(batch, LABELS), nulls(batch, LABELS))
-            kept = batch.filter(pa.array(usable))
-            writer.write_batch(kept)
-            rows, excluded = rows + kept.num_rows, add_counts(excluded, counts)
-        write_provenance(writer, provenance.model_copy(update={"excluded": excluded}))
-    return Written(rows, excluded)
+            writer.write(batch.filter(pa.array(usable)))
+            excluded = add_counts(excluded, counts)
+        writer.describe(provenance.model_copy(update={"excluded": excluded}))
+    return Written(writer.rows, excluded)

@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a type,
 from wakee_common.database import copy_csv
 from wakee_common.errors import BadInputError
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20
 """CSV text that becomes one batch; a few of them are in memory at a time."""
 
 

@@ -25,11 +25,11 @@ from wakee_drift.tables import (
     read_provenance,
     spread_sample,
     table_writer,
-    write_provenance,
 )
 from wakee_drift.validity import add_counts, usable_predictions
 
-NAMES_PER_QUERY = 10_000
+NAMES_PER_QUERY = 5_000
+"""Few enough for PostgreSQL to look each up in the index rather than to read the whole table every time."""
 
 QUERY = sql.SQL("SELECT img_name, {} FROM emotion_labels WHERE img_name = ANY(%s)").format(
     sql.SQL(", ").join(map(sql.Identifier, PREDICTED))
@@ -109,13 +109,13 @@ def _compare_sample(
 
 
 def _join(connection: Connection, source: Path, target: Path, base: Provenance) -> tuple[Written, Provenance]:
-    rows, excluded = 0, dict[str, int]()
+    excluded = dict[str, int]()
     with table_writer(target, PAIRS_SCHEMA) as writer:
         for batch in batches(source, ANNOTATIONS_SCHEMA, NAMES_PER_QUERY):
             pairs, counts = join_predictions(connection, batch)
-            writer.write_batch(pairs)
-            rows, excluded = rows + pairs.num_rows, add_counts(excluded, counts)
+            writer.write(pairs)
+            excluded = add_counts(excluded, counts)
         total = add_counts(read_provenance(source).excluded, excluded)
         provenance = base.model_copy(update={"excluded": total})
-        write_provenance(writer, provenance)
-    return Written(rows, excluded), provenance
+        writer.describe(provenance)
+    return Written(writer.rows, excluded), provenance

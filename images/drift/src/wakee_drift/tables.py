@@ -16,6 +16,7 @@ from wakee_common.errors import BadInputError
 from wakee_drift.records import Provenance
 
 PROVENANCE_KEY = b"wakee_drift.provenance"
+ROWS_PER_GROUP = 50_000
 
 PREDICTED = tuple(f"predicted_{emotion}" for emotion in EMOTIONS)
 LABELS = tuple(f"user_{emotion}" for emotion in EMOTIONS)
@@ -29,17 +30,44 @@ ANNOTATIONS_SCHEMA = pa.schema([*IMAGE_FIELDS, *(pa.field(name, pa.float64()) fo
 PAIRS_SCHEMA = pa.schema([*IMAGE_FIELDS, *(pa.field(name, pa.float64()) for name in (*PREDICTED, *LABELS))])
 
 
+class TableWriter:
+    """Writes a file in row groups of `ROWS_PER_GROUP`, whatever the size of the batches it is given.
+
+    Args:
+        writer: An open Parquet file.
+    """
+
+    def __init__(self, writer: pq.ParquetWriter) -> None:
+        self._writer = writer
+        self._waiting: list[pa.RecordBatch] = []
+        self.rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add rows."""
+        self.rows += batch.num_rows
+        self._waiting.append(batch)
+        if sum(waiting.num_rows for waiting in self._waiting) >= ROWS_PER_GROUP:
+            self.flush()
+
+    def flush(self) -> None:
+        """End the row group."""
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_batches(self._waiting))
+            self._waiting = []
+
+    def describe(self, provenance: Provenance) -> None:
+        """Put the provenance into the file's metadata; may be done after the last row."""
+        self._writer.add_key_value_metadata({PROVENANCE_KEY: provenance.model_dump_json().encode()})
+
+
 @contextlib.contextmanager
-def table_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
-    """Write a file batch by batch, each a row group."""
-    # Names and paths are unique: a dictionary of them would only cost memory.
-    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False) as writer:
+def table_writer(path: Path, schema: pa.Schema) -> Iterator[TableWriter]:
+    """Write a file batch by batch, in bounded memory."""
+    # Names and paths are unique, and labels nearly so: dictionaries and statistics of them would only cost memory.
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False, write_statistics=False) as file:
+        writer = TableWriter(file)
         yield writer
-
-
-def write_provenance(writer: pq.ParquetWriter, provenance: Provenance) -> None:
-    """Put the provenance into the file's metadata; may be done after the last row."""
-    writer.add_key_value_metadata({PROVENANCE_KEY: provenance.model_dump_json().encode()})
+        writer.flush()
 
 
 def read_provenance(path: Path) -> Provenance:
@@ -70,7 +98,9 @@ def batches(path: Path, schema: pa.Schema, rows: int = 50_000) -> Iterator[pa.Re
         with pq.ParquetFile(path) as file:
             if not file.schema_arrow.equals(schema):
                 raise BadInputError(f"{path.name} has other columns than expected: {file.schema_arrow.names}")
-            yield from file.iter_batches(batch_size=rows)
+            # Not iter_batches: its memory grows with the file.
+            for group in range(file.num_row_groups):
+                yield from file.read_row_group(group).to_batches(max_chunksize=rows)
     except pa.ArrowException as error:
         raise BadInputError(f"{path.name} is damaged: {error}") from error
 
