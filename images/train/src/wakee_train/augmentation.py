@@ -1,0 +1,42 @@
+"""Pictures as training sees them: moved, mirrored, lighter or darker; the same for the same seed, epoch and step."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wakee_train.pictures import CROPPED, RESIZED, Pixels
+
+LARGEST_SHIFT = 12
+"""Pixels by which the crop moves from the centre, at most."""
+LIGHT = 0.15
+"""How far brightness and contrast go from what they are, as a share."""
+
+
+def shuffled(size: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """The order of the samples in an epoch."""
+    return np.random.default_rng((seed, epoch)).permutation(size)
+
+
+def crop_and_mirror(pixels: Pixels, chance: np.random.Generator) -> Pixels:
+    """Crops of (N, 256, 256, 3) at random places near the centre, every other one mirrored: (N, 224, 224, 3)."""
+    centre = (RESIZED - CROPPED) // 2
+    places = centre + chance.integers(-LARGEST_SHIFT, LARGEST_SHIFT + 1, (len(pixels), 2))
+    mirrored = chance.random(len(pixels)) < 0.5
+    crops = np.empty((len(pixels), CROPPED, CROPPED, 3), np.uint8)
+    for index, ((top, left), mirror) in enumerate(zip(places, mirrored, strict=True)):
+        crop = pixels[index, top : top + CROPPED, left : left + CROPPED]
+        crops[index] = crop[:, ::-1] if mirror else crop
+    return crops
+
+
+def light_factors(count: int, chance: np.random.Generator) -> Tensor:
+    """A factor for the contrast and one for the brightness of each picture, shape (2, count, 1, 1, 1)."""
+    factors = chance.uniform(1 - LIGHT, 1 + LIGHT, (2, count, 1, 1, 1))
+    return torch.from_numpy(factors.astype(np.float32))
+
+
+def relit(normalised: Tensor, factors: Tensor) -> Tensor:
+    """Change contrast (about zero, ImageNet's mean) and brightness of normalised pictures, on their device."""
+    contrast, brightness = factors
+    return normalised * contrast + (brightness - 1) * 2

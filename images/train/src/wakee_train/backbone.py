@@ -1,0 +1,135 @@
+"""The model: a timm backbone with four outputs, behind the contract's 224 x 224 input whatever size it works at."""
+
+import logging
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from wakee_common.emotions import EMOTIONS
+from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError
+
+from wakee_train.pictures import CROPPED
+
+logger = logging.getLogger(__name__)
+
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+
+_definitions: list[Any] = []
+"""Keeps the stand-in operators alive."""
+
+
+class EmotionRegressor(nn.Module):
+    """Four levels from normalised pictures of shape (N, 3, 224, 224).
+
+    The backbone may work at another size; the pictures are then resized here, inside the model, and so inside the
+    exported graph, too: whoever calls the model never needs to know.
+    """
+
+    def __init__(self, backbone: nn.Module, image_size: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.image_size = image_size
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Levels, shape (N, 4); not clipped to the scale."""
+        levels: Tensor = self.backbone(self._resized(pictures))
+        return levels
+
+    def _resized(self, pictures: Tensor) -> Tensor:
+        if self.image_size == CROPPED:
+            return pictures
+        if CROPPED % self.image_size == 0:
+            return functional.avg_pool2d(pictures, CROPPED // self.image_size)
+        size = (self.image_size, self.image_size)
+        return functional.interpolate(pictures, size=size, mode="bilinear", align_corners=False)
+
+
+def make_model(backbone: str, image_size: int, *, pretrained: bool = False) -> EmotionRegressor:
+    """A model with random weights, or timm's pretrained ones under a new head.
+
+    Raises:
+        BadInputError: timm knows no such backbone.
+        ConfigurationError: it has no pretrained weights, or the Hub at HF_ENDPOINT does not hold them.
+        UnavailableError: the pretrained weights could not be downloaded.
+    """
+    timm = import_timm()
+    if not timm.is_model(backbone):
+        raise BadInputError(f"timm knows no backbone {backbone!r} (a name from timm.list_models() is needed)")
+    try:
+        return EmotionRegressor(
+            timm.create_model(backbone, pretrained=pretrained, num_classes=len(EMOTIONS)), image_size
+        )
+    except Exception as error:
+        if not pretrained:
+            raise
+        raise _no_pretrained(backbone, error) from error
+
+
+def _no_pretrained(backbone: str, error: Exception) -> ConfigurationError | UnavailableError:
+    from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
+
+    cause = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    message = (
+        f"the pretrained weights of {backbone} cannot be had ({cause}). Remedies: let the pod reach huggingface.co "
+        "(HF_ENDPOINT, NetworkPolicy), or put production weights of this backbone on the Hub (start=hub), or ask for "
+        "random weights by name (start=random)"
+    )
+    missing = isinstance(error, (EntryNotFoundError, RepositoryNotFoundError)) or "Invalid pretrained" in cause
+    return ConfigurationError(message) if missing else UnavailableError(message)
+
+
+def import_timm() -> Any:
+    """timm, also where torchvision's compiled operators do not fit the CPU build of torch.
+
+    torchvision then fails on import because the operators `nms` and `qnms` are not defined; nothing here calls them,
+    so their schemas suffice.
+    """
+    if not torch.cuda.is_available() and not _definitions:
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for schema in ("nms", "qnms"):
+            if not hasattr(torch.ops.torchvision, schema):
+                library.define(f"{schema}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _definitions.append(library)
+    import timm
+
+    return timm
+
+
+def normalised(pictures: Tensor) -> Tensor:
+    """Pictures (N, H, W, 3) uint8 on any device as the contract's (N, 3, H, W) float32."""
+    mean = torch.tensor(MEAN, device=pictures.device).view(1, 3, 1, 1)
+    deviation = torch.tensor(DEVIATION, device=pictures.device).view(1, 3, 1, 1)
+    return (pictures.permute(0, 3, 1, 2).float() / 255 - mean) / deviation
+
+
+def head(model: EmotionRegressor) -> nn.Linear:
+    """The last layer.
+
+    Raises:
+        BadInputError: this backbone's is no linear layer with a bias.
+    """
+    classifier = model.backbone.get_classifier()  # type: ignore[operator]
+    if not isinstance(classifier, nn.Linear) or classifier.bias is None:
+        raise BadInputError("this backbone has no linear head; choose another")
+    return classifier
+
+
+def choose_device() -> torch.device:
+    """A GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def describe(device: torch.device) -> str:
+    """What this device is, in words."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+def autocast_to(device: torch.device, precision: str) -> torch.autocast:
+    """Mixed precision as asked for; `auto` is bf16 on GPUs and full precision on CPUs, where few gain by it."""
+    enabled = precision == "bf16" or (precision == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

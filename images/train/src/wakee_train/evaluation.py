@@ -1,0 +1,116 @@
+"""`evaluate`: challenger against champion on the same test pictures, and whether it may take over."""
+
+import logging
+import tempfile
+from pathlib import Path
+
+from wakee_common.settings import RunContext
+from wakee_common.storage import MissingObjectError, ObjectStore
+from wakee_common.uris import R2Uri
+
+from wakee_train.backbone import choose_device
+from wakee_train.figures import all_figures
+from wakee_train.gate import decide
+from wakee_train.hub import ONNX, Head, ModelHub
+from wakee_train.inference import OnnxModel
+from wakee_train.metrics import measure
+from wakee_train.records import Evaluation, ModelMetrics, Training, read_record, write_record
+from wakee_train.results import EvaluationResult
+from wakee_train.settings import HubSettings
+from wakee_train.split_pixels import SplitPixels, load_splits
+from wakee_train.splits import TEST
+from wakee_train.trainer import predict
+from wakee_train.versions import version_name
+from wakee_train.weights import trained_model
+
+logger = logging.getLogger(__name__)
+
+RECORD = "evaluation.json"
+
+
+def evaluate(
+    store: ObjectStore,
+    context: RunContext,
+    hub_settings: HubSettings,
+    training_uri: R2Uri,
+    min_improvement: float,
+    max_regression: float,
+) -> EvaluationResult:
+    """Measure both models, draw the figures and decide.
+
+    Raises:
+        BadInputError: the challenger, or the Hub's `model.onnx`, cannot be used.
+    """
+    training = read_record(store, training_uri, Training)
+    folder, version = context.folder(store.bucket), version_name(context)
+    with tempfile.TemporaryDirectory(prefix="wakee-train-") as name:
+        hub = ModelHub(hub_settings, Path(name) / "hub")
+        head = hub.head()
+        if (done := _already_published(store, folder, training, head, version)) is not None:
+            logger.info("%s is on the Hub's main already: its evaluation stays", version)
+            return _result(done, folder / RECORD)
+        _, splits = load_splits(store, R2Uri.parse(training.splits_uri), (TEST,), Path(name))
+        test = splits[TEST]
+        champion = _champion(hub, head, test)
+        challenger = measure(predict(trained_model(store, training), test, choose_device()), test.labels)
+    figures = all_figures(challenger, champion, training.history)
+    for figure, content in figures.items():
+        store.put_bytes(folder / figure, content, "image/png")
+    evaluation = Evaluation(
+        version=version,
+        training_uri=str(training_uri),
+        weights_sha256=training.weights_sha256,
+        splits_uri=training.splits_uri,
+        champion_revision=head.commit if head else None,
+        champion_version=head.version if head else None,
+        challenger=challenger,
+        champion=champion,
+        decision=decide(challenger, champion, min_improvement, max_regression),
+        figures=[str(folder / figure) for figure in figures],
+    )
+    write_record(store, folder / RECORD, evaluation)
+    return _result(evaluation, folder / RECORD)
+
+
+def _already_published(
+    store: ObjectStore, folder: R2Uri, training: Training, head: Head | None, version: str
+) -> Evaluation | None:
+    """The recorded evaluation, when its winner is champion by now: it must not be judged against itself."""
+    if head is None or head.version != version:
+        return None
+    try:
+        evaluation = read_record(store, folder / RECORD, Evaluation)
+    except MissingObjectError:
+        return None
+    return evaluation if evaluation.weights_sha256 == training.weights_sha256 else None
+
+
+def _champion(hub: ModelHub, head: Head | None, test: SplitPixels) -> ModelMetrics | None:
+    if head is None or ONNX not in head.files:
+        logger.info("%s holds no %s on main: there is no champion", hub.repository, ONNX)
+        return None
+    logger.info("champion: %s at %s", head.version or "a model of unknown version", head.commit)
+    return measure(OnnxModel(hub.download(ONNX, head.commit).read_bytes()).predict(test), test.labels)
+
+
+def _result(evaluation: Evaluation, uri: R2Uri) -> EvaluationResult:
+    champion = evaluation.champion
+    for reason in evaluation.decision.reasons:
+        logger.info("gate: %s", reason)
+    logger.info("%s is %s", evaluation.version, "promoted" if evaluation.decision.promote else "not promoted")
+    return EvaluationResult(
+        evaluation_uri=str(uri),
+        version=evaluation.version,
+        promote=evaluation.decision.promote,
+        reasons=evaluation.decision.reasons,
+        mae=round(evaluation.challenger.mae, 6),
+        champion_mae=round(champion.mae, 6) if champion else None,
+        mae_per_emotion=_mae(evaluation.challenger),
+        champion_mae_per_emotion=_mae(champion) if champion else None,
+        champion_version=evaluation.champion_version,
+        test_samples=evaluation.challenger.samples,
+    )
+
+
+def _mae(metrics: ModelMetrics) -> dict[str, float]:
+    return {emotion: round(values.mae, 6) for emotion, values in metrics.emotions.items()}

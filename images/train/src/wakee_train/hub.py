@@ -1,0 +1,174 @@
+"""The model's repository on the Hub: what its main branch holds, and commits that happen once."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError
+
+from wakee_train.settings import HubSettings
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+logger = logging.getLogger(__name__)
+
+MAIN = "main"
+ONNX, SAFETENSORS, PICKLED, CONFIG, CARD = (
+    "model.onnx",
+    "model.safetensors",
+    "pytorch_model.bin",
+    "config.json",
+    "README.md",
+)
+
+
+class NotOnHubError(BadInputError):
+    """No such repository, revision or file."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The newest commit of main, and which of our versions it holds (None: none of ours)."""
+
+    commit: str
+    files: tuple[str, ...]
+    version: str | None
+
+
+class ModelHub:
+    """One repository."""
+
+    def __init__(self, settings: HubSettings, cache: Path) -> None:
+        from huggingface_hub import HfApi
+
+        self.repository, self.endpoint, self._private = settings.repository, settings.endpoint, settings.private
+        self._api = HfApi(endpoint=settings.endpoint, token=settings.token.get_secret_value())
+        self._cache = cache
+
+    def head(self) -> Head | None:
+        """The state of main; None when there is no repository."""
+        try:
+            with _translated(self.repository):
+                info = self._api.model_info(self.repository, revision=MAIN)
+        except NotOnHubError:
+            return None
+        files = tuple(sorted(file.rfilename for file in info.siblings or []))
+        return Head(str(info.sha), files, self._version(str(info.sha)) if CONFIG in files else None)
+
+    def config(self, revision: str) -> dict[str, Any]:
+        """The `config.json` of a revision; empty when there is none that we could read."""
+        try:
+            config = json.loads(self.download(CONFIG, revision).read_text())
+        except (NotOnHubError, ValueError):
+            return {}
+        return config if isinstance(config, dict) else {}
+
+    def download(self, path: str, revision: str) -> Path:
+        """A file of a revision.
+
+        Raises:
+            NotOnHubError: there is none.
+        """
+        with _translated(f"{self.repository}/{path} at {revision}"):
+            return Path(self._api.hf_hub_download(self.repository, path, revision=revision, cache_dir=self._cache))
+
+    def files(self, revision: str) -> list[str]:
+        """The names of a revision's files. Raises as `download`."""
+        with _translated(f"{self.repository} at {revision}"):
+            return sorted(self._api.list_repo_files(self.repository, revision=revision))
+
+    def ensure_repository(self) -> None:
+        """Make the repository where it is missing."""
+        with _translated(self.repository):
+            self._api.create_repo(self.repository, exist_ok=True, private=self._private or None)
+
+    def ensure_branch(self, branch: str) -> None:
+        """Make a branch that starts at main, where it is missing."""
+        with _translated(branch):
+            self._api.create_branch(self.repository, branch=branch, exist_ok=True)
+
+    def ensure_tag(self, tag: str, commit: str) -> None:
+        """Put a tag on a commit, where it is missing."""
+        with _translated(tag):
+            self._api.create_tag(self.repository, tag=tag, revision=commit, exist_ok=True)
+
+    def find_commit(self, branch: str, title: str) -> str | None:
+        """The commit of a branch with this title, if any."""
+        try:
+            with _translated(branch):
+                commits = self._api.list_repo_commits(self.repository, revision=branch)
+        except NotOnHubError:
+            return None
+        return next((commit.commit_id for commit in commits if commit.title == title), None)
+
+    def commit(
+        self,
+        branch: str,
+        title: str,
+        description: str,
+        operations: list["CommitOperationAdd | CommitOperationDelete"],
+        parent: str | None,
+    ) -> str:
+        """Commit all files at once; returns the commit.
+
+        Raises:
+            BadInputError: main is no longer at `parent`.
+        """
+        with _translated(f"{self.repository} on {branch}"):
+            made = self._api.create_commit(
+                self.repository,
+                operations,
+                commit_message=title,
+                commit_description=description,
+                revision=branch,
+                parent_commit=parent,
+            )
+        logger.info("commit %s on %s: %s", made.oid, branch, title)
+        return str(made.oid)
+
+    def url(self, path: str, revision: str) -> str:
+        """Where anyone finds a file of a revision."""
+        return f"{self.endpoint.rstrip('/')}/{self.repository}/resolve/{revision}/{path}"
+
+    def _version(self, revision: str) -> str | None:
+        version = self.config(revision).get("version")
+        return version if isinstance(version, str) else None
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Turn the client's errors into ours."""
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        yield
+    except LocalEntryNotFoundError as error:
+        raise UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}") from error
+    except (EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError) as error:
+        raise NotOnHubError(f"not on the Hub: {what}: {_line(error)}") from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        if status in (401, 403):
+            raise ConfigurationError(f"the Hub refuses us for {what} ({status}): check HF_TOKEN") from error
+        if status in (409, 412):
+            raise BadInputError(
+                f"the Hub's state changed under us for {what}: evaluate again ({_line(error)})"
+            ) from error
+        raise UnavailableError(f"the Hub fails on {what}: {_line(error)}") from error
+    except OSError as error:
+        raise UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

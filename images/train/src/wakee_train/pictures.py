@@ -1,0 +1,75 @@
+"""From a file of bytes to the pixels that the model sees in production."""
+
+import io
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from wakee_common.errors import BadInputError
+
+RESIZED, CROPPED = 256, 224
+"""The Wakee API resizes to 256 x 256 (bilinear) and crops the centre 224 x 224; so do we, whatever the backbone."""
+PREPROCESSING = "rgb-resize256-bilinear-png-1"
+"""Part of a data set's identity: changes when the stored pixels would."""
+LARGEST_FILE = 32 << 20
+LARGEST_PIXELS = 40_000_000
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+PNG_EFFORT = 1
+
+Pixels = NDArray[np.uint8]
+
+
+class UnusablePictureError(BadInputError):
+    """A file that is no usable picture.
+
+    Attributes:
+        reason: Short name of the class of defect, as counted in the quarantine.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+def prepare(content: bytes) -> bytes:
+    """Decode a picture, resize it to 256 x 256 as the Wakee API does, and pack it without loss as PNG.
+
+    Raises:
+        UnusablePictureError: `not_an_image`, `truncated` or `too_large`.
+    """
+    image = decode(content).resize((RESIZED, RESIZED), Image.Resampling.BILINEAR)
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=PNG_EFFORT)
+    return file.getvalue()
+
+
+def decode(content: bytes) -> Image.Image:
+    """An RGB image, whole. Raises as `prepare`."""
+    try:
+        with warnings.catch_warnings():
+            # The limit that counts is ours, below; Pillow's warning for half of its own is noise.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(content), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise UnusablePictureError("too_large", str(error)) from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise UnusablePictureError("not_an_image", type(error).__name__) from None
+    if image.width * image.height > LARGEST_PIXELS:
+        raise UnusablePictureError("too_large", f"{image.width} x {image.height} pixels")
+    try:
+        return image.convert("RGB")
+    except Exception as error:  # decoders raise anything on damaged files
+        raise UnusablePictureError("truncated", " ".join(str(error).split())[:200]) from None
+
+
+def unpack(png: bytes) -> Pixels:
+    """Pixels of a packed picture, shape (256, 256, 3), RGB."""
+    with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def centre_crop(pixels: Pixels) -> Pixels:
+    """The API's crop of one or more pictures: (..., 256, 256, 3) to (..., 224, 224, 3)."""
+    margin = (RESIZED - CROPPED) // 2
+    return pixels[..., margin : margin + CROPPED, margin : margin + CROPPED, :]

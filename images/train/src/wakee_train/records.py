@@ -1,0 +1,247 @@
+"""What stages leave to each other in R2: JSON documents, each naming the ones it was made from."""
+
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from wakee_common.errors import BadInputError
+from wakee_common.storage import ObjectStore
+from wakee_common.uris import R2Uri
+
+Labels = tuple[float, float, float, float]
+
+
+class Record(BaseModel):
+    """Base of all records."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+R = TypeVar("R", bound=Record)
+
+
+class Sample(Record):
+    """One picture of a data set: its name and its four levels, in the order of the emotions."""
+
+    name: str
+    labels: Labels
+
+
+class Shard(Record):
+    """One tar file of a data set."""
+
+    name: str
+    samples: int
+    sha256: str
+
+
+class Manifest(Record):
+    """A data set; `samples` are in the order of the shards."""
+
+    dataset_id: str
+    preprocessing: str
+    shards: list[Shard]
+    samples: list[Sample]
+    excluded: dict[str, int]
+
+
+class Quarantined(Record):
+    """A row that is not in the data set, and why."""
+
+    name: str
+    key: str
+    reason: str
+    detail: str = ""
+
+
+class Quarantine(Record):
+    """All rows that were left out of a data set."""
+
+    dataset_id: str
+    rows: list[Quarantined]
+
+
+class SplitStatistics(Record):
+    """Size of a split; mean and standard deviation of its labels, in the order of the emotions."""
+
+    samples: int
+    label_mean: list[float]
+    label_deviation: list[float]
+    level_counts: dict[str, list[int]]
+
+
+class Splits(Record):
+    """Which picture is in which split."""
+
+    dataset_id: str
+    manifest_uri: str
+    rule: str
+    statistics: dict[str, SplitStatistics]
+    names: dict[str, list[str]]
+
+
+class Epoch(Record):
+    """One epoch of training; the validation is that of the averaged (EMA) weights."""
+
+    epoch: int
+    train_loss: float
+    validation_mae: float
+    validation_mae_per_emotion: list[float]
+    learning_rate: float
+    images_per_second: float
+    finished_at: float
+
+
+class TrainingSettings(Record):
+    """What `fine-tune` was told."""
+
+    backbone: str
+    image_size: int
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    freeze_epochs: int
+    seed: int
+    start: str
+    patience: int
+    weight_decay: float
+    precision: str
+
+
+class Training(Record):
+    """A finished training and its best weights."""
+
+    fingerprint: str
+    settings: TrainingSettings
+    started_from: str
+    dataset_id: str
+    manifest_uri: str
+    splits_uri: str
+    samples: dict[str, int]
+    weights_uri: str
+    weights_sha256: str
+    parameters: int
+    device: str
+    history: list[Epoch]
+    best_epoch: int
+    best_validation_mae: float
+
+
+class CalibrationBin(Record):
+    """Predictions that round to one level: what they say on average, and what is true."""
+
+    level: int
+    samples: int
+    mean_prediction: float | None
+    mean_label: float | None
+
+
+class EmotionMetrics(Record):
+    """Errors of one emotion on one split; confusion rows are true levels, columns predicted ones."""
+
+    mae: float
+    mse: float
+    bias: float
+    accuracy: float
+    macro_f1: float
+    confusion: list[list[int]]
+    calibration: list[CalibrationBin]
+    calibration_error: float
+
+
+class ModelMetrics(Record):
+    """Errors of a model on a split: means over the emotions, and each emotion's own."""
+
+    samples: int
+    mae: float
+    mse: float
+    accuracy: float
+    macro_f1: float
+    emotions: dict[str, EmotionMetrics]
+
+
+class Decision(Record):
+    """What the gate says, and why."""
+
+    promote: bool
+    reasons: list[str]
+    min_improvement: float
+    max_regression: float
+
+
+class Evaluation(Record):
+    """Challenger against champion on the same test pictures."""
+
+    version: str
+    training_uri: str
+    weights_sha256: str
+    splits_uri: str
+    champion_revision: str | None
+    champion_version: str | None
+    challenger: ModelMetrics
+    champion: ModelMetrics | None
+    decision: Decision
+    figures: list[str]
+
+
+class Export(Record):
+    """The ONNX file and its checks."""
+
+    training_uri: str
+    weights_sha256: str
+    onnx_uri: str
+    onnx_sha256: str
+    bytes: int
+    opset: int
+    parity_samples: int
+    parity_max_difference: float
+    parity_limit: float
+    latency_ms_median: float
+    latency_ms_p95: float
+
+
+class Publication(Record):
+    """A version on the Hub."""
+
+    version: str
+    repository: str
+    endpoint: str
+    branch: str
+    tag: str | None
+    commit: str
+    promoted: bool
+    onnx_url: str
+    bin_url: str
+    training_uri: str
+    evaluation_uri: str
+    export_uri: str
+    drift_report_id: int | None
+
+
+class Tracking(Record):
+    """A run and a registered model version in MLflow."""
+
+    version: str
+    experiment_id: str
+    mlflow_run_id: str
+    model_name: str
+    model_version: str
+    alias: str
+    publication_uri: str
+
+
+def read_record(store: ObjectStore, uri: R2Uri, kind: type[R]) -> R:
+    """Read a record that another stage wrote.
+
+    Raises:
+        BadInputError: there is none, or it is something else.
+    """
+    try:
+        return kind.model_validate_json(store.get_bytes(uri))
+    except ValidationError as error:
+        raise BadInputError(f"{uri} is no {kind.__name__}: {error.errors()[0]['msg']}") from None
+
+
+def write_record(store: ObjectStore, uri: R2Uri, record: Record) -> R2Uri:
+    """Write a record; returns its address."""
+    store.put_bytes(uri, record.model_dump_json().encode(), "application/json")
+    return uri

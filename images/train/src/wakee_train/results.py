@@ -1,0 +1,107 @@
+"""What each stage tells Airflow."""
+
+from wakee_common.stage import StageResult
+
+
+class DatasetResult(StageResult):
+    """Result of `fetch-training-data`; `excluded` counts the quarantined rows per reason."""
+
+    dataset_id: str
+    manifest_uri: str | None = None
+    quarantine_uri: str | None = None
+    samples: int
+    excluded: dict[str, int]
+    reused: bool
+
+
+class SplitsResult(StageResult):
+    """Result of `split-dataset`."""
+
+    splits_uri: str
+    dataset_id: str
+    samples: dict[str, int]
+
+
+class TrainingResult(StageResult):
+    """Result of `fine-tune`."""
+
+    training_uri: str
+    weights_uri: str
+    weights_sha256: str
+    started_from: str
+    epochs_run: int
+    best_epoch: int
+    best_validation_mae: float
+    images_per_second: float
+    device: str
+    resumed: bool
+
+
+class EvaluationResult(StageResult):
+    """Result of `evaluate`."""
+
+    evaluation_uri: str
+    version: str
+    promote: bool
+    reasons: list[str]
+    mae: float
+    champion_mae: float | None
+    mae_per_emotion: dict[str, float]
+    champion_mae_per_emotion: dict[str, float] | None
+    champion_version: str | None
+    test_samples: int
+
+
+class ExportResult(StageResult):
+    """Result of `export-onnx`."""
+
+    export_uri: str
+    onnx_uri: str
+    onnx_sha256: str
+    bytes: int
+    parity_max_difference: float
+    latency_ms_median: float
+
+
+class PublicationResult(StageResult):
+    """Result of `upload-to-hub`."""
+
+    publication_uri: str
+    version: str
+    promoted: bool
+    branch: str
+    commit: str
+    url: str
+    new_commit: bool
+
+
+class TrackingResult(StageResult):
+    """Result of `log-to-mlflow`."""
+
+    tracking_uri: str
+    mlflow_run_id: str
+    experiment_id: str
+    model_version: str
+    alias: str
+    new_run: bool
+
+
+class ModelVersionResult(StageResult):
+    """Result of `update-model-versions`: the row of `model_versions`."""
+
+    model_version_id: int
+    version: str
+    is_production: bool
+    previous_production: str | None
+
+
+class RollbackResult(StageResult):
+    """Result of `rollback`: what was put back, and what was as it should be already."""
+
+    version: str
+    replaced: str | None
+    commit: str
+    new_commit: bool
+    alias_moved: bool
+    production_moved: bool
+    done: list[str]

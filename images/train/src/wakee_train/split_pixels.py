@@ -1,0 +1,78 @@
+"""The pictures and labels of a split as arrays: unpacked once into a file in the scratch folder, then memory-mapped.
+
+The page cache decides what is in memory, so a data set may be larger than that.
+"""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from wakee_common.emotions import EMOTIONS
+from wakee_common.errors import BadInputError
+from wakee_common.storage import ObjectStore
+from wakee_common.uris import R2Uri
+
+from wakee_train.pictures import RESIZED, Pixels, unpack
+from wakee_train.records import Manifest, Splits, read_record
+from wakee_train.shards import unpack_shard
+
+logger = logging.getLogger(__name__)
+
+DECODERS = 4
+
+
+@dataclass(frozen=True)
+class SplitPixels:
+    """One split: pixels (N, 256, 256, 3) uint8 RGB, labels (N, 4) float32, in the data set's order."""
+
+    names: list[str]
+    pixels: Pixels
+    labels: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def load_splits(
+    store: ObjectStore, splits_uri: R2Uri, wanted: tuple[str, ...], scratch: Path
+) -> tuple[Splits, dict[str, SplitPixels]]:
+    """Download the shards and unpack the wanted splits below `scratch`.
+
+    Raises:
+        BadInputError: a shard holds other samples than its manifest says.
+    """
+    splits = read_record(store, splits_uri, Splits)
+    manifest_uri = R2Uri.parse(splits.manifest_uri)
+    manifest = read_record(store, manifest_uri, Manifest)
+    home = {name: split for split in wanted for name in splits.names[split]}
+    sizes = {split: len(splits.names[split]) for split in wanted}
+    arrays = {split: _array(scratch / f"{split}.pixels", size) for split, size in sizes.items()}
+    labels = {split: np.zeros((size, len(EMOTIONS)), np.float32) for split, size in sizes.items()}
+    filled = dict.fromkeys(wanted, 0)
+    with ThreadPoolExecutor(DECODERS) as pool:
+        for number, shard in enumerate(manifest.shards, start=1):
+            uri = R2Uri(manifest_uri.bucket, manifest_uri.key.rpartition("/")[0]) / shard.name
+            kept = [(sample, png) for sample, png in unpack_shard(store.get_bytes(uri)) if sample.name in home]
+            for (sample, _), pixels in zip(kept, pool.map(unpack, [png for _, png in kept]), strict=True):
+                split = home[sample.name]
+                arrays[split][filled[split]], labels[split][filled[split]] = pixels, sample.labels
+                filled[split] += 1
+            logger.info("data set %s: shard %d of %d unpacked", manifest.dataset_id, number, len(manifest.shards))
+    if filled != sizes:
+        raise BadInputError(f"the shards of data set {manifest.dataset_id} hold {filled}, the splits say {sizes}")
+    return splits, {split: SplitPixels(splits.names[split], arrays[split], labels[split]) for split in wanted}
+
+
+def batches(size: int, of: int) -> list[slice]:
+    """Slices of at most `of` that cover `size`."""
+    edges = [*range(0, size, of), size]
+    return [slice(start, end) for start, end in pairwise(edges)]
+
+
+def _array(path: Path, size: int) -> Pixels:
+    array: Pixels = np.memmap(path, np.uint8, "w+", shape=(size, RESIZED, RESIZED, 3))
+    return array

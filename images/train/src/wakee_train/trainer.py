@@ -1,0 +1,281 @@
+"""The training loop.
+
+Everything random follows from (seed, epoch, step), and a checkpoint holds everything else, so a training that was
+interrupted and resumed ends with the weights of one that was not (bit by bit on a CPU with the same number of threads).
+"""
+
+import copy
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from wakee_common.errors import BadInputError
+
+from wakee_train.augmentation import crop_and_mirror, light_factors, relit, shuffled
+from wakee_train.backbone import EmotionRegressor, autocast_to, head, normalised
+from wakee_train.pictures import centre_crop
+from wakee_train.records import Epoch, TrainingSettings
+from wakee_train.schedule import ema_decay, learning_rate
+from wakee_train.split_pixels import SplitPixels, batches
+from wakee_train.weights import State
+
+logger = logging.getLogger(__name__)
+
+LARGEST_GRADIENT = 1.0
+SECONDS_BETWEEN_LINES = 10.0
+INFERENCE_BATCH = 64
+
+
+@dataclass
+class Progress:
+    """Where a training is: the epoch and its step that come next, and what was measured so far."""
+
+    epoch: int = 1
+    step: int = 0
+    loss_sum: float = 0.0
+    micro_batch: int = 0
+    best_epoch: int = 0
+    best_mae: float = math.inf
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Trainer:
+    """Trains a model on one device.
+
+    Args:
+        model: The model with its starting weights.
+        settings: What the run was told.
+        train: The pictures to learn from.
+        validation: The pictures by which the best epoch is chosen.
+        device: Where to compute.
+    """
+
+    def __init__(
+        self,
+        model: EmotionRegressor,
+        settings: TrainingSettings,
+        train: SplitPixels,
+        validation: SplitPixels,
+        device: torch.device,
+    ) -> None:
+        self.settings, self.train, self.validation, self.device = settings, train, validation, device
+        self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.model).eval()
+        self.best: State = {}
+        self.optimizer = torch.optim.AdamW(_groups(self.model, settings.weight_decay), lr=settings.learning_rate)
+        self.progress = Progress(micro_batch=settings.batch_size)
+        self._seconds = 0.0
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of an epoch; the last one may be smaller."""
+        return math.ceil(len(self.train) / self.settings.batch_size)
+
+    def run(self, should_stop: Callable[[], bool], save: Callable[[], None]) -> bool:
+        """Train to the end; returns False when told to stop before.
+
+        Args:
+            should_stop: Asked after every step.
+            save: Called after every epoch, and when told to stop.
+
+        Raises:
+            BadInputError: the loss is not a number.
+        """
+        while not self.finished:
+            if not self._run_epoch(should_stop):
+                save()
+                return False
+            save()
+        return True
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or none of the last `patience` brought a better model."""
+        done = self.progress.epoch - 1
+        waited = done - self.progress.best_epoch
+        return done >= self.settings.epochs or (done > 0 and waited >= self.settings.patience)
+
+    def state(self) -> dict[str, Any]:
+        """All that a training needs to go on."""
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "best": self.best,
+            "progress": asdict(self.progress),
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.best = state["best"]
+        self.progress = Progress(**state["progress"])
+
+    def _run_epoch(self, should_stop: Callable[[], bool]) -> bool:
+        progress, started = self.progress, time.monotonic()
+        first, told = progress.step, started
+        self._set_mode()
+        order = shuffled(len(self.train), self.settings.seed, progress.epoch)
+        slices = batches(len(order), self.settings.batch_size)
+        for part in slices[first:]:
+            progress.loss_sum += self._step(np.sort(order[part]))
+            progress.step += 1
+            if time.monotonic() - told > SECONDS_BETWEEN_LINES:
+                told = time.monotonic()
+                self._tell(first, told - started)
+            if progress.step < len(slices) and should_stop():
+                return False
+        self._close_epoch((progress.step - first) * self.settings.batch_size / (time.monotonic() - started))
+        return not should_stop() or self.finished
+
+    def _set_mode(self) -> None:
+        """Training mode; while frozen, only the head learns, and the backbone's statistics stay as they are."""
+        frozen = self.progress.epoch <= self.settings.freeze_epochs
+        self.model.train(not frozen)
+        self.model.backbone.requires_grad_(not frozen)
+        head(self.model).requires_grad_(True)
+
+    def _step(self, rows: np.ndarray) -> float:
+        """One step of the optimizer on these rows; returns the loss."""
+        settings, progress = self.settings, self.progress
+        number = (progress.epoch - 1) * self.steps_per_epoch + progress.step
+        rate = learning_rate(number, settings.epochs * self.steps_per_epoch, settings.learning_rate)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        chance = np.random.default_rng((settings.seed, progress.epoch, progress.step))
+        pixels = torch.from_numpy(crop_and_mirror(self.train.pixels[rows], chance))
+        labels, light = torch.from_numpy(self.train.labels[rows]), light_factors(len(rows), chance)
+        loss = self._gradients(pixels, labels, light, int(chance.integers(2**62)))
+        if not math.isfinite(loss):
+            raise BadInputError(
+                f"the loss is {loss} in epoch {progress.epoch}, step {progress.step}: "
+                f"lower the learning rate (now {settings.learning_rate}) or use precision fp32"
+            )
+        nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
+        self.optimizer.step()
+        self._update_average(ema_decay(number))
+        return loss
+
+    def _gradients(self, pixels: Tensor, labels: Tensor, light: Tensor, seed: int) -> float:
+        """Accumulate the batch's gradients; with too little memory in ever smaller parts. Returns the loss."""
+        while True:
+            try:
+                torch.manual_seed(seed)  # of dropout, where the backbone has any
+                self.optimizer.zero_grad(set_to_none=True)
+                return sum(
+                    self._part(pixels[part], labels[part], light[:, part], len(pixels))
+                    for part in batches(len(pixels), self.progress.micro_batch)
+                )
+            except torch.OutOfMemoryError:
+                if self.progress.micro_batch == 1:
+                    raise
+                self.progress.micro_batch = math.ceil(self.progress.micro_batch / 2)
+                torch.cuda.empty_cache()
+                logger.warning(
+                    "out of memory: from now on %d pictures at a time, gradients accumulated to batches of %d",
+                    self.progress.micro_batch,
+                    self.settings.batch_size,
+                )
+
+    def _part(self, pixels: Tensor, labels: Tensor, light: Tensor, of: int) -> float:
+        pictures = normalised(pixels.to(self.device, non_blocking=True))
+        pictures = relit(pictures, light.to(self.device)).contiguous(memory_format=torch.channels_last)
+        with autocast_to(self.device, self.settings.precision):
+            levels = self.model(pictures)
+        loss = functional.smooth_l1_loss(levels.float(), labels.to(self.device)) * (len(pixels) / of)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _update_average(self, decay: float) -> None:
+        for mean, new in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(new, 1 - decay)
+            else:
+                mean.copy_(new)
+
+    def _close_epoch(self, images_per_second: float) -> None:
+        progress = self.progress
+        errors = np.abs(predict(self.average, self.validation, self.device) - self.validation.labels).mean(axis=0)
+        record = Epoch(
+            epoch=progress.epoch,
+            train_loss=round(progress.loss_sum / self.steps_per_epoch, 6),
+            validation_mae=round(float(errors.mean()), 6),
+            validation_mae_per_emotion=[round(float(error), 6) for error in errors],
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            images_per_second=round(images_per_second, 1),
+            finished_at=round(time.time(), 3),
+        )
+        progress.history.append(record.model_dump())
+        if record.validation_mae < progress.best_mae:
+            progress.best_mae, progress.best_epoch = record.validation_mae, progress.epoch
+            self.best = {name: tensor.cpu().clone() for name, tensor in self.average.backbone.state_dict().items()}
+        logger.info(
+            "epoch %d/%d done: loss %.4f, validation MAE %.4f (best %.4f in epoch %d), %.1f images/s",
+            progress.epoch,
+            self.settings.epochs,
+            record.train_loss,
+            record.validation_mae,
+            progress.best_mae,
+            progress.best_epoch,
+            images_per_second,
+        )
+        progress.epoch, progress.step, progress.loss_sum = progress.epoch + 1, 0, 0.0
+
+    def _tell(self, first: int, seconds: float) -> None:
+        progress, total = self.progress, self.steps_per_epoch
+        per_second = (progress.step - first) / seconds
+        remaining = (self.settings.epochs - progress.epoch + 1) * total - progress.step
+        logger.info(
+            "epoch %d/%d step %d/%d: loss %.4f, %.1f images/s, %s to go",
+            progress.epoch,
+            self.settings.epochs,
+            progress.step,
+            total,
+            progress.loss_sum / progress.step,
+            per_second * self.settings.batch_size,
+            _clock(remaining / per_second),
+        )
+
+
+@torch.inference_mode()
+def predict(model: EmotionRegressor, split: SplitPixels, device: torch.device) -> np.ndarray:
+    """Levels (N, 4) for the pictures of a split, seen exactly as the Wakee API sees them, in full precision."""
+    model = model.eval()
+    levels = [np.empty((0, 4), np.float32)]
+    for part in batches(len(split), INFERENCE_BATCH):
+        pixels = torch.from_numpy(np.ascontiguousarray(centre_crop(split.pixels[part]))).to(device)
+        levels.append(model(normalised(pixels)).float().cpu().numpy())
+    return np.concatenate(levels)
+
+
+def centre_head(model: EmotionRegressor, labels: np.ndarray) -> None:
+    """Let a new head begin at the mean of the labels, rather than at nought."""
+    with torch.no_grad():
+        head(model).bias.copy_(torch.from_numpy(labels.mean(axis=0)))
+
+
+def _groups(model: EmotionRegressor, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameter groups: no decay for biases and norms (one dimension)."""
+
+    def chosen(one_dimensional: bool) -> Iterator[nn.Parameter]:
+        return (p for p in model.parameters() if (p.ndim <= 1) == one_dimensional)
+
+    return [
+        {"params": list(chosen(False)), "weight_decay": weight_decay},
+        {"params": list(chosen(True)), "weight_decay": 0.0},
+    ]
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
