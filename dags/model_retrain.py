@@ -1,16 +1,151 @@
-"""Placeholder: `model_retrain` is not built yet. Its only task fails and says so."""
+"""Retraining: from annotations to a new model version, promoted only when it is better.
+
+Started by hand, or by `drift_detection_daily` with the id of the report that found the drift. One run at a time; the
+next one waits.
+
+| task | what it does | where it leaves it |
+|---|---|---|
+| `fetch_training_data` | annotations and pictures, broken ones set aside; the same again is reused | tar shards in R2 |
+| `split_dataset` | training, validation, test by a hash of the picture's name | JSON in R2 |
+| `fine_tune` | trains; a retry goes on from the last checkpoint | weights in R2 |
+| `evaluate` | champion (the Hub's main) against challenger on the same test pictures | decision, figures in R2 |
+| `export_onnx` | one ONNX file, checked against PyTorch | ONNX in R2 |
+| `upload_to_hub` | one commit: on main with a tag when promoted, else on `candidate/<version>` | the Hub |
+| `log_to_mlflow` | parameters, metrics, figures; a version with alias champion or challenger | MLflow |
+| `update_model_versions` | metrics and lineage; a promoted version alone is in production | table `model_versions` |
+
+Promoted is who lowers the mean MAE by at least `min_improvement` while no emotion gets worse by more than
+`max_regression`. With fewer usable samples than `min_samples` the run succeeds and everything after the first task is
+skipped. To go back to an earlier version: `model_rollback`.
+"""
+
+import os
+from datetime import timedelta
 
 import pendulum
-from airflow.sdk import DAG, Param, task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import DAG, Param
 
-from wakee.stages import DEFAULT_ARGS
+from wakee.gpu import gpu_options
+from wakee.stages import CONFIG, DEFAULT_ARGS, result, stage
 
 
-@task
-def not_built_yet(params: dict[str, object]) -> None:
-    """Fail with what would have been retrained."""
-    raise AirflowFailException(f"model_retrain is not built yet (drift report {params['drift_report_id']})")
+def _default(name: str, otherwise: str) -> str:
+    """A default that a cluster may set, as `WAKEE_DEFAULT_<NAME>` of the Airflow components."""
+    return os.environ.get(f"WAKEE_DEFAULT_{name}", otherwise)
+
+
+PARAMS = {
+    "backbone": Param(
+        _default("BACKBONE", "efficientnet_b4"),
+        type="string",
+        pattern="^[a-z0-9_.]+$",
+        title="Backbone",
+        description="Name of a timm model. The production weights are the start only where they fit it.",
+    ),
+    "image_size": Param(
+        int(_default("IMAGE_SIZE", "224")),
+        type="integer",
+        minimum=32,
+        maximum=512,
+        title="Image size",
+        description="Pixels at which the backbone works. The exported model takes 224 x 224 in any case.",
+    ),
+    "epochs": Param(
+        int(_default("EPOCHS", "10")), type="integer", minimum=1, maximum=1000, title="Epochs", description="At most."
+    ),
+    "learning_rate": Param(
+        float(_default("LEARNING_RATE", "0.0003")),
+        type="number",
+        exclusiveMinimum=0,
+        maximum=1,
+        title="Learning rate",
+        description="The highest, after the warm-up.",
+    ),
+    "batch_size": Param(
+        int(_default("BATCH_SIZE", "32")),
+        type="integer",
+        minimum=1,
+        maximum=4096,
+        title="Batch size",
+        description="With too little GPU memory it is split up and accumulated.",
+    ),
+    "freeze_epochs": Param(
+        0,
+        type="integer",
+        minimum=0,
+        maximum=1000,
+        title="Frozen epochs",
+        description="Epochs at the start in which only the head learns.",
+    ),
+    "patience": Param(
+        5,
+        type="integer",
+        minimum=1,
+        maximum=1000,
+        title="Patience",
+        description="Stop after so many epochs without a better validation MAE.",
+    ),
+    "start": Param(
+        _default("START", "auto"),
+        type="string",
+        enum=["auto", "hub", "imagenet", "random"],
+        title="Start from",
+        description="auto: the production weights when they fit, else timm's pretrained ones. random: by name only.",
+    ),
+    "seed": Param(
+        0,
+        type="integer",
+        minimum=0,
+        maximum=2**31 - 1,
+        title="Seed",
+        description="Same seed, data and machine: same weights.",
+    ),
+    "min_samples": Param(
+        100,
+        type="integer",
+        minimum=20,
+        maximum=10_000_000,
+        title="Minimum samples",
+        description="With fewer usable annotations nothing is trained.",
+    ),
+    "max_bad_share": Param(
+        0.1,
+        type="number",
+        minimum=0,
+        maximum=1,
+        title="Bad share",
+        description="Fail when a larger share of the annotations cannot be used.",
+    ),
+    "min_improvement": Param(
+        0.0,
+        type="number",
+        minimum=0,
+        maximum=3,
+        title="Minimum improvement",
+        description="By how much the mean MAE (0 to 3) must fall for a promotion; it must fall in any case.",
+    ),
+    "max_regression": Param(
+        0.05,
+        type="number",
+        minimum=0,
+        maximum=3,
+        title="Maximum regression",
+        description="By how much the MAE of any one emotion may rise in a promotion.",
+    ),
+    "drift_report_id": Param(
+        None,
+        type=["null", "integer"],
+        minimum=1,
+        title="Drift report",
+        description="Id of the drift report that asked for this training.",
+    ),
+}
+
+DRIFT_REPORT = "--drift-report-id={{ params.drift_report_id or '' }}"
+# The whole training, waiting for a GPU not counted. Checkpoints make a longer one possible in several tries.
+TRAINING_TIME = timedelta(hours=int(_default("TRAINING_HOURS", "12")))
+MEMORY, SCRATCH = _default("TRAINING_MEMORY", "8Gi"), _default("TRAINING_SCRATCH", "20Gi")
+"""Scratch holds the unpacked pictures: 0.2 MB each."""
 
 
 with DAG(
@@ -20,8 +155,72 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
-    params={"drift_report_id": Param(None, type=["null", "integer"], description="The report that asked for this.")},
+    params=PARAMS,
     tags=["wakee", "retrain"],
     doc_md=__doc__,
+    description="Fine-tune on the validated annotations; promote when better.",
 ):
-    not_built_yet()  # type: ignore[call-arg]
+    fetch_training_data = stage(
+        "train",
+        "fetch_training_data",
+        "--min-samples={{ params.min_samples }}",
+        "--max-bad-share={{ params.max_bad_share }}",
+        DRIFT_REPORT,
+        # So that a retry hours later still means the same annotations.
+        "--until={{ dag_run.run_after.isoformat() }}",
+        timeout=timedelta(hours=2),
+        memory="2Gi",
+    )
+    split_dataset = stage("train", "split_dataset", "--manifest", result("fetch_training_data", "manifest_uri"))
+    fine_tune = stage(
+        "train",
+        "fine_tune",
+        "--splits",
+        result("split_dataset", "splits_uri"),
+        "--backbone={{ params.backbone }}",
+        "--image-size={{ params.image_size }}",
+        "--epochs={{ params.epochs }}",
+        "--learning-rate={{ params.learning_rate }}",
+        "--batch-size={{ params.batch_size }}",
+        "--freeze-epochs={{ params.freeze_epochs }}",
+        "--patience={{ params.patience }}",
+        "--start={{ params.start }}",
+        "--seed={{ params.seed }}",
+        timeout=TRAINING_TIME + timedelta(seconds=CONFIG.gpu_wait_seconds if CONFIG.gpu_count else 0),
+        # The triggerer watches: a restart of the scheduler or of the worker does not touch a training of hours.
+        deferrable=True,
+        logging_interval=30,
+        # Evictions and node failures cost a try each; the checkpoint makes them cheap.
+        retries=4,
+        **gpu_options(CONFIG, cpu="1", memory=MEMORY, scratch=SCRATCH, shared_memory="1Gi"),
+    )
+    training = ["--training", result("fine_tune", "training_uri")]
+    evaluate = stage(
+        "train",
+        "evaluate",
+        *training,
+        "--min-improvement={{ params.min_improvement }}",
+        "--max-regression={{ params.max_regression }}",
+        memory="4Gi",
+        scratch="4Gi",
+        timeout=timedelta(hours=2),
+    )
+    export_onnx = stage("train", "export_onnx", *training, memory="4Gi", scratch="4Gi")
+    upload_to_hub = stage(
+        "train",
+        "upload_to_hub",
+        "--evaluation",
+        result("evaluate", "evaluation_uri"),
+        "--export",
+        result("export_onnx", "export_uri"),
+        DRIFT_REPORT,
+        memory="2Gi",
+    )
+    log_to_mlflow = stage(
+        "train", "log_to_mlflow", "--publication", result("upload_to_hub", "publication_uri"), memory="2Gi"
+    )
+    update_model_versions = stage(
+        "train", "update_model_versions", "--tracking", result("log_to_mlflow", "tracking_uri")
+    )
+    fetch_training_data >> split_dataset >> fine_tune >> evaluate >> export_onnx
+    export_onnx >> upload_to_hub >> log_to_mlflow >> update_model_versions

@@ -1,0 +1,38 @@
+"""Rollback: put an earlier model version back into production, everywhere.
+
+Started by hand. The Hub's main gets the files of that version in a new commit, the registry's alias `champion` and
+`is_production` in the table `model_versions` move to it. What is as it should be already is left alone, so the run can
+be repeated; its result says what it did.
+
+`version` is the name of a version that was in production, e.g. `v20260401-1a2b3c4d`, or `previous`: the newest one
+that was in production and is older than the present one.
+"""
+
+import pendulum
+from airflow.sdk import DAG, Param
+
+from wakee.stages import DEFAULT_ARGS, stage
+
+PARAMS = {
+    "version": Param(
+        "previous",
+        type="string",
+        pattern="^[A-Za-z0-9._-]{1,100}$",
+        title="Version",
+        description="Name of a version that was in production, or 'previous'.",
+    ),
+}
+
+with DAG(
+    "model_rollback",
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    params=PARAMS,
+    tags=["wakee", "retrain"],
+    doc_md=__doc__,
+    description="Put Hub, registry and database back to an earlier version.",
+):
+    stage("train", "rollback", "--version={{ params.version }}", memory="2Gi")
