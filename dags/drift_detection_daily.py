@@ -121,8 +121,7 @@ with DAG(
         # One retraining per drift run, however often this task is tried or cleared.
         trigger_run_id="drift__{{ run_id }}",
         skip_when_already_exists=True,
-        conf={"drift_report_id": save_report.output["drift_report_id"]},
+        conf='{"drift_report_id": ' + result("save_report", "drift_report_id") + "}",
     )
-    saved = save_report.output
     fetch_annotations >> load_predictions >> calculate_drift >> generate_report >> save_report
-    decide(saved) >> trigger_retrain
+    decide(save_report.output) >> trigger_retrain

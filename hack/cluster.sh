@@ -41,7 +41,11 @@ status() {
     kubectl get nodes,pods --all-namespaces --request-timeout=5s || fail "no cluster answers: run 'make cluster'"
 }
 
+# What building images needs where no Docker engine does it.
+prepare_build() { has_docker || install_packages buildah mmdebstrap; }
+
 case ${1:-} in
+    prepare-build) prepare_build ;;
     up) timed "cluster" up ;;
     down) down ;;
     status) status ;;

@@ -43,7 +43,7 @@ write_kustomization() {
         echo "    namespace: airflow"
         echo "    literals:"
         sed -E 's|^([a-z]+)=(.*)|      - WAKEE_\U\1\E_IMAGE=\2|' "$IMAGES"
-        sed -nE 's|^drift=(.*)|      - WAKEE_XCOM_IMAGE=\1|p' "$IMAGES"
+        sed -nE 's|^sandbox=(.*)|      - WAKEE_XCOM_IMAGE=\1|p' "$IMAGES"
     } >"$BUILD/kustomization.yaml"
 }
 

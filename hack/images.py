@@ -128,7 +128,19 @@ def build(name: str, image: str) -> None:
             return
         ensure_local_base()
         volumes = [word for path in folders for word in ("-v", f"{path}:{path}:ro")]
-        run("buildah", "bud", "--isolation", "chroot", "--network", "host", "--layers", *volumes, *options, ".", cwd=REPO)
+        run(
+            "buildah",
+            "bud",
+            "--isolation",
+            "chroot",
+            "--network",
+            "host",
+            "--layers",
+            *volumes,
+            *options,
+            ".",
+            cwd=REPO,
+        )
 
 
 def is_built(image: str) -> bool:
@@ -189,7 +201,9 @@ def record(images: dict[str, str]) -> None:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("images", nargs="*", default=IMAGES, metavar="IMAGE", help=f"which (default all: {', '.join(IMAGES)})")
+    parser.add_argument(
+        "images", nargs="*", default=IMAGES, metavar="IMAGE", help=f"which (default all: {', '.join(IMAGES)})"
+    )
     parser.add_argument("--build-only", action="store_true", help="do not load into the cluster")
     arguments = parser.parse_args()
     record({name: make(name, arguments.build_only) for name in arguments.images or IMAGES})

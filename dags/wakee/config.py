@@ -28,4 +28,3 @@ class PipelineConfig:
     def image(self, name: str) -> str:
         """The image of one of our stage packages, from `WAKEE_<NAME>_IMAGE`."""
         return _variable(f"{name.upper()}_IMAGE", f"localhost/wakee/{name}:unset")
-

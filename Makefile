@@ -1,0 +1,58 @@
+# Everything a person does with wakee-airflow. `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export KUBECONFIG := $(CURDIR)/.kube/config
+export PATH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wakee-airflow/tools:$(PATH)
+OPS := PYTHONPATH=hack .venvs/dev/bin/python -m ops
+
+##@ The two commands
+demo: up ## Set up everything, then show the main job on real pods
+	@$(OPS) demo
+test: ## Set up and run every check and test
+	@hack/test.sh lint unit dags manifests cluster
+
+##@ Cluster
+up: tools cluster images deploy ## Cluster, images, sandbox and Airflow, ready to use
+tools: ## uv, kubectl, helm and the development environment
+	@hack/tools.sh && hack/venv.sh dev
+cluster: ## A Kubernetes cluster: kind where Docker runs, else from Debian's packages
+	@hack/tools.sh && hack/cluster.sh up
+cluster-down: ## Remove the cluster; nothing of it stays
+	@hack/cluster.sh down
+status: ## What runs
+	@hack/cluster.sh status
+images: ## Build the images that changed and load them into the cluster
+	@hack/cluster.sh prepare-build && python3 hack/images.py
+deploy: ## Apply the manifests and wait until all is ready
+	@hack/deploy.sh
+
+##@ Work with it
+seed: ## Draw faces and write annotations: SEED="--rows 600 --days 35 --drift-days 7 --drift-bias confusion=0.5"
+	@hack/seed.sh $(or $(SEED),--rows 600 --days 35)
+trigger: ## Start a DAG run and follow it: DAG=drift_detection_daily CONF='{"threshold": 0.2}'
+	@$(OPS) trigger $(DAG) --conf '$(or $(CONF),{})'
+pods: ## The stage pods
+	@kubectl get pods -n wakee -L wakee.io/dag-id,wakee.io/task-id
+logs: ## Airflow's log of one task of the newest run: DAG=... TASK=...
+	@$(OPS) logs $(DAG) $(TASK)
+ui: ## Where the web pages are
+	@$(OPS) ui
+
+##@ Develop
+test-unit: ## The quick tests
+	@hack/test.sh unit dags manifests
+test-cluster: up ## The tests on real pods
+	@hack/test.sh cluster
+lint: ## Formatting, types, shell, Dockerfiles, YAML
+	@hack/test.sh lint
+fmt: ## Format the code
+	@hack/venv.sh dev && .venvs/dev/bin/ruff format . && .venvs/dev/bin/ruff check --fix-only -q .
+lock: ## Resolve every image's requirements again
+	@hack/lock.sh
+clean: cluster-down ## Remove the cluster, the environments and what was built; keep the caches
+	@rm -rf .venvs .build reports
+
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(MAKEFILE_LIST) | tr -d :)

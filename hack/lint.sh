@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Formatting, lint, types, shell scripts, Dockerfiles, YAML. Says every finding, then fails if there was one.
+source "$(dirname "$0")/lib.sh"
+cd "$REPO"
+bin=.venvs/dev/bin
+status=0
+
+check() { "$@" || { say "failed: $*" && status=1; }; }
+# Each package is checked against the libraries of its own environment.
+types() { MYPYPATH=$2 check $bin/mypy --no-error-summary --python-executable ".venvs/$1/bin/python" "${@:3}"; }
+
+check $bin/ruff format --check -q .
+check $bin/ruff check -q .
+common=images/common/src
+types drift $common $common/wakee_common
+types drift "$common:images/drift/src" images/drift/src/wakee_drift
+types sandbox "$common:images/sandbox/src" images/sandbox/src/wakee_sandbox
+[[ ! -d images/train/src ]] || types train "$common:images/train/src" images/train/src/wakee_train
+types airflow dags dags
+types dev hack hack/ops hack/images.py
+# shellcheck disable=SC2046
+check $bin/shellcheck -x -P SCRIPTDIR -e SC1091 $(git ls-files '*.sh') images/airflow/entrypoint images/airflow/clean-logs
+# shellcheck disable=SC2046
+check $bin/hadolint $(git ls-files '*Dockerfile')
+check $bin/yamllint -s .
+exit $status

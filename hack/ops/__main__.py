@@ -1,0 +1,60 @@
+"""What operators do: `python -m ops --help`."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from ops.airflow import Airflow, AirflowError
+from ops.demo import run_demo
+from ops.show import PAGES, console, follow
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.command()
+def demo() -> None:
+    """Show the main job: drift is found in fresh annotations, and a new model is trained and promoted."""
+    run_demo(Airflow())
+
+
+@app.command()
+def trigger(
+    dag_id: Annotated[str, typer.Argument(help="The DAG, e.g. drift_detection_daily.")],
+    conf: Annotated[str, typer.Option(help="Its params, as JSON.")] = "{}",
+) -> None:
+    """Start a DAG run, follow its tasks, and end with 1 when it fails."""
+    airflow = Airflow()
+    airflow.unpause(dag_id)
+    run_id = airflow.trigger(dag_id, json.loads(conf))
+    follow(airflow, dag_id, run_id, seconds=6 * 3600)
+    state = airflow.run(dag_id, run_id)["state"]
+    console.print(f"{dag_id} {run_id}: {state}")
+    raise typer.Exit(0 if state == "success" else 1)
+
+
+@app.command()
+def logs(dag_id: str, task_id: str) -> None:
+    """Print Airflow's log of every try of one task of the newest run."""
+    airflow = Airflow()
+    runs = airflow.runs(dag_id)
+    if not runs:
+        raise typer.BadParameter(f"{dag_id} has no runs yet: start one with make trigger DAG={dag_id}")
+    run_id = runs[0]["dag_run_id"]
+    for attempt in range(1, airflow.tasks(dag_id, run_id)[task_id]["try_number"] + 1):
+        console.rule(f"{run_id} {task_id}, try {attempt}")
+        console.print(airflow.log(dag_id, run_id, task_id, attempt), markup=False, highlight=False)
+
+
+@app.command()
+def ui() -> None:
+    """Where the web pages are."""
+    for name, address in PAGES.items():
+        console.print(f"{name:10s} {address}")
+
+
+if __name__ == "__main__":
+    try:
+        app()
+    except AirflowError as error:
+        raise SystemExit(f"error: {error}") from error

@@ -1,0 +1,128 @@
+"""A thin client of Airflow's REST API (v2)."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+FINAL_STATES = {"success", "failed"}
+DEFAULT_URL = "http://localhost:8080"
+
+
+class AirflowError(Exception):
+    """Airflow answered with an error, or a run did not end in time."""
+
+
+@dataclass
+class Airflow:
+    """One Airflow installation; logs in on the first call."""
+
+    url: str = DEFAULT_URL
+    username: str = "airflow"
+    password: str = "airflow"  # noqa: S105 - the local installation's
+    _client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30, transport=_patient()))
+    _token: str = ""
+
+    def call(self, method: str, path: str, **options: Any) -> Any:
+        """One request below /api/v2, as JSON.
+
+        Raises:
+            AirflowError: the answer is an error; its text says which.
+        """
+        if not self._token:
+            body = {"username": self.username, "password": self.password}
+            self._token = self._checked(self._client.post(f"{self.url}/auth/token", json=body))["access_token"]
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        return self._checked(self._client.request(method, f"{self.url}/api/v2/{path}", headers=headers, **options))
+
+    def dags(self) -> dict[str, Any]:
+        """Every DAG by its id."""
+        return {dag["dag_id"]: dag for dag in self.call("GET", "dags")["dags"]}
+
+    def unpause(self, dag_id: str) -> None:
+        """Let a DAG run."""
+        self.call("PATCH", f"dags/{dag_id}", json={"is_paused": False})
+
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, run_id: str | None = None) -> str:
+        """Start a run; returns its id."""
+        body = {"logical_date": None, "conf": conf or {}} | ({"dag_run_id": run_id} if run_id else {})
+        return str(self.call("POST", f"dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+
+    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """One DAG run."""
+        return dict(self.call("GET", f"dags/{dag_id}/dagRuns/{run_id}"))
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """The runs of a DAG, newest first."""
+        return list(self.call("GET", f"dags/{dag_id}/dagRuns", params={"order_by": "-run_after"})["dag_runs"])
+
+    def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
+        """The task instances of a run by task id."""
+        found = self.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
+        return {task["task_id"]: task for task in found}
+
+    def states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
+        """The state of every task of a run."""
+        return {name: task["state"] for name, task in self.tasks(dag_id, run_id).items()}
+
+    def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """What a task returned (its XCom)."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        return self.call("GET", path, params={"deserialize": "true"})["value"]
+
+    def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:
+        """The log of one try of a task, one line per entry."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
+        content = self.call("GET", path, params={"full_content": "true"})["content"]
+        return "\n".join(str(line["event"]) if isinstance(line, dict) else str(line) for line in content)
+
+    def wait(
+        self,
+        dag_id: str,
+        run_id: str,
+        seconds: float = 600,
+        on_change: Callable[[str, str | None], None] = lambda task, state: None,
+    ) -> dict[str, str | None]:
+        """Wait until a run has ended; returns the state of each task.
+
+        Args:
+            dag_id: The DAG.
+            run_id: The run.
+            seconds: How long to wait at the most.
+            on_change: Called with task id and state whenever a task's state changes.
+
+        Raises:
+            AirflowError: it did not end in time.
+        """
+        seen: dict[str, str | None] = {}
+        for _ in _poll(seconds):
+            ended = self.run(dag_id, run_id)["state"] in FINAL_STATES
+            states = self.states(dag_id, run_id)
+            for task_id, state in states.items():
+                if seen.get(task_id) != state:
+                    on_change(task_id, state)
+            seen = states
+            if ended:
+                return states
+        raise AirflowError(f"{dag_id} {run_id} did not end in {seconds:g} s: {seen}")
+
+    @staticmethod
+    def _checked(response: httpx.Response) -> Any:
+        if response.is_error:
+            raise AirflowError(f"{response.request.method} {response.request.url.path}: {response.text[:500]}")
+        return response.json() if response.content else None
+
+
+def _patient() -> httpx.HTTPTransport:
+    """Tries again when the connection itself fails, as while the API server restarts."""
+    return httpx.HTTPTransport(retries=5)
+
+
+def _poll(seconds: float, interval: float = 1.0) -> Iterator[None]:
+    """Yield every `interval` seconds until the time is over."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(interval)

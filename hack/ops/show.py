@@ -1,0 +1,42 @@
+"""What the commands print."""
+
+import time
+
+from rich.console import Console
+from rich.table import Table
+
+from ops.airflow import Airflow
+
+console = Console(width=120)
+
+PAGES = {
+    "Airflow": "http://localhost:8080 (user airflow, password airflow)",
+    "MLflow": "http://localhost:5000",
+    "Hub": "http://localhost:8081",
+    "API": "http://localhost:8000/health",
+}
+COLOURS = {"success": "green", "failed": "red", "skipped": "yellow", "running": "cyan", "up_for_retry": "magenta"}
+QUIET = {None, "scheduled", "queued", "none", "deferred"}
+
+
+def follow(airflow: Airflow, dag_id: str, run_id: str, seconds: float) -> dict[str, str | None]:
+    """Print each task's changes of state until the run has ended; returns the states."""
+    start = time.monotonic()
+
+    def line(task_id: str, state: str | None) -> None:
+        if state not in QUIET:
+            colour = COLOURS.get(str(state), "white")
+            console.print(f"  {time.monotonic() - start:6.1f} s  {task_id:24s} [{colour}]{state}[/]")
+
+    console.print(f"[bold]{dag_id}[/] {run_id}")
+    return airflow.wait(dag_id, run_id, seconds, line)
+
+
+def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """A table on the console."""
+    shown = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        shown.add_column(column)
+    for row in rows:
+        shown.add_row(*row)
+    console.print(shown)

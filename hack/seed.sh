@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# seed.sh [FLAGS of wakee-sandbox seed]: draw faces and write annotations into the sandbox, from a pod.
+source "$(dirname "$0")/lib.sh"
+
+image=$(sed -n 's/^sandbox=//p' "$REPO/.build/images.env")
+arguments=$(printf '%s\n' "$@" | python3 -c 'import json, sys; print(json.dumps(["seed", *sys.stdin.read().split()]))')
+pod=seed-$(date +%s)-$RANDOM
+
+kubectl apply -f - >/dev/null <<YAML
+apiVersion: v1
+kind: Pod
+metadata: { name: $pod, namespace: wakee, labels: { app.kubernetes.io/name: seed } }
+spec:
+  restartPolicy: Never
+  serviceAccountName: wakee-stage
+  automountServiceAccountToken: false
+  securityContext:
+    { runAsNonRoot: true, runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001, seccompProfile: { type: RuntimeDefault } }
+  containers:
+    - name: seed
+      image: $image
+      imagePullPolicy: IfNotPresent
+      args: $arguments
+      envFrom: [{ configMapRef: { name: wakee-config } }, { secretRef: { name: wakee-secrets } }]
+      securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: [ALL] } }
+      resources: { requests: { cpu: 100m, memory: 256Mi }, limits: { memory: 2Gi } }
+      volumeMounts: [{ name: tmp, mountPath: /tmp }]
+  volumes: [{ name: tmp, emptyDir: {} }]
+YAML
+finished() { [[ $(kubectl -n wakee get pod "$pod" -o jsonpath='{.status.phase}') =~ Succeeded|Failed ]]; }
+trap 'kubectl -n wakee delete pod "$pod" --wait=false >/dev/null' EXIT
+wait_until 300 "seeding" "" finished
+kubectl -n wakee logs "$pod"
+[[ $(kubectl -n wakee get pod "$pod" -o jsonpath='{.status.phase}') == Succeeded ]] || fail "seeding failed"

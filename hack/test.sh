@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# test.sh SUITE...: run suites (lint unit dags manifests cluster) to the end, then say what passed and what failed.
+source "$(dirname "$0")/lib.sh"
+cd "$REPO"
+rm -rf reports && mkdir -p reports
+
+failed=()
+# step NAME COMMAND...: run it, remember when it fails.
+step() {
+    local name=$1 start=$SECONDS
+    shift
+    say "$name"
+    "$@" || failed+=("$name")
+    say "$name: $((SECONDS - start)) s"
+}
+pytest_in() { PYTHONPATH=tests:hack:dags ".venvs/$1/bin/pytest" -q --junitxml "reports/$2.xml" "${@:3}"; }
+
+lint() {
+    hack/venv.sh dev airflow drift sandbox train
+    step lint hack/lint.sh
+}
+unit() {
+    install_packages postgresql
+    hack/venv.sh drift sandbox train
+    step "unit: common and drift" pytest_in drift unit-drift tests/unit/common tests/unit/drift
+    step "unit: sandbox" pytest_in sandbox unit-sandbox tests/unit/sandbox
+    [[ ! -d tests/unit/train ]] || step "unit: train" pytest_in train unit-train tests/unit/train
+}
+dags() {
+    hack/venv.sh airflow
+    AIRFLOW_HOME=$(mktemp -d) AIRFLOW__CORE__LOAD_EXAMPLES=False step dags pytest_in airflow dags tests/dags
+}
+manifests() {
+    hack/venv.sh dev
+    step manifests pytest_in dev manifests tests/manifests
+}
+cluster() {
+    make -s up
+    step "cluster: real pods" pytest_in dev cluster tests/cluster
+}
+
+"$REPO/hack/tools.sh"
+for suite in "$@"; do $suite; done
+python3 hack/summarise_tests.py reports
+((!${#failed[@]})) || fail "failed: ${failed[*]}"
