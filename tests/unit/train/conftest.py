@@ -197,7 +197,9 @@ class World:
         """Run one stage of a run; returns what Airflow would get."""
         arguments = [f"--{flag.replace('_', '-')}={value}" for flag, value in flags.items()]
         variables = self.variables(name, run_id)
-        outcome = CliRunner().invoke(app, [name, *arguments], env=variables)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stage, "XCOM_FILE", self.xcom)
+            outcome = CliRunner().invoke(app, [name, *arguments], env=variables)
         assert outcome.exit_code == exit_code, (outcome.output, outcome.exception)
         return dict(json.loads(self.xcom.read_text()))
 
@@ -221,20 +223,26 @@ class World:
         given = {**SMALL, **flags}
         return self.stage("fine-tune", run_id, splits=splits or self.prepare(run_id)["splits_uri"], **given)
 
-    def retrain(self, run_id: str, gate: dict[str, Any] | None = None, **flags: Any) -> dict[str, dict[str, Any]]:
+    def retrain(
+        self, run_id: str, gate: dict[str, Any] | None = None, drift_report_id: int | None = None, **flags: Any
+    ) -> dict[str, dict[str, Any]]:
         """All eight stages; the result of each by its name."""
-        results = {"split": self.prepare(run_id)}
-        results["tune"] = self.train(run_id, results["split"]["splits_uri"], **flags)
-        return results | self.after_training(run_id, results["tune"], gate)
+        split = self.prepare(run_id)
+        tuned = self.train(run_id, split["splits_uri"], **flags)
+        return {"split": split, "tune": tuned} | self.after_training(run_id, tuned, gate, drift_report_id)
 
     def after_training(
-        self, run_id: str, tuned: dict[str, Any], gate: dict[str, Any] | None = None
+        self,
+        run_id: str,
+        tuned: dict[str, Any],
+        gate: dict[str, Any] | None = None,
+        drift_report_id: int | None = None,
     ) -> dict[str, dict[str, Any]]:
         training = tuned["training_uri"]
         evaluated = self.stage("evaluate", run_id, training=training, **(gate or {}))
         exported = self.stage("export-onnx", run_id, training=training, parity_samples=16)
         uris = {"evaluation": evaluated["evaluation_uri"], "export": exported["export_uri"]}
-        published = self.stage("upload-to-hub", run_id, **uris)
+        published = self.stage("upload-to-hub", run_id, **uris, drift_report_id=drift_report_id)
         tracked = self.stage("log-to-mlflow", run_id, publication=published["publication_uri"])
         updated = self.stage("update-model-versions", run_id, tracking=tracked["tracking_uri"])
         names = ("evaluate", "export", "publish", "track", "update")
@@ -252,11 +260,8 @@ SMALL = {
 
 
 @pytest.fixture(scope="session")
-def make_world(
-    postgres_server: Any, s3_endpoint: str, hub_url: str, mlflow_url: str
-) -> Iterator[Callable[[Path], World]]:
+def make_world(postgres_server: Any, s3_endpoint: str, hub_url: str, mlflow_url: str) -> Callable[[Path], World]:
     """Makes worlds that share servers, but no database, bucket, repository, experiment or registered model."""
-    patch = pytest.MonkeyPatch()
 
     def make(folder: Path) -> World:
         name = f"train_{uuid.uuid4().hex[:12]}"
@@ -280,11 +285,9 @@ def make_world(
         }
         xcom = folder / "xcom" / "return.json"
         xcom.parent.mkdir()
-        patch.setattr(stage, "XCOM_FILE", xcom)
         return World(environment, store, postgres_server.settings(name), xcom)
 
-    yield make
-    patch.undo()
+    return make
 
 
 @pytest.fixture

@@ -1,23 +1,317 @@
-"""The whole way: from annotations to a version that the Hub, MLflow and the database agree on."""
+"""The whole way: from annotations to a version that the Hub, MLflow and the database agree on, and back.
 
-from collections.abc import Iterator
+One story, told once: a first model from random weights, a better one that starts from it, a worse one.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
+import onnxruntime
 import pytest
+import torch
+from huggingface_hub import HfApi
+from mlflow import MlflowClient
+from PIL import Image
+from wakee_common.emotions import EMOTIONS
+from wakee_train.backbone import make_model, normalised
+from wakee_train.weights import load_pickled, load_weights
 
-from .conftest import World
+from .conftest import TOKEN, World, face
+
+FIRST, BETTER, WORSE = "drift__scheduled__2026-04-01T02:00:00+00:00", "manual__2026-04-02", "manual__2026-04-03"
+MARGIN = 0.05
+
+
+@dataclass
+class Story:
+    """A world after three retrainings, and what each of their stages returned."""
+
+    world: World
+    first: dict[str, dict[str, Any]]
+    better: dict[str, dict[str, Any]]
+    worse: dict[str, dict[str, Any]]
+
+    @property
+    def repository(self) -> str:
+        return self.world.environment["HF_MODEL_REPO"]
+
+    @property
+    def hub(self) -> HfApi:
+        return HfApi(endpoint=self.world.environment["HF_ENDPOINT"], token=TOKEN)
+
+    @property
+    def mlflow(self) -> MlflowClient:
+        return MlflowClient(self.world.environment["MLFLOW_TRACKING_URI"])
+
+    @property
+    def model(self) -> str:
+        return self.world.environment["MLFLOW_MODEL_NAME"]
+
+    def version(self, which: str) -> str:
+        return str(getattr(self, which)["evaluate"]["version"])
+
+    def state(self) -> dict[str, Any]:
+        """Everything outside that must stay the same when a stage is run again."""
+        refs = self.hub.list_repo_refs(self.repository)
+        experiment = self.mlflow.get_experiment_by_name(self.model)
+        assert experiment is not None
+        runs = self.mlflow.search_runs([experiment.experiment_id])
+        versions = self.mlflow.search_model_versions(f"name = '{self.model}'")
+        columns = "id, version_name, is_production, deployed_at, mae_boredom, mlflow_run_id, hf_commit, created_at"
+        return {
+            "branches": {branch.name: branch.target_commit for branch in refs.branches},
+            "tags": {tag.name: tag.target_commit for tag in refs.tags},
+            "runs": {run.info.run_id: (run.info.status, run.data.metrics, run.data.params) for run in runs},
+            "versions": {version.version: version.tags for version in versions},
+            "aliases": self.mlflow.get_registered_model(self.model).aliases,
+            "rows": self.world.execute(f"SELECT {columns} FROM model_versions ORDER BY id"),
+        }
+
+    def production(self) -> dict[str, str]:
+        """Which version each place takes for production."""
+        api, folder = self.hub, self.world.xcom.parent
+        config = api.hf_hub_download(self.repository, "config.json", cache_dir=folder / "hub")
+        alias = self.mlflow.get_model_version_by_alias(self.model, "champion")
+        [(row,)] = self.world.execute("SELECT version_name FROM model_versions WHERE is_production")
+        version = json.loads(Path(config).read_text())["version"]
+        return {"hub": version, "registry": alias.tags["wakee.version"], "database": row}
 
 
 @pytest.fixture(scope="module")
-def story(make_world: Any, tmp_path_factory: Any) -> Iterator[tuple[World, dict[str, Any]]]:
+def story(make_world: Callable[[Path], World], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     world = make_world(tmp_path_factory.mktemp("story"))
     world.add_faces(range(220))
-    yield world, world.retrain("manual__2026-04-01T02:00:00+00:00")
+    [(report,)] = world.execute(
+        "INSERT INTO drift_reports (report_date, drift_detected, drift_score, num_samples)"
+        " VALUES ('2026-04-01', true, 0.3, 100) RETURNING id"
+    )
+    first = world.retrain(FIRST, epochs=1, drift_report_id=report)
+    better = world.retrain(BETTER, start="auto", epochs=8, gate={"min_improvement": MARGIN})
+    worse = world.retrain(WORSE, epochs=1, learning_rate=1e-6)
+    return Story(world, first, better, worse)
 
 
-def test_first_model_is_promoted(story):
-    world, results = story
-    print(results)
-    assert results["evaluate"]["promote"] is True
-    assert results["update"]["is_production"] is True
+def test_first_version_is_promoted(story):
+    assert story.first["evaluate"]["promote"] is True
+    assert story.first["evaluate"]["reasons"] == ["there is no champion yet"]
+    assert story.first["update"]["is_production"] is True
+    assert story.version("first").startswith("v20260401-")
+
+
+def test_better_version_starts_from_the_champion_and_beats_it_by_the_margin(story):
+    evaluated = story.better["evaluate"]
+
+    assert story.better["tune"]["started_from"] == f"{story.repository}@{story.first['publish']['commit']}"
+    assert evaluated["promote"] is True
+    assert evaluated["champion_mae"] - evaluated["mae"] >= MARGIN
+    assert evaluated["champion_mae"] == pytest.approx(story.first["evaluate"]["mae"], abs=1e-4)
+    assert evaluated["champion_version"] == story.version("first")
+
+
+def test_worse_version_is_kept_and_not_promoted(story):
+    evaluated, published = story.worse["evaluate"], story.worse["publish"]
+
+    assert evaluated["promote"] is False
+    assert evaluated["mae"] > evaluated["champion_mae"]
+    assert (published["promoted"], published["branch"]) == (False, f"candidate/{story.version('worse')}")
+    assert story.worse["track"]["alias"] == "challenger"
+    assert story.worse["update"]["is_production"] is False
+    assert "model.onnx" in story.hub.list_repo_files(story.repository, revision=published["branch"])
+
+
+def test_all_places_agree_on_the_production_version(story):
+    assert set(story.production().values()) == {story.version("better")}
+
+
+def test_hub_holds_one_commit_per_version(story):
+    main = [commit.title for commit in story.hub.list_repo_commits(story.repository)]
+    tags = {tag.name: tag.target_commit for tag in story.hub.list_repo_refs(story.repository).tags}
+
+    assert main == [f"{story.version('better')}: promoted", f"{story.version('first')}: promoted", "initial commit"]
+    assert tags == {story.version(which): getattr(story, which)["publish"]["commit"] for which in ("first", "better")}
+
+
+def test_hub_holds_all_files(story):
+    files = set(story.hub.list_repo_files(story.repository))
+
+    assert {"model.onnx", "model.safetensors", "pytorch_model.bin", "config.json", "README.md", "metrics.json"} < files
+    assert {"figures/mae.png", "figures/confusion.png", "figures/confusion_champion.png"} < files
+
+
+@pytest.fixture(scope="module")
+def downloaded(story: Story, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    cache = tmp_path_factory.mktemp("cache")
+    return lambda name: Path(story.hub.hf_hub_download(story.repository, name, cache_dir=cache))
+
+
+def test_model_card_says_what_matters(story, downloaded):
+    card = downloaded("README.md").read_text()
+
+    for text in ("Intended use", story.version("better"), story.better["split"]["dataset_id"], "wakee/train:test"):
+        assert text in card
+    assert f"{story.better['evaluate']['champion_mae']:.4f}" in card
+    assert f"{story.better['evaluate']['mae']:.4f}" in card
+
+
+def test_onnx_from_the_hub_gives_the_answers_of_pytorch(story, downloaded):
+    """Pictures go the API's way: resized to 256, the centre of 224 cropped."""
+    pictures = [Image.open(io.BytesIO(face(identity)[0])).convert("RGB") for identity in range(900, 905)]
+    crops = [picture.resize((256, 256), Image.Resampling.BILINEAR).crop((16, 16, 240, 240)) for picture in pictures]
+    batch = normalised(torch.from_numpy(np.stack([np.asarray(crop) for crop in crops])))
+    model = make_model("test_efficientnet", 112)
+    model.backbone.load_state_dict(load_weights(downloaded("model.safetensors").read_bytes()))
+
+    session = onnxruntime.InferenceSession(downloaded("model.onnx"))
+    (answers,) = session.run(["output"], {"input": batch.numpy()})
+
+    with torch.inference_mode():
+        expected = model.eval()(batch).numpy()
+    assert answers.shape == (5, 4)
+    assert np.abs(answers - expected).max() < 1e-4
+
+
+def test_onnx_keeps_the_contract(downloaded):
+    graph = onnx.load(downloaded("model.onnx")).graph
+
+    def shape(value: Any) -> list[Any]:
+        dimensions = value.type.tensor_type.shape.dim
+        return [dimension.dim_param or dimension.dim_value for dimension in dimensions]
+
+    assert [(value.name, shape(value)[1:]) for value in graph.input] == [("input", [3, 224, 224])]
+    assert [(value.name, shape(value)[1:]) for value in graph.output] == [("output", [4])]
+    assert isinstance(shape(graph.input[0])[0], str)
+
+
+def test_both_weight_files_hold_the_same(downloaded):
+    safe, pickled = (
+        load_weights(downloaded("model.safetensors").read_bytes()),
+        load_pickled(downloaded("pytorch_model.bin")),
+    )
+
+    assert safe.keys() == pickled.keys()
+    assert all(torch.equal(safe[name], pickled[name]) for name in safe)
+
+
+def test_mlflow_holds_parameters_curves_metrics_figures_and_data(story):
+    run = story.mlflow.get_run(story.better["track"]["mlflow_run_id"])
+
+    assert run.info.status == "FINISHED"
+    assert run.data.params["backbone"] == "test_efficientnet"
+    assert run.data.tags["wakee.hf_commit"] == story.better["publish"]["commit"]
+    assert run.data.metrics["test_mae"] == pytest.approx(story.better["evaluate"]["mae"], abs=1e-6)
+    assert len(story.mlflow.get_metric_history(run.info.run_id, "validation_mae")) == story.better["tune"]["epochs_run"]
+    assert run.inputs.dataset_inputs[0].dataset.digest == story.better["split"]["dataset_id"]
+    assert "figures/mae.png" in [file.path for file in story.mlflow.list_artifacts(run.info.run_id, "figures")]
+    assert {"model/MLmodel", "model/model.onnx"} == {
+        f.path for f in story.mlflow.list_artifacts(run.info.run_id, "model")
+    }
+
+
+def test_row_holds_metrics_counts_and_lineage(story):
+    columns = "model_type, n_samples_train, n_samples_val, n_samples_test, triggered_by_drift_report_id, lineage"
+    [(kind, train, validation, test, report, lineage)] = story.world.execute(
+        f"SELECT {columns} FROM model_versions WHERE version_name = %s", (story.version("first"),)
+    )
+
+    assert (kind, {"train": train, "validation": validation, "test": test}) == (
+        "test_efficientnet",
+        story.first["split"]["samples"],
+    )
+    assert report == lineage["drift_report_id"] == 1
+    assert lineage["dataset"]["id"] == story.first["split"]["dataset_id"]
+    assert lineage["hub"]["commit"] == story.first["publish"]["commit"]
+    assert lineage["mlflow"]["mlflow_run_id"] == story.first["track"]["mlflow_run_id"]
+    assert lineage["onnx"]["sha256"] == story.first["export"]["onnx_sha256"]
+    assert (lineage["image"], lineage["git_commit"][:4]) == ("wakee/train:test", "0123")
+
+
+def test_recorded_onnx_is_the_one_on_the_hub(story, downloaded):
+    assert hashlib.sha256(downloaded("model.onnx").read_bytes()).hexdigest() == story.better["export"]["onnx_sha256"]
+
+
+def test_every_stage_run_again_leaves_the_same_state(story):
+    before = story.state()
+
+    for run_id, which in ((FIRST, "first"), (BETTER, "better"), (WORSE, "worse")):
+        told = getattr(story, which)
+        results = story.world.after_training(run_id, told["tune"], drift_report_id=1 if which == "first" else None)
+        assert results["publish"]["new_commit"] is False
+        assert results["track"]["new_run"] is False
+        assert results["publish"]["commit"] == told["publish"]["commit"]
+
+    assert story.state() == before
+
+
+def test_finished_training_is_not_repeated(story):
+    before = story.world.read(story.better["tune"]["weights_uri"])
+
+    again = story.world.train(BETTER, story.better["split"]["splits_uri"], start="auto", epochs=8)
+
+    assert again["weights_sha256"] == story.better["tune"]["weights_sha256"]
+    assert story.world.read(again["weights_uri"]) == before
+
+
+def test_unchanged_data_set_is_reused(story):
+    fetched = story.world.stage("fetch-training-data", "another-run", min_samples=10)
+
+    assert fetched["reused"] is True
+    assert fetched["dataset_id"] == story.first["split"]["dataset_id"]
+
+
+def test_results_are_small(story):
+    for results in (story.first, story.better, story.worse):
+        assert max(len(json.dumps(result)) for result in results.values()) < 4096
+
+
+def test_metrics_per_emotion_are_reported(story):
+    assert list(story.better["evaluate"]["mae_per_emotion"]) == list(EMOTIONS)
+
+
+def test_rollback_puts_all_places_back_and_can_be_repeated(story):
+    before, first = story.state(), story.version("first")
+    try:
+        done = story.world.stage("rollback", "rollback-1", version="previous")
+        state = story.state()
+        again = story.world.stage("rollback", "rollback-1", version="previous")
+
+        assert set(story.production().values()) == {first}
+        assert (done["version"], done["replaced"]) == (first, story.version("better"))
+        assert (done["new_commit"], done["alias_moved"], done["production_moved"]) == (True, True, True)
+        assert (again["new_commit"], again["alias_moved"], again["production_moved"]) == (False, False, False)
+        assert story.state() == state
+        restored = story.hub.list_repo_tree(story.repository, recursive=True)
+        original = story.hub.list_repo_tree(story.repository, recursive=True, revision=first)
+        assert {f.path: f.blob_id for f in restored if hasattr(f, "blob_id")} == {
+            f.path: f.blob_id for f in original if hasattr(f, "blob_id")
+        }
+        late = story.world.after_training(BETTER, story.better["tune"])
+        assert late["update"]["is_production"] is False, "a late retry must not undo the rollback"
+        assert set(story.production().values()) == {first}
+    finally:
+        story.world.stage("rollback", "rollback-2", version=story.version("better"))
+    assert set(story.production().values()) == {story.version("better")}
+    assert story.state()["tags"] == before["tags"]
+
+
+@pytest.mark.parametrize(
+    ("version", "cause"),
+    [("v-nowhere", "never was in production"), ("previous", "no version was in production before")],
+    ids=["unknown", "nothing-before"],
+)
+def test_rollback_to_nothing_is_refused(world, version, cause):
+    refused = world.stage("rollback", exit_code=2, version=version)
+
+    assert cause in refused["cause"]
+
+
+def test_rollback_to_a_candidate_is_refused(story):
+    refused = story.world.stage("rollback", "rollback-3", exit_code=2, version=story.version("worse"))
+
+    assert "never was in production" in refused["cause"]

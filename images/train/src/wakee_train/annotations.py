@@ -44,7 +44,9 @@ def read_annotations(database: DatabaseSettings, until: str, drift_report_id: in
 
 
 def _query(until: str) -> sql.Composed:
-    before = sql.SQL('AND "timestamp" < {}').format(sql.Literal(until)) if until else sql.SQL("")
+    before = sql.SQL("")
+    if until:
+        before = sql.SQL('AND ("timestamp" IS NULL OR "timestamp" < {})').format(sql.Literal(until))
     return sql.SQL("SELECT img_name, s3_path, {} FROM emotion_labels WHERE is_validated {} ORDER BY id").format(
         sql.SQL(", ").join(sql.Identifier(f"user_{emotion}") for emotion in EMOTIONS), before
     )

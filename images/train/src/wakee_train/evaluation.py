@@ -11,7 +11,7 @@ from wakee_common.uris import R2Uri
 from wakee_train.backbone import choose_device
 from wakee_train.figures import all_figures
 from wakee_train.gate import decide
-from wakee_train.hub import ONNX, Head, ModelHub
+from wakee_train.hub import ONNX, Head, ModelHub, publication_branch
 from wakee_train.inference import OnnxModel
 from wakee_train.metrics import measure
 from wakee_train.records import Evaluation, ModelMetrics, Training, read_record, write_record
@@ -45,10 +45,10 @@ def evaluate(
     folder, version = context.folder(store.bucket), version_name(context)
     with tempfile.TemporaryDirectory(prefix="wakee-train-") as name:
         hub = ModelHub(hub_settings, Path(name) / "hub")
-        head = hub.head()
-        if (done := _already_published(store, folder, training, head, version)) is not None:
-            logger.info("%s is on the Hub's main already: its evaluation stays", version)
+        if (done := _acted_upon(store, hub, folder, training, version)) is not None:
+            logger.info("%s is on the Hub already: its evaluation stays", version)
             return _result(done, folder / RECORD)
+        head = hub.head()
         _, splits = load_splits(store, R2Uri.parse(training.splits_uri), (TEST,), Path(name))
         test = splits[TEST]
         champion = _champion(hub, head, test)
@@ -72,17 +72,18 @@ def evaluate(
     return _result(evaluation, folder / RECORD)
 
 
-def _already_published(
-    store: ObjectStore, folder: R2Uri, training: Training, head: Head | None, version: str
+def _acted_upon(
+    store: ObjectStore, hub: ModelHub, folder: R2Uri, training: Training, version: str
 ) -> Evaluation | None:
-    """The recorded evaluation, when its winner is champion by now: it must not be judged against itself."""
-    if head is None or head.version != version:
-        return None
+    """The recorded evaluation, when its version was published: no model is judged against itself or its heirs."""
     try:
         evaluation = read_record(store, folder / RECORD, Evaluation)
     except MissingObjectError:
         return None
-    return evaluation if evaluation.weights_sha256 == training.weights_sha256 else None
+    if evaluation.weights_sha256 != training.weights_sha256:
+        return None
+    branch, title = publication_branch(version, evaluation.decision.promote)
+    return evaluation if hub.find_commit(branch, title) else None
 
 
 def _champion(hub: ModelHub, head: Head | None, test: SplitPixels) -> ModelMetrics | None:

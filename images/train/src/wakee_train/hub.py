@@ -140,6 +140,11 @@ class ModelHub:
         return version if isinstance(version, str) else None
 
 
+def publication_branch(version: str, promoted: bool) -> tuple[str, str]:
+    """The branch of a version's commit, and the commit's title, by which a retry knows it."""
+    return (MAIN, f"{version}: promoted") if promoted else (f"candidate/{version}", f"{version}: candidate")
+
+
 @contextmanager
 def _translated(what: str) -> Iterator[None]:
     """Turn the client's errors into ours."""

@@ -12,7 +12,7 @@ from wakee_common.settings import RunContext
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 
-from wakee_train.hub import CARD, CONFIG, MAIN, ONNX, PICKLED, SAFETENSORS, ModelHub
+from wakee_train.hub import CARD, CONFIG, ONNX, PICKLED, SAFETENSORS, ModelHub, publication_branch
 from wakee_train.model_card import model_card
 from wakee_train.pictures import CROPPED, PREPROCESSING, RESIZED
 from wakee_train.records import Evaluation, Export, Publication, Training, read_record, write_record
@@ -44,7 +44,7 @@ def publish(
     if not export.weights_sha256 == evaluation.weights_sha256 == training.weights_sha256:
         raise BadInputError("training, evaluation and export are of different weights: run them again, in order")
     version, promoted = evaluation.version, evaluation.decision.promote
-    branch, title = (MAIN if promoted else f"candidate/{version}"), commit_title(version, promoted)
+    branch, title = publication_branch(version, promoted)
     with tempfile.TemporaryDirectory(prefix="wakee-train-") as name:
         hub = ModelHub(settings, Path(name))
         hub.ensure_repository()
@@ -84,11 +84,6 @@ def publish(
         url=f"{hub.endpoint.rstrip('/')}/{hub.repository}/tree/{commit}",
         new_commit=found is None,
     )
-
-
-def commit_title(version: str, promoted: bool) -> str:
-    """By this title a retry knows the version's commit."""
-    return f"{version}: {'promoted' if promoted else 'candidate'}"
 
 
 def _commit(hub: ModelHub, branch: str, title: str, evaluation: Evaluation, files: dict[str, bytes]) -> str:
