@@ -104,6 +104,8 @@ def _pod_defaults() -> dict[str, Any]:
             [k8s.V1LocalObjectReference(CONFIG.image_pull_secret)] if CONFIG.image_pull_secret else None
         ),
         "termination_grace_period": GRACE_SECONDS,
+        # A stage writes its cause; what ends before the stage begins (a wrong flag) leaves its last lines.
+        "termination_message_policy": "FallbackToLogsOnError",
         # The result comes by the XCom sidecar; its image and security context are in the connection.
         "do_xcom_push": True,
         # A pod that failed stays for the operator to look at; Kubernetes' own garbage collection ends it.
