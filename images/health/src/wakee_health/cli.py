@@ -1,0 +1,115 @@
+"""`wakee-health`: the stages of the health check.
+
+Five probes, each of one service: test-api, test-database, test-storage, test-app-sourcing, test-model-hub. Then a test
+suite against all of them (run-pytest-suite, or by hand: pytest), and the report of the run (generate-summary).
+"""
+
+from typing import Annotated
+
+import typer
+from wakee_common.settings import DatabaseSettings, R2Settings, load
+from wakee_common.stage import run_context, stage
+from wakee_common.storage import ObjectStore
+
+from wakee_health.results import ProbeResult, SuiteResult, SummaryResult
+from wakee_health.settings import ApiSettings, HubSettings, ProbeSettings, SourcingSettings
+
+app = typer.Typer(
+    help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None
+)
+
+# What makes the stages heavy (onnxruntime, the Hub's client) is imported inside them, so that --help answers at once.
+# No stage needs R2 for its record: a probe must be able to say what it found while R2 is down.
+
+Calls = Annotated[int, typer.Option(min=1, max=100, help="How many calls to measure.")]
+SlowMs = Annotated[float, typer.Option(min=0, help="Warn when the 95th percentile of the calls is above this.")]
+
+
+@stage(app, record_required=False)
+def test_api(calls: Calls = 5, slow_ms: SlowMs = 2000) -> ProbeResult:
+    """Is the Wakee API healthy, does its model answer, does it refuse what is no picture? Writes nothing."""
+    from wakee_health.api import probe
+
+    return probe(load(ApiSettings), load(ProbeSettings), calls, slow_ms)
+
+
+@stage(app, record_required=False)
+def test_database(
+    calls: Calls = 5,
+    slow_ms: SlowMs = 500,
+    stale_days: Annotated[float, typer.Option(min=0, help="Warn when the newest annotation is older.")] = 14,
+    most_nulls: Annotated[
+        float, typer.Option(min=0, max=1, help="Warn when a larger share of validated rows lacks a correction.")
+    ] = 0.05,
+) -> ProbeResult:
+    """Does the database answer, is its schema ours, is there fresh data, can we write? Leaves nothing."""
+    from wakee_health.database import probe
+
+    return probe(load(DatabaseSettings), calls, slow_ms, stale_days, most_nulls)
+
+
+@stage(app, record_required=False)
+def test_storage(
+    slow_ms: SlowMs = 3000,
+    orphan_sample: Annotated[
+        int, typer.Option(min=0, max=1000, help="How many rows' pictures to look for. 0: none.")
+    ] = 50,
+    most_orphans: Annotated[
+        float, typer.Option(min=0, max=1, help="Fail when a larger share of them is not there.")
+    ] = 0.2,
+) -> ProbeResult:
+    """Does R2 keep what it is given, and does it hold the pictures that the rows name? Leaves nothing."""
+    from wakee_health.storage import probe
+
+    return probe(ObjectStore(load(R2Settings)), slow_ms, orphan_sample, most_orphans)
+
+
+@stage(app, record_required=False)
+def test_app_sourcing(calls: Calls = 3, slow_ms: SlowMs = 2000) -> ProbeResult:
+    """Is the page there on which people correct the scores?"""
+    from wakee_health.sourcing import probe
+
+    return probe(load(SourcingSettings), load(ProbeSettings), calls, slow_ms)
+
+
+@stage(app, record_required=False)
+def test_model_hub(
+    tolerance: Annotated[
+        float, typer.Option(min=0, max=3, help="Fail when the API's levels differ by more from the Hub's model.")
+    ] = 0.01,
+) -> ProbeResult:
+    """Is the production model whole, does it work, and do Hub, API, registry and database agree on which one it is?"""
+    from wakee_health.model_hub import probe
+
+    return probe(load(HubSettings), load(ProbeSettings), tolerance)
+
+
+@stage(app, record_required=False)
+def run_pytest_suite() -> SuiteResult:
+    """Run the test suite of this image against the live services; keep its reports in R2."""
+    from wakee_health.suite_run import run
+
+    return run(run_context("run_pytest_suite"))
+
+
+@stage(app, record_required=False)
+def generate_summary(
+    results: Annotated[str, typer.Option(help="JSON: per task id its state and its result, as the DAG makes it.")],
+    severity: Annotated[
+        list[str] | None, typer.Option(help="check=critical or check=warning; may be given for each check.")
+    ] = None,
+) -> SummaryResult:
+    """Sum all checks up, in R2, in the table health_reports and in the log; fail when a critical one failed."""
+    from wakee_health.checks import parse_severities, read_checks
+    from wakee_health.summary import summarise
+
+    checks = read_checks(results, parse_severities(severity or []))
+    return summarise(run_context("generate_summary"), checks)
+
+
+@app.command(name="pytest", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def pytest_by_hand(context: typer.Context) -> None:
+    """Run the test suite in this terminal; all arguments go to pytest, e.g. -k storage."""
+    from wakee_health.suite_run import by_hand
+
+    raise typer.Exit(by_hand(context.args))

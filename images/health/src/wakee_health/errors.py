@@ -1,0 +1,20 @@
+"""What a probe says when a service answers, but not as it should."""
+
+from typing import ClassVar
+
+from wakee_common.errors import WakeeError
+
+
+class WrongAnswerError(WakeeError):
+    """A service answers something that it should not; a retry may help, e.g. in the middle of a deployment."""
+
+
+class CriticalCheckError(WakeeError):
+    """The summary's verdict: a check that matters has failed. Summing up again would change nothing."""
+
+    exit_code: ClassVar[int] = 2
+
+
+def one_line(error: object, longest: int = 300) -> str:
+    """The text of an error in one line of bounded length."""
+    return " ".join(str(error).split())[:longest]

@@ -1,0 +1,113 @@
+"""The model's repository on the Hub, read only."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import HfApi
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from wakee_common.errors import ConfigurationError, UnavailableError
+
+from wakee_health.errors import WrongAnswerError, one_line
+from wakee_health.settings import HubSettings
+
+logger = logging.getLogger(__name__)
+
+MAIN = "main"
+ONNX, CONFIG, CARD = "model.onnx", "config.json", "README.md"
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+
+@dataclass(frozen=True)
+class Head:
+    """The newest commit of main: its files, and the digests (sha256) of those that the Hub keeps as large files."""
+
+    commit: str
+    files: tuple[str, ...]
+    digests: dict[str, str]
+
+
+class ModelRepository:
+    """One repository."""
+
+    def __init__(self, settings: HubSettings, timeout_seconds: float, cache: Path) -> None:
+        self.name, self._cache, self._timeout = settings.repository, cache, timeout_seconds
+        self._api = HfApi(endpoint=settings.endpoint, token=settings.token.get_secret_value() or False)
+
+    def head(self) -> Head:
+        """The state of main.
+
+        Raises:
+            WrongAnswerError: no such repository, or one without the files of the contract.
+            ConfigurationError: the Hub refuses the token.
+            UnavailableError: it does not answer.
+        """
+        with translated(self.name):
+            info = self._api.model_info(self.name, revision=MAIN, files_metadata=True, timeout=self._timeout)
+        siblings = info.siblings or []
+        files = tuple(sorted(file.rfilename for file in siblings))
+        missing = [name for name in (ONNX, CARD) if name not in files]
+        missing += [] if set(WEIGHTS) & set(files) else [" or ".join(WEIGHTS)]
+        if missing:
+            raise WrongAnswerError(f"the Hub's {self.name} lacks {', '.join(missing)}")
+        return Head(str(info.sha), files, {f.rfilename: str(f.lfs.sha256) for f in siblings if f.lfs})
+
+    def download(self, path: str, head: Head) -> Path:
+        """A file of main, its digest checked where the Hub tells one. Raises as `head`."""
+        with translated(f"{self.name}/{path}"):
+            local = Path(self._api.hf_hub_download(self.name, path, revision=head.commit, cache_dir=self._cache))
+        expected = head.digests.get(path)
+        found = sha256(local)
+        if expected and found != expected:
+            raise WrongAnswerError(f"{path} on the Hub has the digest {found[:12]}, not {expected[:12]}")
+        return local
+
+    def version(self, head: Head) -> str | None:
+        """Which of our versions main holds, by its `config.json`; None for a model that is not ours."""
+        if CONFIG not in head.files:
+            return None
+        try:
+            config: Any = json.loads(self.download(CONFIG, head).read_text())
+        except ValueError:
+            return None
+        version = config.get("version") if isinstance(config, dict) else None
+        return version if isinstance(version, str) else None
+
+
+def sha256(path: Path) -> str:
+    """The digest of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn the client's errors into ours."""
+    try:
+        yield
+    except LocalEntryNotFoundError as error:
+        raise UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}") from error
+    except (EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError) as error:
+        raise WrongAnswerError(f"not on the Hub: {what}: {_line(error)}") from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        if status in (401, 403):
+            raise ConfigurationError(f"the Hub refuses us for {what} ({status}): check HF_TOKEN") from error
+        raise UnavailableError(f"the Hub fails on {what}: {_line(error)}") from error
+    except Exception as error:  # its HTTP library's errors are no OSError, and that library is not ours to name
+        raise UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}", 200)

@@ -1,0 +1,71 @@
+"""What the stages return: small, for XCom."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from wakee_common.stage import StageResult
+
+MOST_WARNINGS, LONGEST_WARNING = 6, 200
+
+Fact = str | int | float | bool | None
+
+
+class Latency(BaseModel):
+    """How long the calls of a probe took, in milliseconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    p50_ms: float
+    p95_ms: float
+    calls: int
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Self:
+        """Median and 95th percentile of measured seconds (linear interpolation)."""
+        p50, p95 = np.percentile(np.asarray(seconds) * 1000, [50, 95])
+        return cls(p50_ms=round(float(p50), 1), p95_ms=round(float(p95), 1), calls=len(seconds))
+
+
+class ProbeResult(StageResult):
+    """A probe that passed: what it measured, what it found, and what someone should look at."""
+
+    latency: Latency
+    facts: dict[str, Fact]
+    warnings: list[str]
+
+    @classmethod
+    def of(cls, seconds: Sequence[float], facts: dict[str, Any], warnings: Sequence[str]) -> Self:
+        """A result whose warnings are few and short enough for XCom."""
+        short = [warning[:LONGEST_WARNING] for warning in warnings[:MOST_WARNINGS]]
+        more = len(warnings) - len(short)
+        return cls(
+            latency=Latency.of(seconds), facts=facts, warnings=short + ([f"and {more} more warnings"] if more else [])
+        )
+
+
+class SuiteResult(StageResult):
+    """A test run without failures; the reports' addresses are empty where R2 could not take them."""
+
+    tests: int
+    passed: int
+    skipped: int
+    seconds_of_tests: float
+    junit_uri: str
+    html_uri: str
+    warnings: list[str]
+
+
+class SummaryResult(StageResult):
+    """The run's verdict, and where the report lies."""
+
+    verdict: str
+    passed: int
+    warned: int
+    failed: int
+    html_uri: str
+    markdown_uri: str
+    json_uri: str
+    rows: int
+    warnings: list[str]

@@ -1,0 +1,46 @@
+"""Where the services are that only the health check, or not only it, looks at."""
+
+from pydantic import Field, SecretStr
+from wakee_common.settings import Settings
+
+
+class ProbeSettings(Settings):
+    """How patient the probes are."""
+
+    timeout_seconds: float = Field(
+        10, gt=0, le=300, alias="HEALTH_TIMEOUT_SECONDS", description="How long a probe waits for one answer."
+    )
+
+
+class ApiSettings(Settings):
+    """The Wakee API."""
+
+    url: str = Field(
+        alias="WAKEE_API_URL", pattern="^https?://.+", description="Base address of the Wakee API, http(s)://host."
+    )
+
+
+class SourcingSettings(Settings):
+    """The page where people correct the scores."""
+
+    url: str = Field(
+        alias="APP_SOURCING_URL", pattern="^https?://.+", description="Address of the sourcing page, http(s)://host."
+    )
+
+
+class HubSettings(Settings):
+    """The Hugging Face Hub, or a double of it."""
+
+    repository: str = Field(alias="HF_MODEL_REPO", description="The model's repository, namespace/name.")
+    token: SecretStr = Field(SecretStr(""), alias="HF_TOKEN", description="Needed for private repositories only.")
+    endpoint: str = Field("https://huggingface.co", alias="HF_ENDPOINT", description="Address of the Hub.")
+
+
+class RegistrySettings(Settings):
+    """The model registry of an MLflow server."""
+
+    uri: str = Field(
+        alias="MLFLOW_TRACKING_URI", pattern="^https?://.+", description="Address of the MLflow server, http(s)://host."
+    )
+    model: str = Field("wakee-emotions", alias="MLFLOW_MODEL_NAME", description="Name in the model registry.")
+    token: SecretStr = Field(SecretStr(""), alias="MLFLOW_TRACKING_TOKEN", description="Bearer token, if it asks.")

@@ -1,0 +1,87 @@
+"""The services of the environment, as fixtures; nothing here writes anything that stays."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
+from wakee_common.database import connect
+from wakee_common.settings import DatabaseSettings, R2Settings, load
+from wakee_common.storage import ObjectStore
+
+from wakee_health.api import open_api
+from wakee_health.faces import face_png
+from wakee_health.hub import ONNX, Head, ModelRepository
+from wakee_health.model import Model
+from wakee_health.settings import ApiSettings, HubSettings, ProbeSettings
+from wakee_health.web import Site
+
+
+@pytest.fixture(scope="session")
+def settings() -> ProbeSettings:
+    """How patient the tests are."""
+    return load(ProbeSettings)
+
+
+@pytest.fixture(scope="session")
+def api(settings: ProbeSettings) -> Iterator[Site]:
+    """The Wakee API."""
+    with open_api(load(ApiSettings), settings) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def face() -> bytes:
+    """A picture of a face."""
+    return face_png()
+
+
+@pytest.fixture(scope="session")
+def database_settings() -> DatabaseSettings:
+    """Where the database is."""
+    return load(DatabaseSettings)
+
+
+@pytest.fixture(scope="session")
+def database(database_settings: DatabaseSettings) -> Iterator[Connection]:
+    """A connection; every test's transaction is rolled back."""
+    with contextlib.closing(connect(database_settings)) as connection:
+        yield connection
+
+
+@pytest.fixture(autouse=True)
+def _roll_back(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "database" in request.fixturenames:
+        request.getfixturevalue("database").rollback()
+
+
+@pytest.fixture(scope="session")
+def store() -> ObjectStore:
+    """The bucket."""
+    return ObjectStore(load(R2Settings))
+
+
+@pytest.fixture(scope="session")
+def repository(settings: ProbeSettings, tmp_path_factory: pytest.TempPathFactory) -> ModelRepository:
+    """The model's repository."""
+    return ModelRepository(load(HubSettings), settings.timeout_seconds, tmp_path_factory.mktemp("hub"))
+
+
+@pytest.fixture(scope="session")
+def head(repository: ModelRepository) -> Head:
+    """The newest commit of main."""
+    return repository.head()
+
+
+@pytest.fixture(scope="session")
+def model_file(repository: ModelRepository, head: Head) -> Path:
+    """The production model."""
+    return repository.download(ONNX, head)
+
+
+@pytest.fixture(scope="session")
+def model(model_file: Path) -> Model:
+    """The production model, loaded."""
+    return Model(model_file)

@@ -1,0 +1,48 @@
+"""The production model works."""
+
+from pathlib import Path
+
+import numpy as np
+from wakee_common.emotions import EMOTIONS
+
+from wakee_health.api import predict
+from wakee_health.faces import draw_face
+from wakee_health.hub import CARD, ONNX, Head, sha256
+from wakee_health.model import Model, preprocess
+from wakee_health.web import Site
+
+TOLERANCE = 0.01
+
+
+def test_repository_has_its_files(head: Head) -> None:
+    """The model and its card."""
+    assert {ONNX, CARD} <= set(head.files)
+
+
+def test_digest(model_file: Path, head: Head) -> None:
+    """The file is the one that the Hub names."""
+    assert sha256(model_file) == head.digests.get(ONNX, sha256(model_file))
+
+
+def test_inference(model: Model) -> None:
+    """Four finite numbers for a face."""
+    levels = model(preprocess(draw_face())[None])
+    assert levels.shape == (1, len(EMOTIONS))
+    assert np.isfinite(levels).all()
+
+
+def test_batches_change_nothing(model: Model) -> None:
+    """A picture has the same levels alone and in a batch."""
+    one = preprocess(draw_face())[None]
+    np.testing.assert_allclose(model(np.repeat(one, 3, axis=0)), np.repeat(model(one), 3, axis=0), atol=1e-3)
+
+
+def test_pictures_matter(model: Model) -> None:
+    """A face and a grey wall are not the same to it."""
+    face = preprocess(draw_face())[None]
+    assert np.abs(model(face) - model(np.zeros_like(face))).max() > 0
+
+
+def test_api_serves_this_model(model: Model, api: Site, face: bytes) -> None:
+    """The API says what the Hub's model says."""
+    np.testing.assert_allclose(predict(api, face), model.predict(draw_face()), atol=TOLERANCE)

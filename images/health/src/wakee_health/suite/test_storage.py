@@ -1,0 +1,32 @@
+"""R2 keeps what it is given."""
+
+import os
+
+import pytest
+from wakee_common.storage import MissingObjectError, ObjectStore
+
+from wakee_health.storage import round_trip, temporary_object
+from wakee_health.timing import Stopwatch
+
+
+@pytest.mark.parametrize(
+    "size", [pytest.param(0, id="empty"), pytest.param(1 << 10, id="1-KB"), pytest.param(1 << 20, id="1-MB")]
+)
+def test_there_and_back(store: ObjectStore, size: int) -> None:
+    """Put, head, get, list and delete, byte for byte."""
+    with temporary_object(store) as uri:
+        round_trip(store, uri, os.urandom(size), Stopwatch())
+
+
+def test_overwriting_leaves_the_new_one(store: ObjectStore) -> None:
+    """A second put takes the place of the first."""
+    with temporary_object(store) as uri:
+        store.put_bytes(uri, b"first")
+        store.put_bytes(uri, b"second")
+        assert store.get_bytes(uri) == b"second"
+
+
+def test_what_is_not_there_is_missing(store: ObjectStore) -> None:
+    """No object is no error of the server's."""
+    with temporary_object(store) as uri, pytest.raises(MissingObjectError):
+        store.get_bytes(uri)

@@ -1,0 +1,44 @@
+"""The certificate of an https address."""
+
+import socket
+import ssl
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from wakee_common.errors import UnavailableError
+
+from wakee_health.errors import one_line
+
+WARN_DAYS = 21
+
+
+def days_left(url: str, timeout_seconds: float, context: ssl.SSLContext | None = None) -> float | None:
+    """Days until the server's certificate expires; None for plain http.
+
+    Raises:
+        UnavailableError: no connection, or a certificate that is not valid (expired, another name, unknown issuer).
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname:
+        return None
+    address = parts.hostname, parts.port or 443
+    try:
+        with (
+            socket.create_connection(address, timeout_seconds) as plain,
+            (context or ssl.create_default_context()).wrap_socket(plain, server_hostname=parts.hostname) as secure,
+        ):
+            certificate = secure.getpeercert() or {}
+    except ssl.SSLCertVerificationError as error:
+        raise UnavailableError(
+            f"the certificate of {parts.hostname} is not valid: {one_line(error.verify_message)}"
+        ) from error
+    except OSError as error:
+        raise UnavailableError(f"no TLS connection to {parts.hostname}: {one_line(error)}") from error
+    expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
+    return (expires - datetime.now(UTC)).total_seconds() / 86400
+
+
+def expiry_warning(host: str, days: float | None) -> list[str]:
+    """A warning when the certificate expires soon."""
+    soon = days is not None and days < WARN_DAYS
+    return [f"the certificate of {host} expires in {days:.0f} days"] if soon else []
