@@ -219,9 +219,9 @@ class World:
         fetched = self.stage("fetch-training-data", run_id, min_samples=10)
         return self.stage("split-dataset", run_id, manifest=fetched["manifest_uri"])
 
-    def train(self, run_id: str = "run-1", splits: str = "", **flags: Any) -> dict[str, Any]:
-        given = {**SMALL, **flags}
-        return self.stage("fine-tune", run_id, splits=splits or self.prepare(run_id)["splits_uri"], **given)
+    def train(self, run_id: str = "run-1", splits: str = "", exit_code: int = 0, **flags: Any) -> dict[str, Any]:
+        given = {"splits": splits or self.prepare(run_id)["splits_uri"], **SMALL, **flags}
+        return self.stage("fine-tune", run_id, exit_code, **given)
 
     def retrain(
         self, run_id: str, gate: dict[str, Any] | None = None, drift_report_id: int | None = None, **flags: Any
@@ -291,9 +291,14 @@ def make_world(postgres_server: Any, s3_endpoint: str, hub_url: str, mlflow_url:
 
 
 @pytest.fixture
-def world(make_world: Callable[[Path], World], tmp_path: Path) -> World:
+def world(make_world: Callable[[Path], World], tmp_path: Path) -> Iterator[World]:
     """A world without rows, pictures or models."""
-    return make_world(tmp_path)
+    made = make_world(tmp_path)
+    yield made
+    # Every bucket takes volumes of the S3 server, of which there are a hundred.
+    for key in list(made.store.list_keys("")):
+        made.store.delete(made.store.uri(key))
+    made.store._client.delete_bucket(Bucket=made.store.bucket)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -44,7 +44,7 @@ def read_annotations(database: DatabaseSettings, until: str, drift_report_id: in
 
 
 def _query(until: str) -> sql.Composed:
-    before = sql.SQL("")
+    before: sql.Composable = sql.SQL("")
     if until:
         before = sql.SQL('AND ("timestamp" IS NULL OR "timestamp" < {})').format(sql.Literal(until))
     return sql.SQL("SELECT img_name, s3_path, {} FROM emotion_labels WHERE is_validated {} ORDER BY id").format(

@@ -39,4 +39,5 @@ def light_factors(count: int, chance: np.random.Generator) -> Tensor:
 def relit(normalised: Tensor, factors: Tensor) -> Tensor:
     """Change contrast (about zero, ImageNet's mean) and brightness of normalised pictures, on their device."""
     contrast, brightness = factors
-    return normalised * contrast + (brightness - 1) * 2
+    changed: Tensor = normalised * contrast + (brightness - 1) * 2
+    return changed

@@ -87,10 +87,12 @@ def import_timm() -> Any:
     so their schemas suffice.
     """
     if not torch.cuda.is_available() and not _definitions:
-        library = torch.library.Library("torchvision", "FRAGMENT")
+        library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
         for schema in ("nms", "qnms"):
             if not hasattr(torch.ops.torchvision, schema):
-                library.define(f"{schema}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+                library.define(  # type: ignore[no-untyped-call]
+                    f"{schema}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+                )
         _definitions.append(library)
     import timm
 

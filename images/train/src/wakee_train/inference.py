@@ -20,7 +20,7 @@ class OnnxModel:
     """
 
     def __init__(self, content: bytes) -> None:
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped]
 
         try:
             self._session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])

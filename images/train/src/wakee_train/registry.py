@@ -107,7 +107,7 @@ def translated() -> Iterator[None]:
         raise
     except MlflowException as error:
         cause = " ".join(str(error).split())[:300]
-        if error.get_http_status_code() in (401, 403):
+        if error.get_http_status_code() in (401, 403):  # type: ignore[no-untyped-call]
             raise ConfigurationError(
                 f"MLflow refuses us: check MLFLOW_TRACKING_URI and its credentials: {cause}"
             ) from error

@@ -10,11 +10,11 @@ from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 
 from wakee_train.hub import ONNX, ModelHub
-from wakee_train.metrics import ModelMetrics
 from wakee_train.records import (
     Epoch,
     Evaluation,
     Export,
+    ModelMetrics,
     Publication,
     Splits,
     Tracking,

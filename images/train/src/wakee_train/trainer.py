@@ -71,12 +71,12 @@ class Trainer:
         self.best: State = {}
         self.optimizer = torch.optim.AdamW(_groups(self.model, settings.weight_decay), lr=settings.learning_rate)
         self.progress = Progress(micro_batch=settings.batch_size)
-        self._seconds = 0.0
+        self._slices = _training_batches(len(train), settings.batch_size)
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches of an epoch; the last one may be smaller."""
-        return math.ceil(len(self.train) / self.settings.batch_size)
+        return len(self._slices)
 
     def run(self, should_stop: Callable[[], bool], save: Callable[[], None]) -> bool:
         """Train to the end; returns False when told to stop before.
@@ -125,14 +125,13 @@ class Trainer:
         first, told = progress.step, started
         self._set_mode()
         order = shuffled(len(self.train), self.settings.seed, progress.epoch)
-        slices = batches(len(order), self.settings.batch_size)
-        for part in slices[first:]:
+        for part in self._slices[first:]:
             progress.loss_sum += self._step(np.sort(order[part]))
             progress.step += 1
             if time.monotonic() - told > SECONDS_BETWEEN_LINES:
                 told = time.monotonic()
                 self._tell(first, told - started)
-            if progress.step < len(slices) and should_stop():
+            if progress.step < self.steps_per_epoch and should_stop():
                 return False
         self._close_epoch((progress.step - first) * self.settings.batch_size / (time.monotonic() - started))
         return not should_stop() or self.finished
@@ -262,6 +261,12 @@ def centre_head(model: EmotionRegressor, labels: np.ndarray) -> None:
     """Let a new head begin at the mean of the labels, rather than at nought."""
     with torch.no_grad():
         head(model).bias.copy_(torch.from_numpy(labels.mean(axis=0)))
+
+
+def _training_batches(size: int, of: int) -> list[slice]:
+    """All batches of an epoch, but not a last one of a single picture, which has no batch statistics."""
+    slices = batches(size, of)
+    return slices[:-1] if len(slices) > 1 and slices[-1].stop - slices[-1].start == 1 else slices
 
 
 def _groups(model: EmotionRegressor, weight_decay: float) -> list[dict[str, Any]]:

@@ -1,0 +1,326 @@
+"""Training: resumed as if never interrupted, careful with memory, loud about nonsense."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from wakee_common.errors import BadInputError
+from wakee_common.uris import R2Uri
+from wakee_train.augmentation import crop_and_mirror, shuffled
+from wakee_train.backbone import EmotionRegressor, make_model
+from wakee_train.records import TrainingSettings
+from wakee_train.schedule import ema_decay, learning_rate
+from wakee_train.split_pixels import SplitPixels
+from wakee_train.trainer import Trainer
+
+from .conftest import PASSING, SMALL, World
+
+CPU = torch.device("cpu")
+
+
+def settings(**changes: Any) -> TrainingSettings:
+    given = {**SMALL, "freeze_epochs": 0, "seed": 3, "patience": 5, "weight_decay": 0.01, "precision": "auto"}
+    return TrainingSettings.model_validate({**given, "epochs": 3, "image_size": 32, **changes})
+
+
+def pixels(rows: int, seed: int) -> SplitPixels:
+    chance = np.random.default_rng(seed)
+    pictures = chance.integers(0, 256, (rows, 256, 256, 3), np.uint8)
+    return SplitPixels([str(row) for row in range(rows)], pictures, chance.uniform(0, 3, (rows, 4)).astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[SplitPixels, SplitPixels]:
+    return pixels(40, 1), pixels(10, 2)
+
+
+def trainer(data: tuple[SplitPixels, SplitPixels], **changes: Any) -> Trainer:
+    torch.manual_seed(0)
+    model = make_model("test_efficientnet", 32)
+    return Trainer(model, settings(**changes), *data, CPU)
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def run(trained: Trainer, steps: int | None = None) -> list[dict[str, Any]]:
+    """Train, at most so many steps; returns the checkpoints as they were written, through bytes."""
+    saved: list[dict[str, Any]] = []
+    asked = iter(range(10**6))
+
+    def save() -> None:
+        file = io.BytesIO()
+        torch.save(trained.state(), file)
+        saved.append(torch.load(io.BytesIO(file.getvalue()), weights_only=True))
+
+    trained.run(lambda: steps is not None and next(asked) + 1 >= steps, save)
+    return saved
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(data: tuple[SplitPixels, SplitPixels]) -> Trainer:
+    whole = trainer(data)
+    run(whole)
+    return whole
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 7])
+def test_a_resumed_training_ends_as_an_uninterrupted_one(data, uninterrupted, steps):
+    interrupted = trainer(data)
+    checkpoint = run(interrupted, steps)[-1]
+    assert not interrupted.finished
+
+    torch.manual_seed(99)  # whatever the process's own state of chance
+    resumed = trainer(data)
+    resumed.resume(checkpoint)
+    run(resumed)
+
+    assert same(resumed.best, uninterrupted.best)
+    assert same(resumed.model.state_dict(), uninterrupted.model.state_dict())
+    losses = [[epoch["train_loss"] for epoch in t.progress.history] for t in (resumed, uninterrupted)]
+    assert losses[0] == losses[1]
+
+
+def test_a_last_batch_of_one_picture_is_left_out(data):
+    """Batch statistics of one picture are none."""
+    odd = trainer((pixels(33, 1), data[1]), epochs=1)
+    run(odd)
+
+    assert odd.steps_per_epoch == 2
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_gives_others(data, uninterrupted):
+    again, other = trainer(data), trainer(data, seed=4)
+    run(again)
+    run(other)
+
+    assert same(again.best, uninterrupted.best)
+    assert not same(other.best, uninterrupted.best)
+
+
+def test_training_stops_when_nothing_gets_better(data):
+    stuck = trainer(data, epochs=50, learning_rate=1e-7, patience=2)
+    stuck.progress.best_mae = 0.0
+    run(stuck)
+
+    assert len(stuck.progress.history) == 2
+
+
+def test_a_loss_that_is_no_number_ends_the_training_for_good(data):
+    exploding = trainer((SplitPixels(data[0].names, data[0].pixels, data[0].labels * np.float32(np.nan)), data[1]))
+
+    with pytest.raises(BadInputError, match="lower the learning rate") as error:
+        run(exploding)
+    assert error.value.exit_code == 2
+
+
+def test_a_frozen_backbone_does_not_change(data):
+    frozen = trainer(data, epochs=1, freeze_epochs=1)
+    before = {name: tensor.clone() for name, tensor in frozen.model.backbone.state_dict().items()}
+    run(frozen)
+    after = frozen.model.backbone.state_dict()
+
+    assert {name for name in before if not torch.equal(before[name], after[name])} == {
+        "classifier.weight",
+        "classifier.bias",
+    }
+
+
+class Cramped(torch.nn.Module):
+    """A backbone that has memory for so many pictures only."""
+
+    def __init__(self, backbone: torch.nn.Module, room: int) -> None:
+        super().__init__()
+        self.backbone, self.room = backbone, room
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        if len(pictures) > self.room:
+            raise torch.OutOfMemoryError("no room")
+        answer: torch.Tensor = self.backbone(pictures)
+        return answer
+
+    def get_classifier(self) -> torch.nn.Module:
+        classifier: torch.nn.Module = self.backbone.get_classifier()  # type: ignore[operator]
+        return classifier
+
+
+@pytest.mark.parametrize(("room", "parts"), [(16, 16), (8, 8), (5, 4), (2, 2)])
+def test_too_little_memory_makes_smaller_parts(data, caplog, room, parts):
+    cramped = trainer(data, epochs=1)
+    cramped.model.backbone = Cramped(cramped.model.backbone, room)
+    with caplog.at_level("WARNING"):
+        cramped._set_mode()
+        cramped._step(np.arange(16))
+
+    assert cramped.progress.micro_batch == parts
+    assert caplog.text.count("out of memory") == {16: 0, 8: 1, 4: 2, 2: 3}[parts]
+
+
+def test_accumulated_gradients_are_those_of_the_whole_batch(data):
+    """With batch statistics frozen, for these alone depend on how many pictures come at once."""
+    gradients = []
+    for micro_batch in (16, 4):
+        learner = trainer(data)
+        learner.model.eval()
+        learner.progress.micro_batch = micro_batch
+        part = slice(0, 16)
+        light = torch.ones(2, 16, 1, 1, 1)
+        crops = torch.from_numpy(data[0].pixels[part, :224, :224].copy())
+        learner._gradients(crops, torch.from_numpy(data[0].labels[part]), light, 1)
+        gradients.append([p.grad.clone() for p in learner.model.parameters() if p.grad is not None])
+
+    for whole, accumulated in zip(*gradients, strict=True):
+        torch.testing.assert_close(whole, accumulated, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [224, 112, 56, 160])
+def test_the_model_takes_224_pixels_whatever_its_backbone_works_at(size):
+    model: EmotionRegressor = make_model("test_efficientnet", size).eval()
+
+    with torch.inference_mode():
+        assert model(torch.zeros(2, 3, 224, 224)).shape == (2, 4)
+
+
+def test_an_unknown_backbone_is_refused():
+    with pytest.raises(BadInputError, match="timm knows no backbone 'resnet_9000'"):
+        make_model("resnet_9000", 224)
+
+
+def test_crops_depend_on_the_seed_only_and_stay_near_the_centre():
+    pictures = np.arange(256 * 256 * 3, dtype=np.uint32).reshape(1, 256, 256, 3).astype(np.uint8)
+
+    first, again = (crop_and_mirror(pictures, np.random.default_rng((1, 2, 3))) for _ in range(2))
+
+    assert np.array_equal(first, again)
+    assert first.shape == (1, 224, 224, 3)
+
+
+def test_every_sample_comes_once_per_epoch_in_another_order():
+    first, second = shuffled(50, 1, 1), shuffled(50, 1, 2)
+
+    assert sorted(first) == sorted(second) == list(range(50))
+    assert first.tolist() != second.tolist()
+
+
+def test_learning_rate_warms_up_and_falls():
+    rates = [learning_rate(step, 200, 1.0) for step in range(200)]
+
+    assert rates[0] == 0.1
+    assert max(rates) == rates[9] == 1.0
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert 0 < rates[-1] < 0.02
+    assert ema_decay(0) < ema_decay(10) < ema_decay(10**6) == 0.998
+
+
+@pytest.fixture
+def faces(world: World) -> World:
+    world.add_faces(range(120))
+    return world
+
+
+def start(world: World, run_id: str, splits: str, **flags: Any) -> subprocess.Popen[str]:
+    """`wakee-train fine-tune` as a process, as in a pod."""
+    environment = {name: os.environ[name] for name in PASSING if name in os.environ}
+    given = {**SMALL, **flags}
+    arguments = [f"--{flag.replace('_', '-')}={value}" for flag, value in given.items()]
+    return subprocess.Popen(
+        [str(Path(sys.executable).with_name("wakee-train")), "fine-tune", f"--splits={splits}", *arguments],
+        env=environment | world.variables("fine-tune", run_id),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_sigterm_leaves_a_checkpoint_from_which_a_retry_ends_the_same(faces, wait_until: Callable[..., None]):
+    splits = faces.prepare()["splits_uri"]
+    whole = faces.train("whole", splits, epochs=6)
+    process = start(faces, "stopped", splits, epochs=6)
+    folder = "runs/model_retrain/stopped/fine_tune"
+    wait_until(lambda: faces.store.exists(faces.store.uri(f"{folder}/checkpoint.pt")), what="a checkpoint")
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=60)
+    record = json.loads(faces.store.get_bytes(faces.store.uri(f"{folder}/result.json")))
+
+    resumed = faces.train("stopped", splits, epochs=6)
+
+    assert process.returncode == 1, log
+    assert (record["status"], record["error"]) == ("failed", "InterruptedStageError")
+    assert resumed["resumed"] is True
+    assert resumed["weights_sha256"] == whole["weights_sha256"]
+    assert not faces.store.exists(faces.store.uri(f"{folder}/checkpoint.pt"))
+
+
+def test_a_killed_training_goes_on_from_its_last_epoch(faces, wait_until: Callable[..., None]):
+    splits = faces.prepare()["splits_uri"]
+    process = start(faces, "killed", splits, epochs=6)
+    checkpoint = faces.store.uri("runs/model_retrain/killed/fine_tune/checkpoint.pt")
+    wait_until(lambda: faces.store.exists(checkpoint), what="a checkpoint")
+    process.kill()
+    process.communicate(timeout=60)
+    state = torch.load(io.BytesIO(faces.store.get_bytes(checkpoint)), weights_only=True)
+
+    resumed = faces.train("killed", splits, epochs=6)
+
+    assert resumed["resumed"] is True
+    assert state["progress"]["epoch"] >= 2
+    assert resumed["epochs_run"] == 6
+
+
+def test_a_checkpoint_of_other_settings_is_not_used(faces, wait_until: Callable[..., None]):
+    splits = faces.prepare()["splits_uri"]
+    process = start(faces, "changed", splits, epochs=6)
+    checkpoint = faces.store.uri("runs/model_retrain/changed/fine_tune/checkpoint.pt")
+    wait_until(lambda: faces.store.exists(checkpoint), what="a checkpoint")
+    process.kill()
+    process.communicate(timeout=60)
+
+    assert faces.train("changed", splits, epochs=1)["resumed"] is False
+
+
+def test_production_weights_that_are_not_there_are_named(faces):
+    refused = faces.train(start="hub", exit_code=2)
+
+    assert "is not on the Hub" in refused["cause"]
+    assert "start=random" in refused["cause"]
+
+
+def test_pretrained_weights_that_cannot_be_had_name_the_remedies(faces):
+    """In a process of its own: timm reads the Hub's address when it is imported."""
+    splits = faces.prepare()["splits_uri"]
+    process = start(faces, "run-1", splits, start="auto")
+    _, log = process.communicate(timeout=60)
+
+    assert process.returncode == 2, log
+    assert "the pretrained weights of test_efficientnet cannot be had" in log
+    assert "start=random" in log
+
+
+def test_weights_that_changed_are_not_evaluated(faces):
+    tuned = faces.train(epochs=1)
+    faces.store.put_bytes(R2Uri.parse(tuned["weights_uri"]), b"other weights")
+
+    refused = faces.stage("evaluate", exit_code=2, training=tuned["training_uri"])
+
+    assert "changed since the training ended" in refused["cause"]
+
+
+@pytest.mark.parametrize("command", [[], ["fine-tune"], ["evaluate"], ["rollback"]], ids=lambda c: c[0] if c else "all")
+def test_help_loads_nothing_heavy(command):
+    program = "import sys; from wakee_train.cli import app\ntry: app(sys.argv[1:])\nfinally: print(sorted(sys.modules))"
+    answer = subprocess.run(
+        [sys.executable, "-c", program, *command, "--help"], capture_output=True, text=True, check=True
+    )
+
+    heavy = ("torch", "timm", "onnx", "onnxruntime", "mlflow", "huggingface_hub", "numpy", "boto3", "PIL")
+    assert "Usage" in answer.stdout
+    assert not [name for name in heavy if f"'{name}'" in answer.stdout]
