@@ -35,7 +35,7 @@ def dag_bag():
         yield DagBag(str(REPO / "dags"))
 
 
-@pytest.fixture(params=["drift_detection_daily", "model_retrain"])
+@pytest.fixture(params=["drift_detection_daily", "health_check_weekly", "model_retrain"])
 def dag(request, dag_bag):
     return dag_bag.dags[request.param]
 

@@ -8,11 +8,15 @@ from kubernetes.client import ApiClient
 from support.restricted import loose_ends, violations
 from wakee.operators import StageOperator
 
-SCHEDULES = {"drift_detection_daily": "0 2 * * *", "model_retrain": None}
+SCHEDULES = {"drift_detection_daily": "0 2 * * *", "health_check_weekly": "0 3 * * 0", "model_retrain": None}
 TASKS = {
     "drift_detection_daily": [
         "fetch_annotations", "load_predictions", "calculate_drift", "generate_report", "save_report", "decide",
         "trigger_retrain",
+    ],
+    "health_check_weekly": [
+        "test_api", "test_database", "test_storage", "test_app_sourcing", "test_model_hub", "run_pytest_suite",
+        "generate_summary",
     ],
 }  # fmt: skip
 SECRET_VARIABLES = ["NEON_DATABASE_URL", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "HF_TOKEN"]

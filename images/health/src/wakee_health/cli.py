@@ -26,11 +26,22 @@ SlowMs = Annotated[float, typer.Option(min=0, help="Warn when the 95th percentil
 
 
 @stage(app, record_required=False)
-def test_api(calls: Calls = 5, slow_ms: SlowMs = 2000) -> ProbeResult:
+def test_api(
+    calls: Calls = 5,
+    slow_ms: SlowMs = 2000,
+    insert: Annotated[
+        bool, typer.Option(help="Also write an annotation through /insert; its row and picture are removed again.")
+    ] = False,
+) -> ProbeResult:
     """Is the Wakee API healthy, does its model answer, does it refuse what is no picture? Writes nothing."""
     from wakee_health.api import probe
+    from wakee_health.inserting import insert_and_remove
 
-    return probe(load(ApiSettings), load(ProbeSettings), calls, slow_ms)
+    result = probe(load(ApiSettings), load(ProbeSettings), calls, slow_ms)
+    if not insert:
+        return result
+    facts = insert_and_remove(load(ApiSettings), load(ProbeSettings), ObjectStore(load(R2Settings)))
+    return result.model_copy(update={"facts": result.facts | facts})
 
 
 @stage(app, record_required=False)

@@ -1,0 +1,265 @@
+"""Each service down, slow or wrong: the probe fails with exactly this cause, and what is not its own only warns."""
+
+import psycopg2
+import pytest
+
+from .conftest import VERSION, World, files
+from .onnx_file import linear_model
+
+
+@pytest.fixture
+def impatient(world: World) -> World:
+    """Half a second for an answer."""
+    return world.but(HEALTH_TIMEOUT_SECONDS="0.5")
+
+
+def test_api_down(world: World):
+    with world.fault("WAKEE_API_URL", "down"):
+        assert world.cause("test-api") == "the API: GET /health answers 503: 'Service Unavailable'"
+
+
+def test_api_slow(impatient: World):
+    with impatient.fault("WAKEE_API_URL", "slow", seconds=2):
+        assert impatient.cause("test-api") == "the API: GET /health: no answer within 0.5 s"
+
+
+def test_api_wrong(world: World):
+    with world.fault("WAKEE_API_URL", "wrong"):
+        cause = world.cause("test-api")
+    assert cause == ("the API: GET /health breaks the contract: status: field required, model_loaded: field required")
+
+
+def test_api_gone(world: World, closed_port: int):
+    cause = world.but(WAKEE_API_URL=f"http://127.0.0.1:{closed_port}").cause("test-api")
+    assert cause == (
+        f"the API: GET /health: cannot be reached at http://127.0.0.1:{closed_port}: [Errno 111] Connection refused"
+    )
+
+
+def test_api_a_little_slow_is_a_warning(world: World):
+    (warning,) = world.stage("test-api", slow_ms=0)["warnings"]
+    assert warning.startswith("the API's /predict is slow: p95 ")
+
+
+def test_api_certificate_of_nobody(world: World, silent_port: int):
+    cause = world.but(WAKEE_API_URL=f"https://127.0.0.1:{silent_port}", HEALTH_TIMEOUT_SECONDS="0.5").cause("test-api")
+    assert cause.startswith("no TLS connection to 127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        pytest.param("WAKEE_API_URL", "test-api", id="api"),
+        pytest.param("NEON_DATABASE_URL", "test-database", id="database"),
+        pytest.param("R2_BUCKET_NAME", "test-storage", id="storage"),
+        pytest.param("APP_SOURCING_URL", "test-app-sourcing", id="sourcing"),
+        pytest.param("HF_MODEL_REPO", "test-model-hub", id="hub"),
+    ],
+)
+def test_missing_setting(world: World, name: str, command: str):
+    environment = {key: value for key, value in world.environment.items() if key != name}
+    cause = World(environment, world.store, world.folder).cause(command, exit_code=2)
+    assert cause.startswith(f"settings: {name} (field required). Set ")
+
+
+def test_sourcing_down(world: World):
+    with world.fault("APP_SOURCING_URL", "down"):
+        cause = world.cause("test-app-sourcing")
+    assert cause == "the sourcing page: GET / answers 503: 'Service Unavailable'"
+
+
+def test_sourcing_slow(impatient: World):
+    with impatient.fault("APP_SOURCING_URL", "slow", seconds=2):
+        assert impatient.cause("test-app-sourcing") == "the sourcing page: GET /: no answer within 0.5 s"
+
+
+def test_sourcing_wrong(world: World):
+    with world.fault("APP_SOURCING_URL", "wrong"):
+        cause = world.cause("test-app-sourcing")
+    assert cause == """the sourcing page: GET / is no web page but application/json: '{"unexpected":true}'"""
+
+
+def test_database_down(world: World, closed_port: int):
+    cause = _with_port(world, closed_port).cause("test-database")
+    assert cause.startswith("no database connection after 1 s: ")
+    assert "Connection refused" in cause
+
+
+def test_database_password(world: World):
+    address = world.url("NEON_DATABASE_URL").replace("p%40ss-w0rd", "an0ther")
+    cause = world.but(NEON_DATABASE_URL=address).cause("test-database", exit_code=2)
+    assert cause.startswith("the database refuses us: ")
+    assert cause.endswith(": check NEON_DATABASE_URL")
+    assert "an0ther" not in cause
+
+
+def test_database_without_a_column(world: World):
+    world.execute("ALTER TABLE emotion_labels RENAME user_boredom TO user_bored")
+    world.execute("ALTER TABLE drift_reports ALTER num_samples TYPE text")
+    try:
+        cause = world.cause("test-database", exit_code=2)
+    finally:
+        world.execute("ALTER TABLE emotion_labels RENAME user_bored TO user_boredom")
+        world.execute("ALTER TABLE drift_reports ALTER num_samples TYPE integer USING num_samples::integer")
+    assert cause == (
+        "the database's schema is not ours: emotion_labels.user_boredom is missing, "
+        "drift_reports.num_samples is text, not integer"
+    )
+
+
+def test_database_behind(world: World):
+    world.execute("UPDATE alembic_version SET version_num = '0002'")
+    try:
+        cause = world.cause("test-database", exit_code=2)
+    finally:
+        world.execute("UPDATE alembic_version SET version_num = '0003'")
+    assert cause == "the schema is at migration 0002, this image expects 0003: run `wakee-db upgrade`"
+
+
+def test_database_read_only(world: World):
+    name = psycopg2.extensions.parse_dsn(world.url("NEON_DATABASE_URL"))["dbname"]
+    world.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    try:
+        cause = world.cause("test-database")
+    finally:
+        world.execute(f"SET default_transaction_read_only = off; ALTER DATABASE {name} RESET ALL")
+    assert cause == "the database takes no rows: cannot execute INSERT in a read-only transaction"
+
+
+def test_stale_and_incomplete_rows_are_warnings(world: World):
+    world.execute("UPDATE emotion_labels SET timestamp = now() AT TIME ZONE 'utc' - interval '20 days'")
+    world.execute("UPDATE emotion_labels SET user_boredom = NULL WHERE id = 1")
+    assert world.stage("test-database")["warnings"] == [
+        "the newest annotation is 20.0 days old",
+        "25.0% of the validated annotations lack a correction",
+    ]
+
+
+def test_storage_down(world: World, closed_port: int):
+    cause = world.but(R2_ENDPOINT_URL=f"http://127.0.0.1:{closed_port}").cause("test-storage")
+    assert cause.startswith(f"R2 cannot be reached for r2://{world.store.bucket}/health/")
+
+
+def test_storage_credentials(world: World):
+    cause = world.but(R2_SECRET_ACCESS_KEY="an0ther").cause("test-storage", exit_code=2)
+    assert cause.startswith("R2 refused the credentials for r2://")
+    assert cause.endswith("check R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY")
+
+
+def test_storage_without_the_bucket(world: World):
+    cause = world.but(R2_BUCKET_NAME="nowhere").cause("test-storage", exit_code=2)
+    assert cause == "bucket 'nowhere' does not exist: check R2_BUCKET_NAME"
+
+
+def test_storage_orphans(world: World):
+    world.store.delete(world.store.uri("face-1.jpg"))
+    assert world.stage("test-storage", most_orphans=0.3)["warnings"] == [
+        "1 of 4 sampled pictures are missing: face-1.jpg"
+    ]
+    assert world.cause("test-storage") == "1 of 4 sampled pictures are not in the bucket, e.g. face-1.jpg"
+
+
+def test_storage_does_not_need_the_database(world: World, closed_port: int):
+    result = _with_port(world, closed_port).stage("test-storage")
+    (warning,) = result["warnings"]
+    assert warning.startswith("the pictures were not looked for: no database connection after 1 s")
+
+
+def test_probes_do_not_need_r2(world: World, closed_port: int):
+    without = world.but(R2_ENDPOINT_URL=f"http://127.0.0.1:{closed_port}")
+    for probe in ("test-api", "test-database", "test-app-sourcing", "test-model-hub"):
+        assert without.stage(probe)["warnings"] == []
+
+
+def test_hub_down(world: World, closed_port: int):
+    cause = world.but(HF_ENDPOINT=f"http://127.0.0.1:{closed_port}").cause("test-model-hub")
+    assert cause.startswith("the Hub cannot be reached for wakee/emotions: ConnectError: ")
+
+
+def test_hub_silent(impatient: World, silent_port: int):
+    cause = impatient.but(HF_ENDPOINT=f"http://127.0.0.1:{silent_port}").cause("test-model-hub")
+    assert cause.startswith("the Hub cannot be reached for wakee/emotions: ReadTimeout: ")
+
+
+def test_hub_without_the_repository(world: World):
+    cause = world.but(HF_MODEL_REPO="wakee/nothing").cause("test-model-hub")
+    assert cause.startswith("not on the Hub: wakee/nothing: RepositoryNotFoundError: 404")
+
+
+def test_model_that_breaks_the_contract(world: World):
+    world.commit({"model.onnx": linear_model(input_name="picture")})
+    try:
+        cause = world.cause("test-model-hub")
+    finally:
+        world.commit(files())
+    assert cause.startswith("the model's input breaks the contract: [('picture', 'tensor(float)', (3, 224, 224))]")
+
+
+def test_model_that_is_none(world: World):
+    world.push({"model.onnx": b"no model"})
+    try:
+        cause = world.cause("test-model-hub")
+    finally:
+        world.commit(files())
+    assert cause.startswith("model.onnx does not load: ")
+
+
+def test_api_that_lags_behind(world: World):
+    """The Hub has a new model; the API still serves the one before, since it cannot load the weird one."""
+    with world.fault("WAKEE_API_URL", "none"):
+        before = world.stage("test-api")["facts"]["boredom"]
+    world.commit(files(linear_model((0.2, 0.3, 0.4, 0.5))))
+    try:
+        assert world.stage("test-api")["facts"]["boredom"] == pytest.approx(before - 0.8, abs=1e-3)
+        assert world.stage("test-model-hub")["facts"]["api_difference"] < 1e-3
+    finally:
+        world.commit(files())
+
+
+def test_another_version_in_the_database(world: World):
+    world.execute("UPDATE model_versions SET version_name = 'v-other' WHERE is_production")
+    try:
+        cause = world.cause("test-model-hub")
+    finally:
+        world.execute("UPDATE model_versions SET version_name = %s WHERE is_production", [VERSION])
+    assert cause == (
+        f"not the same version in production everywhere: Hub main {VERSION}, registry champion {VERSION}, "
+        "is_production v-other"
+    )
+
+
+def test_another_champion(world: World):
+    world.register("v-other")
+    try:
+        cause = world.cause("test-model-hub")
+    finally:
+        world.register(VERSION)
+    assert cause == (
+        f"not the same version in production everywhere: Hub main {VERSION}, registry champion v-other, "
+        f"is_production {VERSION}"
+    )
+
+
+def test_hub_is_judged_without_the_others(world: World, closed_port: int):
+    nowhere = f"http://127.0.0.1:{closed_port}"
+    alone = _with_port(world, closed_port).but(WAKEE_API_URL=nowhere, MLFLOW_TRACKING_URI=nowhere)
+    warnings = alone.stage("test-model-hub")["warnings"]
+    assert [warning.partition(":")[0] for warning in warnings] == [
+        "the API was not compared",
+        "registry champion is not known",
+        "is_production is not known",
+    ]
+
+
+def test_suite_names_what_failed(world: World):
+    with world.fault("WAKEE_API_URL", "down"):
+        cause = world.cause("run-pytest-suite")
+    assert cause.startswith("8 of 26 tests failed: test_api_health.py::test_health, ")
+    assert "test_model.py::test_api_serves_this_model" in cause
+    assert f"; report: r2://{world.store.bucket}/runs/health_check_weekly/run-1/run_pytest_suite/report.html" in cause
+
+
+def _with_port(world: World, port: int) -> World:
+    address = world.url("NEON_DATABASE_URL")
+    found = psycopg2.extensions.parse_dsn(address)["port"]
+    return world.but(NEON_DATABASE_URL=address.replace(f":{found}/", f":{port}/"))
