@@ -37,6 +37,10 @@ class Airflow:
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         return self._checked(self._client.request(method, f"{self.url}/api/v2/{path}", headers=headers, **options))
 
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
     def dags(self) -> dict[str, Any]:
         """Every DAG by its id."""
         return {dag["dag_id"]: dag for dag in self.call("GET", "dags")["dags"]}

@@ -36,7 +36,7 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """A table on the console."""
     shown = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
-        shown.add_column(column)
+        shown.add_column(column, overflow="fold")
     for row in rows:
         shown.add_row(*row)
     console.print(shown)

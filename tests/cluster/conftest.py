@@ -9,27 +9,22 @@ import psycopg2
 import psycopg2.extras
 import pytest
 from kubernetes import client, config
-from wakee_common.settings import R2Settings
 from wakee_common.storage import ObjectStore
 
+from ops import sandbox
 from ops.airflow import Airflow
 
 REPO = Path(__file__).parents[2]
 
 
-def environment(name: str) -> dict[str, str]:
-    """The variables of one of the kind overlay's files."""
-    lines = (REPO / "k8s/overlays/kind" / name).read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-
-
 @pytest.fixture(scope="session")
-def airflow() -> Airflow:
+def airflow() -> Iterator[Airflow]:
     installation = Airflow()
     for dag_id in installation.dags():
         if dag_id != "model_retrain":
             installation.unpause(dag_id)
-    return installation
+    yield installation
+    installation.close()
 
 
 @pytest.fixture
@@ -45,18 +40,20 @@ def retraining_paused(airflow):
 
 
 @pytest.fixture(scope="session")
-def kubernetes() -> client.CoreV1Api:
+def kubernetes() -> Iterator[client.CoreV1Api]:
     config.load_kube_config(os.environ["KUBECONFIG"])
-    return client.CoreV1Api()
+    with client.ApiClient() as connection:
+        yield client.CoreV1Api(connection)
 
 
 @pytest.fixture(scope="session")
 def query() -> Iterator[Callable[..., list[dict[str, object]]]]:
     """Rows of a query to the sandbox's PostgreSQL."""
-    url = environment("secrets.env")["NEON_DATABASE_URL"].replace("@neondb:5432", "@localhost:15432")
 
     def rows(statement: str, *arguments: object) -> list[dict[str, object]]:
-        connection = psycopg2.connect(url, cursor_factory=psycopg2.extras.RealDictCursor)
+        connection = psycopg2.connect(
+            sandbox.database().url.get_secret_value(), cursor_factory=psycopg2.extras.RealDictCursor
+        )
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(statement, arguments)
@@ -68,9 +65,10 @@ def query() -> Iterator[Callable[..., list[dict[str, object]]]]:
 
 
 @pytest.fixture(scope="session")
-def store() -> ObjectStore:
-    variables = environment("secrets.env") | environment("config.env")
-    return ObjectStore(R2Settings.model_validate(variables | {"R2_ENDPOINT_URL": "http://localhost:8333"}))
+def store() -> Iterator[ObjectStore]:
+    bucket = sandbox.store()
+    yield bucket
+    bucket.close()
 
 
 @pytest.fixture(scope="session")

@@ -57,6 +57,10 @@ class ObjectStore:
         self._transfers = settings.transfers
         self._client = _client(settings)
 
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
     def uri(self, key: str) -> R2Uri:
         """The address of a key in this store's bucket."""
         return R2Uri(self.bucket, key)
@@ -116,6 +120,12 @@ class ObjectStore:
         except MissingObjectError:
             return False
         return True
+
+    def link(self, uri: R2Uri, seconds: int = 3600) -> str:
+        """An address that opens the object in a browser, without credentials, for a time."""
+        with _translated(uri):
+            where = {"Bucket": uri.bucket, "Key": uri.key}
+            return str(self._client.generate_presigned_url("get_object", Params=where, ExpiresIn=seconds))
 
     def list_keys(self, prefix: str) -> Iterator[str]:
         """The keys under a prefix, in S3's order."""

@@ -1,0 +1,26 @@
+"""The sandbox's services as this machine reaches them."""
+
+from pathlib import Path
+
+from wakee_common.settings import DatabaseSettings, R2Settings
+from wakee_common.storage import ObjectStore
+
+OVERLAY = Path(__file__).resolve().parent.parent.parent / "k8s" / "overlays" / "kind"
+
+
+def environment(name: str) -> dict[str, str]:
+    """The variables of one of the kind overlay's files, e.g. `secrets.env`."""
+    lines = (OVERLAY / name).read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def store() -> ObjectStore:
+    """The bucket."""
+    variables = environment("secrets.env") | environment("config.env") | {"R2_ENDPOINT_URL": "http://localhost:8333"}
+    return ObjectStore(R2Settings.model_validate(variables))
+
+
+def database() -> DatabaseSettings:
+    """The database that stands for NeonDB."""
+    url = environment("secrets.env")["NEON_DATABASE_URL"].replace("@neondb:5432", "@localhost:15432")
+    return DatabaseSettings.model_validate({"NEON_DATABASE_URL": url})

@@ -1,0 +1,70 @@
+"""What the manifests promise: valid for current Kubernetes, restricted pods, every image by content tag."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+from support.restricted import loose_ends, violations
+
+REPO = Path(__file__).parents[2]
+NEWER_KUBERNETES = "1.34"
+NEEDS_A_TOKEN = {"airflow-scheduler", "airflow-triggerer"}
+"""These create and watch pods."""
+
+
+@pytest.fixture(scope="module")
+def objects():
+    kubectl = shutil.which("kubectl")
+    assert kubectl, "kubectl is missing: run 'make tools'"
+    rendered = subprocess.run(
+        [kubectl, "kustomize", REPO / "k8s/overlays/kind"], check=True, capture_output=True, text=True
+    )
+    return [document for document in yaml.safe_load_all(rendered.stdout) if document]
+
+
+@pytest.fixture(scope="module")
+def pods(objects):
+    return {o["metadata"]["name"]: o["spec"]["template"]["spec"] for o in objects if "template" in o.get("spec", {})}
+
+
+def test_valid_on_current_kubernetes(objects):
+    for document in objects:
+        kubernetes_validate.validate(document, NEWER_KUBERNETES, strict=True)
+
+
+def test_pods_meet_the_restricted_profile(pods):
+    assert pods
+    assert {name: violations(spec) for name, spec in pods.items() if violations(spec)} == {}
+
+
+def test_pods_are_read_only_bounded_and_without_a_token(pods):
+    loose = {name: loose_ends(spec) for name, spec in pods.items() if name not in NEEDS_A_TOKEN}
+    assert {name: found for name, found in loose.items() if found} == {}
+
+
+def test_airflow_may_only_manage_pods_in_wakee(objects):
+    roles = [o for o in objects if o["kind"] in {"Role", "ClusterRole"}]
+    assert [(r["kind"], r["metadata"]["namespace"]) for r in roles] == [("Role", "wakee")]
+    resources = {name for rule in roles[0]["rules"] for name in rule["resources"]}
+    assert resources == {"pods", "pods/log", "pods/exec", "events"}
+
+
+def test_config_holds_no_secret(objects):
+    configs = json.dumps([o for o in objects if o["kind"] == "ConfigMap"])
+    lines = (REPO / "k8s/overlays/kind/secrets.env").read_text().splitlines()
+    secrets = [line.split("=", 1)[1] for line in lines if line and not line.startswith("#")]
+    assert secrets
+    assert not [secret for secret in secrets if secret in configs]
+
+
+def test_airflow_has_the_same_settings_with_and_without_the_chart():
+    values = yaml.safe_load((REPO / "helm/values.yaml").read_text())
+    lines = (REPO / "k8s/airflow/airflow.env").read_text().splitlines()
+    plain = dict(line.split("=", 1) for line in lines if line)
+    for section, options in values["config"].items():
+        for option, value in options.items():
+            assert plain[f"AIRFLOW__{section.upper()}__{option.upper()}"] == str(value), f"{section}.{option}"
