@@ -32,6 +32,8 @@ SANDBOX = REPO / ".venvs" / "sandbox" / "bin" / "wakee-sandbox"
 TOKEN = "hf_sandbox"
 PASSING = ("PATH", "HOME", "LANG", "OMP_NUM_THREADS")
 sys.path.append(str(REPO / "images" / "sandbox" / "src"))  # for its faces, which need nothing but Pillow and numpy
+# One thread is enough for so small a model; two on busy cores wait for each other most of the time.
+os.environ |= {"OMP_NUM_THREADS": "1"}
 # Read by huggingface_hub when it is imported.
 os.environ |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
