@@ -111,6 +111,8 @@ def _session(
     scratch: Path,
 ) -> Session:
     device = choose_device()
+    if torch.cuda.device_count() > 1:
+        logger.warning("%d GPUs are here, and one of them is used", torch.cuda.device_count())
     torch.manual_seed(settings.seed)
     checkpoint = _checkpoint(store, uri, fingerprint, device)
     if checkpoint is not None:
