@@ -25,6 +25,7 @@ import pendulum
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Param, task
 
+from wakee.notifications import ALERTS
 from wakee.stages import DEFAULT_ARGS, result, stage
 
 PARAMS = {
@@ -83,6 +84,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=2),
     default_args=DEFAULT_ARGS,
+    **ALERTS,
     params=PARAMS,
     tags=["wakee", "drift"],
     doc_md=__doc__,

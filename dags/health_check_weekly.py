@@ -24,6 +24,7 @@ import pendulum
 from airflow.sdk import DAG, Param
 
 from wakee.health import PROBES, SUITE, SUMMARY, health_results
+from wakee.notifications import ALERTS
 from wakee.stages import DEFAULT_ARGS, stage
 
 # The checks whose failure fails the run; the others only warn. Choose per run in the form.
@@ -97,6 +98,7 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=2),
     default_args=DEFAULT_ARGS,
+    **ALERTS,
     params=PARAMS,
     user_defined_macros={"health_results": health_results},
     tags=["wakee", "health"],

@@ -117,12 +117,8 @@ def test_database_behind(world: World):
 
 
 def test_database_read_only(world: World):
-    name = psycopg2.extensions.parse_dsn(world.url("NEON_DATABASE_URL"))["dbname"]
-    world.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    try:
-        cause = world.cause("test-database")
-    finally:
-        world.execute(f"SET default_transaction_read_only = off; ALTER DATABASE {name} RESET ALL")
+    address = f"{world.url('NEON_DATABASE_URL')}?options=-c%20default_transaction_read_only%3Don"
+    cause = world.but(NEON_DATABASE_URL=address).cause("test-database")
     assert cause == "the database takes no rows: cannot execute INSERT in a read-only transaction"
 
 
@@ -254,7 +250,7 @@ def test_hub_is_judged_without_the_others(world: World, closed_port: int):
 def test_suite_names_what_failed(world: World):
     with world.fault("WAKEE_API_URL", "down"):
         cause = world.cause("run-pytest-suite")
-    assert cause.startswith("8 of 26 tests failed: test_api_health.py::test_health, ")
+    assert cause.startswith("8 of 27 tests failed: test_api_health.py::test_health, ")
     assert "test_model.py::test_api_serves_this_model" in cause
     assert f"; report: r2://{world.store.bucket}/runs/health_check_weekly/run-1/run_pytest_suite/report.html" in cause
 

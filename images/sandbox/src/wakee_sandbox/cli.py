@@ -134,3 +134,18 @@ def sourcing(port: int = 8501) -> None:
 
     with _errors_as_one_line():
         serve(application(), port)
+
+
+@app.command()
+def mail(
+    port: int = 8025,
+    smtp_port: int = 1025,
+    certificate: Annotated[Path | None, typer.Option(help="PEM file; with one, clients have to speak TLS.")] = None,
+    key: Annotated[Path | None, typer.Option(help="The certificate's key, where it is in a file of its own.")] = None,
+) -> None:
+    """A mail server and a webhook that keep what they are sent: GET /messages, GET /webhook."""
+    from wakee_sandbox.mail import application
+    from wakee_sandbox.web import serve
+
+    with _errors_as_one_line():
+        serve(application(smtp_port, certificate, key), port)

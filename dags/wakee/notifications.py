@@ -1,0 +1,183 @@
+"""Who is told what became of a run: by e-mail and, where there is one, by a webhook. One message per run.
+
+The callbacks are the DAGs', not the tasks', so several failed tasks make one message. Airflow's DAG processor runs them
+after the run has ended. Nothing is sent where nothing is configured:
+
+* `WAKEE_ALERT_EMAILS`: recipients, separated by commas; mail goes by the connection `smtp_default`, whose extra
+  `from_email` is the sender;
+* `WAKEE_ALERT_WEBHOOK`: a Slack-compatible incoming webhook.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from airflow.sdk import conf
+
+logger = logging.getLogger(__name__)
+
+CONNECTION = "smtp_default"
+WEBHOOK_SECONDS = 10
+LONGEST_LINE = 600
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is told: a headline, and lines under it."""
+
+    subject: str
+    lines: tuple[str, ...]
+    link: str
+
+    def text(self) -> str:
+        """For a webhook, in Slack's notation."""
+        escaped = [html.escape(line, quote=False) for line in (f"*{self.subject}*", *self.lines)]
+        return "\n".join([*escaped, f"<{self.link}|Open the run>"])
+
+    def html(self) -> str:
+        """For an e-mail."""
+        lines = "".join(f"<li>{html.escape(line)}</li>" for line in self.lines)
+        link = html.escape(self.link)
+        return f'<h3>{html.escape(self.subject)}</h3><ul>{lines}</ul><p><a href="{link}">{link}</a></p>'
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Where messages go; nowhere by default."""
+
+    emails: tuple[str, ...] = field(
+        default_factory=lambda: tuple(
+            word.strip() for word in os.environ.get("WAKEE_ALERT_EMAILS", "").split(",") if word.strip()
+        )
+    )
+    webhook: str = field(default_factory=lambda: os.environ.get("WAKEE_ALERT_WEBHOOK", "").strip())
+
+    def send(self, message: Message) -> None:
+        """Send by each channel; trouble with one does not stop the other."""
+        if self.emails:
+            _attempt("e-mail", lambda: _mail(message, self.emails))
+        if self.webhook:
+            _attempt("webhook", lambda: _post(message, self.webhook))
+
+
+def on_failure(context: Any) -> None:
+    """A run has failed: which tasks, and why."""
+    run = _Run(context)
+    failures = [f"{task}: {run.cause(task)}" for task in run.failed_tasks()]
+    Channels().send(run.message(f"{run.dag_id} failed", failures or [str(context.get("reason") or "no cause known")]))
+
+
+def on_success(context: Any) -> None:
+    """A run has succeeded: told only when there is something to tell."""
+    if not any((channels := Channels()).__dict__.values()):
+        return
+    run = _Run(context)
+    news = [line for tell in (_recovery, _drift, _verdict, _rollback, _health) if (line := tell(run))]
+    if news:
+        channels.send(run.message(news[0], news[1:]))
+
+
+ALERTS: dict[str, Any] = {"on_failure_callback": on_failure, "on_success_callback": on_success}
+"""For `DAG(..., **ALERTS)`."""
+
+
+class _Run:
+    """A run, as far as the callback's context knows it: without a task instance there is only its name."""
+
+    def __init__(self, context: Any) -> None:
+        self._instance = context.get("ti")
+        self.dag_id, self.run_id = str(context["dag"].dag_id), str(context["run_id"])
+
+    def failed_tasks(self) -> list[str]:
+        if self._instance is None:
+            return []
+        states = self._instance.get_task_states(dag_id=self.dag_id, run_ids=[self.run_id])
+        return sorted(task for task, state in states.get(self.run_id, {}).items() if state == "failed")
+
+    def result(self, task_id: str) -> dict[str, Any]:
+        """What a task left, also a failed one; empty when it left nothing."""
+        found = self._instance.xcom_pull(task_ids=task_id) if self._instance is not None else None
+        return found if isinstance(found, dict) else {}
+
+    def cause(self, task_id: str) -> str:
+        return str(self.result(task_id).get("cause") or "see its log")
+
+    def failed_before(self) -> bool:
+        """Whether the run before this one failed; a run without a logical date has none before it."""
+        previous = self._instance.get_previous_dagrun() if self._instance is not None else None
+        return previous is not None and bool(previous.state == "failed")
+
+    def message(self, subject: str, lines: list[str]) -> Message:
+        base = conf.get("api", "base_url", fallback="http://localhost:8080").rstrip("/")
+        link = f"{base}/dags/{quote(self.dag_id)}/runs/{quote(self.run_id, safe='')}"
+        told = tuple(_one_line(line) for line in (f"run {self.run_id}", *lines))
+        return Message(f"[Wakee] {_one_line(subject)}", told, link)
+
+
+def _recovery(run: _Run) -> str | None:
+    return f"{run.dag_id} works again" if run.failed_before() else None
+
+
+def _drift(run: _Run) -> str | None:
+    report = run.result("save_report")
+    if not report.get("drift_detected"):
+        return None
+    return f"drift detected: score {report['drift_score']:.3f}, threshold {report['threshold']:.3f}"
+
+
+def _verdict(run: _Run) -> str | None:
+    published = run.result("upload_to_hub")
+    if "promoted" not in published:
+        return None
+    if published["promoted"]:
+        return f"model {published['version']} promoted to production"
+    return f"model {published['version']} refused: the champion stays ({published['branch']})"
+
+
+def _rollback(run: _Run) -> str | None:
+    done = run.result("rollback")
+    return f"production rolled back to {done['version']} from {done['replaced']}" if done.get("replaced") else None
+
+
+def _health(run: _Run) -> str | None:
+    """Checks that failed without failing the run."""
+    summary = run.result("generate_summary")
+    if not summary.get("failed"):
+        return None
+    causes = "; ".join(f"{task}: {run.cause(task)}" for task in run.failed_tasks())
+    return f"{summary['failed']} health check(s) failed that are not critical: {causes}"
+
+
+def _mail(message: Message, recipients: tuple[str, ...]) -> None:
+    from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+
+    # Not called as a callback: that would render causes, which others wrote, as templates.
+    SmtpNotifier(
+        to=list(recipients), subject=message.subject, html_content=message.html(), smtp_conn_id=CONNECTION
+    ).notify({})
+
+
+def _post(message: Message, webhook: str) -> None:
+    import requests
+
+    requests.post(webhook, json={"text": message.text()}, timeout=WEBHOOK_SECONDS).raise_for_status()
+
+
+def _attempt(channel: str, send: Callable[[], None]) -> None:
+    try:
+        send()
+    except Exception as error:  # whatever it is, the run has ended and the other channel may work
+        # Its text may hold the webhook's address, which is a secret.
+        logger.warning("no alert by %s: %s", channel, type(error).__name__)
+    else:
+        logger.info("alert sent by %s", channel)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:LONGEST_LINE]

@@ -1,0 +1,100 @@
+"""A mail server that delivers to nobody, and a webhook that tells nobody: both keep what came, readable over HTTP.
+
+`GET /messages` and `GET /webhook` list it, `DELETE` forgets it.
+"""
+
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from wakee_common.errors import ConfigurationError
+
+MOST_KEPT = 1000
+
+
+class Mailbox:
+    """What came, oldest first; the oldest goes when there is too much."""
+
+    def __init__(self) -> None:
+        self.messages: deque[dict[str, Any]] = deque(maxlen=MOST_KEPT)
+        self.posts: deque[Any] = deque(maxlen=MOST_KEPT)
+
+    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
+        """Take a message."""
+        message = message_from_bytes(envelope.original_content or b"", policy=policy.default)
+        body = message.get_body(("html", "plain"))
+        self.messages.append(
+            {
+                "from": envelope.mail_from,
+                "to": list(envelope.rcpt_tos),
+                "subject": str(message["subject"]),
+                "body": body.get_content() if body else "",
+                "tls": session.ssl is not None,
+            }
+        )
+        return "250 OK"
+
+
+def application(smtp_port: int, certificate: Path | None = None, key: Path | None = None) -> Starlette:
+    """The mailbox as a web application, which also runs the mail server.
+
+    Args:
+        smtp_port: Where mail is taken.
+        certificate: PEM file; with one, clients have to speak TLS (STARTTLS).
+        key: The certificate's key, where it is in a file of its own.
+    """
+    mailbox, context = Mailbox(), _tls(certificate, key)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        options: dict[str, Any] = {"tls_context": context, "require_starttls": True} if context else {}
+        server = Controller(mailbox, hostname="0.0.0.0", port=smtp_port, **options)  # noqa: S104 - for other pods
+        server.start()
+        yield
+        server.stop()
+
+    async def messages(request: Request) -> Response:
+        return _listed(request, mailbox.messages)
+
+    async def webhook(request: Request) -> Response:
+        if request.method == "POST":
+            mailbox.posts.append(await request.json())
+            return PlainTextResponse("ok")
+        return _listed(request, mailbox.posts)
+
+    async def live(_request: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    routes = [
+        Route("/_live", live),
+        Route("/messages", messages, methods=["GET", "DELETE"]),
+        Route("/webhook", webhook, methods=["GET", "POST", "DELETE"]),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    if certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:
+        raise ConfigurationError(f"no certificate and key in {certificate}: {error}") from error
+    return context
+
+
+def _listed(request: Request, kept: deque[Any]) -> Response:
+    if request.method == "DELETE":
+        kept.clear()
+    return JSONResponse(list(kept))

@@ -1,0 +1,271 @@
+"""The alerts: Airflow's own code calls the DAGs' callbacks; a real mail server and a real webhook receive them.
+
+In the place of Airflow's API stands what it would have answered: XComs, task states, the run before.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import requests
+import structlog
+from airflow.callbacks.callback_requests import DagCallbackRequest
+from airflow.dag_processing.processor import _execute_dag_callbacks
+from airflow.sdk.execution_time import task_runner
+from airflow.sdk.execution_time.comms import PreviousDagRunResult, TaskStatesResult, XComSequenceSliceResult
+
+REPO = Path(__file__).parents[2]
+SANDBOX = REPO / ".venvs" / "sandbox" / "bin" / "wakee-sandbox"
+RUN = "scheduled__2026-04-05T03:00:00+00:00"
+LINK = "http://airflow.example/dags/{}/runs/scheduled__2026-04-05T03%3A00%3A00%2B00%3A00"
+BEFORE_EVERYTHING = datetime(2026, 4, 5, 3, tzinfo=UTC)
+
+
+class Airflow:
+    """What Airflow's API would answer to the DAG processor."""
+
+    def __init__(self, results, states, previous):
+        self.results, self.states, self.previous = results, states, previous
+
+    def send(self, msg):
+        if msg.type == "GetXComSequenceSlice":
+            return XComSequenceSliceResult(root=[self.results[msg.task_id]] if msg.task_id in self.results else [])
+        if msg.type == "GetTaskStates":
+            return TaskStatesResult(task_states={RUN: self.states})
+        assert msg.type == "GetPreviousDagRun", msg
+        return PreviousDagRunResult(dag_run=dag_run(msg.dag_id, self.previous) if self.previous else None)
+
+
+def dag_run(dag_id, state):
+    return {
+        "dag_id": dag_id,
+        "run_id": RUN,
+        "logical_date": BEFORE_EVERYTHING,
+        "data_interval_start": None,
+        "data_interval_end": None,
+        "run_after": BEFORE_EVERYTHING,
+        "start_date": BEFORE_EVERYTHING,
+        "end_date": None,
+        "run_type": "scheduled",
+        "state": state,
+        "consumed_asset_events": [],
+        "partition_key": None,
+    }
+
+
+def instance(dag_id, task_id):
+    ids = {"id": uuid.uuid4(), "dag_version_id": uuid.uuid4()}
+    return {**ids, "task_id": task_id, "dag_id": dag_id, "run_id": RUN, "try_number": 1}
+
+
+class Inbox:
+    """The sandbox's mail server and webhook."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def messages(self):
+        return requests.get(f"{self.url}/messages", timeout=5).json()
+
+    def posts(self):
+        return requests.get(f"{self.url}/webhook", timeout=5).json()
+
+    def forget(self):
+        for path in ("/messages", "/webhook"):
+            requests.delete(f"{self.url}{path}", timeout=5).raise_for_status()
+
+    def is_live(self):
+        try:
+            return requests.get(f"{self.url}/_live", timeout=5).text == "ok"
+        except requests.ConnectionError:
+            return False
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def mail(tmp_path_factory):
+    """A mail server that insists on TLS, with a certificate of its own; and its port."""
+    folder = tmp_path_factory.mktemp("mail")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    subprocess.run([*request, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    port, smtp_port = free_port(), free_port()
+    command = [SANDBOX, "mail", f"--port={port}", f"--smtp-port={smtp_port}"]
+    assert SANDBOX.exists(), "hack/venv.sh sandbox makes the environment that these tests need"
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, f"--certificate={certificate}", f"--key={key}"],
+            stdout=log, stderr=log, env={"PATH": os.environ["PATH"]},
+        )  # fmt: skip
+    inbox, deadline = Inbox(f"http://127.0.0.1:{port}"), time.monotonic() + 30
+    try:
+        while not inbox.is_live():
+            assert time.monotonic() < deadline, (folder / "log").read_text()
+            time.sleep(0.05)
+        yield inbox, smtp_port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture
+def inbox(mail, monkeypatch):
+    """Both channels configured; nothing in them."""
+    inbox, smtp_port = mail
+    inbox.forget()
+    extra = {"from_email": "airflow@wakee.example", "disable_ssl": True, "ssl_context": "none"}
+    connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": smtp_port, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+    monkeypatch.setenv("WAKEE_ALERT_EMAILS", "mlops@wakee.example, oncall@wakee.example")
+    monkeypatch.setenv("WAKEE_ALERT_WEBHOOK", f"{inbox.url}/webhook")
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow.example")
+    return inbox
+
+
+@pytest.fixture
+def ended(dag_bag, monkeypatch):
+    """Lets a run end, as the DAG processor hears of it."""
+
+    def end(dag_id, state, results=None, states=None, previous=None, last="generate_summary", with_ti=True):
+        airflow = Airflow(results or {}, states or {}, previous)
+        monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", airflow, raising=False)
+        context = {"dag_run": dag_run(dag_id, state), "last_ti": instance(dag_id, last) if with_ti else None}
+        request = DagCallbackRequest(
+            filepath="x.py",
+            bundle_name="dags-folder",
+            bundle_version=None,
+            msg="task_failure",
+            dag_id=dag_id,
+            run_id=RUN,
+            is_failure_callback=state == "failed",
+            context_from_server=context,
+        )
+        _execute_dag_callbacks(dag_bag, request, structlog.get_logger())
+
+    return end
+
+
+HEALTH = {
+    "test_api": {"status": "failed", "cause": "the API: GET /health answers 503: <b>'{{ 7 * 7 }}'</b>"},
+    "generate_summary": {"status": "failed", "cause": "1 critical check failed: test_api: ..."},
+}
+HEALTH_STATES = {"test_api": "failed", "test_database": "success", "generate_summary": "failed"}
+
+
+def test_a_failed_run_is_one_message_per_channel(inbox, ended):
+    ended("health_check_weekly", "failed", HEALTH, HEALTH_STATES)
+    (message,), (post,) = inbox.messages(), inbox.posts()
+    assert message["to"] == ["mlops@wakee.example", "oncall@wakee.example"]
+    assert message["from"] == "airflow@wakee.example"
+    assert message["subject"] == "[Wakee] health_check_weekly failed"
+    assert message["tls"] is True
+    assert LINK.format("health_check_weekly") in message["body"]
+    assert "generate_summary: 1 critical check failed: test_api: ..." in message["body"]
+    assert post["text"].splitlines()[0] == "*[Wakee] health_check_weekly failed*"
+    assert f"<{LINK.format('health_check_weekly')}|Open the run>" in post["text"]
+
+
+def test_causes_are_text_and_no_markup_or_template(inbox, ended):
+    ended("health_check_weekly", "failed", HEALTH, HEALTH_STATES)
+    escaped = "test_api: the API: GET /health answers 503: &lt;b&gt;"
+    assert escaped in inbox.messages()[0]["body"]
+    assert "{{ 7 * 7 }}" in inbox.messages()[0]["body"]
+    assert escaped in inbox.posts()[0]["text"]
+
+
+def test_a_run_without_task_instances_is_told_with_its_reason(inbox, ended):
+    ended("model_retrain", "failed", with_ti=False)
+    (message,) = inbox.messages()
+    assert message["subject"] == "[Wakee] model_retrain failed"
+    assert "task_failure" in message["body"]
+
+
+DRIFT = {"drift_detected": True, "drift_score": 0.2512, "threshold": 0.15}
+PROMOTED = {"promoted": True, "version": "v20260405-1a2b3c4d", "branch": "main"}
+REFUSED = {"promoted": False, "version": "v20260405-1a2b3c4d", "branch": "candidate/v20260405-1a2b3c4d"}
+RED = {"failed": 1}
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "last", "results", "previous", "subject"),
+    [
+        pytest.param(
+            "drift_detection_daily", "save_report", {"save_report": DRIFT}, "success",
+            "[Wakee] drift detected: score 0.251, threshold 0.150", id="drift",
+        ),
+        pytest.param(
+            "model_retrain", "update_model_versions", {"upload_to_hub": PROMOTED}, None,
+            "[Wakee] model v20260405-1a2b3c4d promoted to production", id="promotion",
+        ),
+        pytest.param(
+            "model_retrain", "update_model_versions", {"upload_to_hub": REFUSED}, None,
+            "[Wakee] model v20260405-1a2b3c4d refused: the champion stays (candidate/v20260405-1a2b3c4d)",
+            id="refusal",
+        ),
+        pytest.param(
+            "health_check_weekly", "generate_summary", {}, "failed",
+            "[Wakee] health_check_weekly works again", id="recovery",
+        ),
+        pytest.param(
+            "model_rollback", "rollback", {"rollback": {"version": "v1", "replaced": "v2"}}, None,
+            "[Wakee] production rolled back to v1 from v2", id="rollback",
+        ),
+        pytest.param(
+            "health_check_weekly", "generate_summary", {"generate_summary": RED}, "success",
+            "[Wakee] 1 health check(s) failed that are not critical: ", id="not-critical",
+        ),
+    ],
+)  # fmt: skip
+def test_news_of_a_run_that_succeeded(inbox, ended, dag_id, last, results, previous, subject):
+    ended(dag_id, "success", results, previous=previous, last=last)
+    (message,) = inbox.messages()
+    assert message["subject"] == subject.strip()
+    assert len(inbox.posts()) == 1
+
+
+def test_several_news_are_one_message(inbox, ended):
+    ended("drift_detection_daily", "success", {"save_report": DRIFT}, previous="failed", last="save_report")
+    (message,) = inbox.messages()
+    assert message["subject"] == "[Wakee] drift_detection_daily works again"
+    assert "drift detected: score 0.251, threshold 0.150" in message["body"]
+
+
+@pytest.mark.parametrize("dag_id", ["drift_detection_daily", "health_check_weekly", "model_retrain"])
+def test_an_ordinary_success_is_not_told(inbox, ended, dag_bag, dag_id):
+    ended(dag_id, "success", {"save_report": {"drift_detected": False}}, last=dag_bag.dags[dag_id].task_ids[0])
+    assert (inbox.messages(), inbox.posts()) == ([], [])
+
+
+def test_nothing_is_sent_where_nothing_is_configured(inbox, ended, monkeypatch):
+    monkeypatch.setenv("WAKEE_ALERT_EMAILS", " ")
+    monkeypatch.delenv("WAKEE_ALERT_WEBHOOK")
+    ended("health_check_weekly", "failed", HEALTH, HEALTH_STATES)
+    ended("health_check_weekly", "success", previous="failed")
+    assert (inbox.messages(), inbox.posts()) == ([], [])
+
+
+def test_a_dead_mail_server_does_not_stop_the_webhook(inbox, ended, monkeypatch):
+    connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": free_port(), "extra": {"from_email": "a@b.example"}}
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+    ended("health_check_weekly", "failed", HEALTH, HEALTH_STATES)
+    assert inbox.messages() == []
+    assert len(inbox.posts()) == 1
+
+
+def test_a_broken_webhook_stays_secret(inbox, ended, monkeypatch, caplog):
+    monkeypatch.setenv("WAKEE_ALERT_WEBHOOK", f"http://127.0.0.1:{free_port()}/services/T0/B0/s3cret")
+    ended("health_check_weekly", "failed", HEALTH, HEALTH_STATES)
+    assert len(inbox.messages()) == 1
+    assert "no alert by webhook: ConnectionError" in caplog.text
+    assert "s3cret" not in caplog.text
