@@ -26,6 +26,7 @@ import pendulum
 from airflow.sdk import DAG, Param
 
 from wakee.gpu import gpu_options
+from wakee.notifications import ALERTS
 from wakee.stages import CONFIG, DEFAULT_ARGS, result, stage
 
 
@@ -155,6 +156,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    **ALERTS,
     params=PARAMS,
     tags=["wakee", "retrain"],
     doc_md=__doc__,

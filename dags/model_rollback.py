@@ -11,6 +11,7 @@ that was in production and is older than the present one.
 import pendulum
 from airflow.sdk import DAG, Param
 
+from wakee.notifications import ALERTS
 from wakee.stages import DEFAULT_ARGS, stage
 
 PARAMS = {
@@ -30,6 +31,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    **ALERTS,
     params=PARAMS,
     tags=["wakee", "retrain"],
     doc_md=__doc__,
