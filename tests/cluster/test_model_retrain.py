@@ -1,0 +1,138 @@
+"""`model_retrain` and `model_rollback` on real pods: one story, in order, from an empty Hub.
+
+A weak first model is promoted; a better one, whose training pod is deleted half-way, replaces it; a worse one does
+not; a rollback puts the first one back. After each chapter Hub, registry and database must name the same version.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from ops.sandbox import environment
+from support.waiting import wait_for
+
+DAG = "model_retrain"
+REPOSITORY = "wakee/emotions"
+HUB, MLFLOW = "http://localhost:8081", "http://localhost:5000"
+MARGIN = 0.2
+"""By how much the trained model must beat the hardly trained one, in MAE on the 0..3 scale."""
+
+
+@dataclass(frozen=True)
+class Production:
+    """Which version each place holds for the one in production."""
+
+    hub: str
+    registry: str
+    database: str
+
+
+@pytest.fixture(scope="module")
+def hub():
+    token = environment("secrets.env")["HF_TOKEN"]
+    with httpx.Client(base_url=HUB, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def production(hub, query):
+    def read() -> Production:
+        (row,) = query("SELECT version_name FROM model_versions WHERE is_production")
+        address = f"{MLFLOW}/api/2.0/mlflow/registered-models/alias"
+        answer = httpx.get(address, params={"name": "wakee-emotions", "alias": "champion"}).raise_for_status().json()
+        tags = {tag["key"]: tag["value"] for tag in answer["model_version"]["tags"]}
+        config = hub.get(f"/{REPOSITORY}/resolve/main/config.json").raise_for_status().json()
+        return Production(config["version"], tags["wakee.version"], row["version_name"])
+
+    return read
+
+
+@pytest.fixture(scope="module")
+def retrain(airflow):
+    def run(during=lambda: None, **params) -> dict[str, Any]:
+        run_id = airflow.trigger(DAG, {"start": "random", "min_samples": 100, **params})
+        during()
+        states = airflow.wait(DAG, run_id, 900)
+        assert set(states.values()) == {"success"}, airflow.log(DAG, run_id, "fine_tune")[-3000:]
+        return {task_id: airflow.result(DAG, run_id, task_id) for task_id in states}
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def story(airflow, seed, hub, retrain, production, kubernetes):
+    """The four chapters; each test below reads one."""
+    seed("--rows", "1000", "--days", "35", "--seed", "7", "--drift-bias", "confusion=0.5,frustration=0.6")
+    namespace, name = REPOSITORY.split("/")
+    hub.request("DELETE", "/api/repos/delete", json={"type": "model", "organization": namespace, "name": name})
+
+    def delete_the_training_pod():
+        pod = wait_for(lambda: pod_in_epoch(kubernetes, 3), 180, "a training pod in its third epoch")
+        kubernetes.delete_namespaced_pod(pod, "wakee")
+
+    chapters = {"first": retrain(epochs=1), "first in production": production()}
+    chapters["better"] = retrain(delete_the_training_pod, epochs=6)
+    chapters["better in production"] = production()
+    chapters["worse"] = retrain(epochs=1, seed=1)
+    chapters["after the worse"] = production()
+    version = chapters["first"]["evaluate"]["version"]
+    rollback = airflow.trigger("model_rollback", {"version": version})
+    assert airflow.wait("model_rollback", rollback, 120) == {"rollback": "success"}
+    chapters["after the rollback"] = production()
+    return chapters
+
+
+def pod_in_epoch(kubernetes, epoch):
+    for pod in kubernetes.list_namespaced_pod("wakee", label_selector="wakee.io/task-id=fine_tune").items:
+        try:
+            log = kubernetes.read_namespaced_pod_log(pod.metadata.name, "wakee", container="base")
+        except ApiException:
+            continue  # not started yet, or already gone
+        if f"epoch {epoch}/" in log:
+            return pod.metadata.name
+    return None
+
+
+def everywhere(chapter):
+    return Production(*[chapter["evaluate"]["version"]] * 3)
+
+
+def test_the_first_model_is_promoted(story):
+    assert story["first"]["evaluate"]["promote"] is True
+    assert story["first in production"] == everywhere(story["first"])
+
+
+def test_a_better_model_replaces_it(story):
+    evaluation = story["better"]["evaluate"]
+    assert evaluation["champion_version"] == story["first"]["evaluate"]["version"]
+    assert evaluation["champion_mae"] - evaluation["mae"] > MARGIN
+    assert story["better in production"] == everywhere(story["better"])
+
+
+def test_a_deleted_training_pod_resumes_from_its_checkpoint(story):
+    assert story["better"]["fine_tune"]["run"]["try_number"] == 2
+    assert story["better"]["fine_tune"]["resumed"] is True
+    assert story["better"]["fine_tune"]["epochs_run"] == 6
+
+
+def test_an_unchanged_data_set_is_reused(story):
+    assert story["better"]["fetch_training_data"]["reused"] is True
+    assert story["better"]["split_dataset"]["samples"] == story["first"]["split_dataset"]["samples"]
+
+
+def test_a_worse_model_stays_a_candidate(story):
+    assert story["worse"]["evaluate"]["promote"] is False
+    assert story["worse"]["upload_to_hub"]["branch"].startswith("candidate/")
+    assert story["worse"]["update_model_versions"]["is_production"] is False
+    assert story["after the worse"] == everywhere(story["better"])
+
+
+def test_a_rollback_puts_the_first_model_back_everywhere(story):
+    assert story["after the rollback"] == everywhere(story["first"])
+
+
+def test_exactly_one_model_is_in_production(query, story):
+    assert query("SELECT count(*) AS models FROM model_versions WHERE is_production") == [{"models": 1}]
