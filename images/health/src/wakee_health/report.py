@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
 from wakee_common.settings import RunContext
 
 from wakee_health.chart import history_chart
@@ -20,26 +20,31 @@ SENTENCES = {
 }
 
 
-class Report(BaseModel):
-    """Everything that the report says."""
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+@dataclass(frozen=True)
+class Report:
+    """Everything that the report says; the notes are about what went wrong with the report itself."""
 
     context: RunContext
     run_at: datetime
-    checks: list[Check]
-    past: list[PastRun]
-    notes: list[str]
+    checks: Sequence[Check]
+    past: Sequence[PastRun]
+    notes: Sequence[str]
 
     @property
     def verdict(self) -> str:
         """Passed, warning or failed."""
         return verdict(self.checks)
 
-    def json(self) -> str:  # type: ignore[override]
+    def json(self) -> str:
         """For programs."""
-        content = self.model_dump(mode="json", include={"run_at", "checks", "notes"})
-        return json.dumps({"verdict": self.verdict, "run": self.context.model_dump(), **content}, indent=2)
+        content = {
+            "verdict": self.verdict,
+            "run_at": self.run_at.isoformat(timespec="seconds"),
+            "run": self.context.model_dump(),
+            "checks": [check.model_dump(mode="json") for check in self.checks],
+            "notes": list(self.notes),
+        }
+        return json.dumps(content, indent=2)
 
     def markdown(self) -> str:
         """For terminals and tickets."""

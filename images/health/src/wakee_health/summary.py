@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 RUNS_SHOWN = 12
 HTML, MARKDOWN, JSON = "report.html", "report.md", "report.json"
+R2_ONLY = ", it is in R2 only"
+NOWHERE = "neither the database nor R2 took this report, it is in this log only"
 TYPES = {
     HTML: "text/html; charset=utf-8",
     MARKDOWN: "text/markdown; charset=utf-8",
@@ -40,8 +42,12 @@ def summarise(context: RunContext, checks: Sequence[Check], run_at: datetime | N
     folder, notes = _folder(context), list[str]()
     rows = _save_rows(context, run_at, checks, str(folder / HTML) if folder else "", notes)
     past = _past_runs(context, run_at, checks, rows, notes)
-    report = Report(context=context, run_at=run_at, checks=list(checks), past=past, notes=notes)
+    report = Report(context, run_at, checks, past, notes)
     kept = _save_reports(folder, report, notes)
+    if not kept and rows:
+        _save_rows(context, run_at, checks, "", notes)
+    if not kept and not rows:
+        notes[:] = [NOWHERE, *(note.replace(R2_ONLY, "") for note in notes)]
     _log(report, kept)
     if failures := critical_failures(checks):
         raise CriticalCheckError(_cause(failures, notes, kept.get(HTML, "")))
@@ -81,7 +87,7 @@ def _save_rows(
     try:
         return history.save(load(DatabaseSettings), context, run_at, [overall(checks), *checks], report_uri)
     except WakeeError as error:
-        notes.append(f"the database did not take this report, it is in R2 only: {_told(error)}")
+        notes.append(f"the database did not take this report{R2_ONLY}: {_told(error)}")
         return 0
 
 
