@@ -8,8 +8,6 @@ import os
 import socket
 import subprocess
 import time
-import uuid
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,50 +16,12 @@ import structlog
 from airflow.callbacks.callback_requests import DagCallbackRequest
 from airflow.dag_processing.processor import _execute_dag_callbacks
 from airflow.sdk.execution_time import task_runner
-from airflow.sdk.execution_time.comms import PreviousDagRunResult, TaskStatesResult, XComSequenceSliceResult
+
+from support.answers import RUN, Airflow, dag_run, instance
 
 REPO = Path(__file__).parents[2]
 SANDBOX = REPO / ".venvs" / "sandbox" / "bin" / "wakee-sandbox"
-RUN = "scheduled__2026-04-05T03:00:00+00:00"
 LINK = "http://airflow.example/dags/{}/runs/scheduled__2026-04-05T03%3A00%3A00%2B00%3A00"
-BEFORE_EVERYTHING = datetime(2026, 4, 5, 3, tzinfo=UTC)
-
-
-class Airflow:
-    """What Airflow's API would answer to the DAG processor."""
-
-    def __init__(self, results, states, previous):
-        self.results, self.states, self.previous = results, states, previous
-
-    def send(self, msg):
-        if msg.type == "GetXComSequenceSlice":
-            return XComSequenceSliceResult(root=[self.results[msg.task_id]] if msg.task_id in self.results else [])
-        if msg.type == "GetTaskStates":
-            return TaskStatesResult(task_states={RUN: self.states})
-        assert msg.type == "GetPreviousDagRun", msg
-        return PreviousDagRunResult(dag_run=dag_run(msg.dag_id, self.previous) if self.previous else None)
-
-
-def dag_run(dag_id, state):
-    return {
-        "dag_id": dag_id,
-        "run_id": RUN,
-        "logical_date": BEFORE_EVERYTHING,
-        "data_interval_start": None,
-        "data_interval_end": None,
-        "run_after": BEFORE_EVERYTHING,
-        "start_date": BEFORE_EVERYTHING,
-        "end_date": None,
-        "run_type": "scheduled",
-        "state": state,
-        "consumed_asset_events": [],
-        "partition_key": None,
-    }
-
-
-def instance(dag_id, task_id):
-    ids = {"id": uuid.uuid4(), "dag_version_id": uuid.uuid4()}
-    return {**ids, "task_id": task_id, "dag_id": dag_id, "run_id": RUN, "try_number": 1}
 
 
 class Inbox:

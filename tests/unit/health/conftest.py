@@ -157,14 +157,14 @@ class World:
         commit = self.push(files)
         until(lambda: self.revision() == commit, "the API serves the new model")
 
-    def push(self, files: dict[str, bytes]) -> str:
+    def push(self, files: dict[str, bytes], repository: str = REPOSITORY) -> str:
         """Commit to the Hub's main."""
         from huggingface_hub import CommitOperationAdd, HfApi
 
         api = HfApi(endpoint=self.url("HF_ENDPOINT"), token=TOKEN)
-        api.create_repo(REPOSITORY, exist_ok=True)
+        api.create_repo(repository, exist_ok=True)
         operations = [CommitOperationAdd(name, content) for name, content in files.items()]
-        return str(api.create_commit(REPOSITORY, operations, commit_message="new files").oid)
+        return str(api.create_commit(repository, operations, commit_message="new files").oid)
 
     def revision(self) -> str | None:
         revision: str | None = httpx.get(f"{self.url('WAKEE_API_URL')}/health").json()["model_revision"]

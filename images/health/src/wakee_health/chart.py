@@ -62,7 +62,7 @@ def history_chart(past: Sequence[PastRun], checks: Sequence[str]) -> Chart:
             _bar(run, value, highest, column, base)
             for column, (run, value) in enumerate(zip(past, slowest, strict=True))
         ],
-        dates=[(LABEL_WIDTH + column * step + CELL // 2, f"{run.run_at:%d.%m.}") for column, run in enumerate(past)],
+        dates=[(LABEL_WIDTH + column * step + CELL // 2, f"{run.run_at:%d.%m}") for column, run in enumerate(past)],
         highest_ms=highest,
         base=base,
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wakee_common.errors import UnavailableError, WakeeError
+from wakee_common.logs import redact
 from wakee_common.settings import R2Settings, RunContext, load
 from wakee_common.storage import ObjectStore
 
@@ -68,6 +69,7 @@ def run(context: RunContext) -> SuiteResult:
     with tempfile.TemporaryDirectory(prefix="wakee-health-") as name:
         junit = Path(name) / "junit.xml"
         text = _run_pytest(junit)
+        junit.write_text(redact(junit.read_text()))
         cases = read_junit(junit)
         junit_uri, html_uri, warnings = _keep(context, junit.read_bytes(), page(context, cases, text))
     counts = Counter(case.outcome for case in cases)
@@ -111,7 +113,7 @@ def _run_pytest(junit: Path) -> str:
         )
     except subprocess.TimeoutExpired:
         raise UnavailableError(f"the tests did not end within {LONGEST_SECONDS} s") from None
-    text = done.stdout + done.stderr
+    text = redact(done.stdout + done.stderr)
     for line in text.splitlines():
         logger.info("%s", line)
     if done.returncode not in RAN or not junit.exists():
