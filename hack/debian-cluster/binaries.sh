@@ -37,8 +37,11 @@ build() {
         KUBE_GIT_COMMIT=debian GOFLAGS=-mod=vendor
 }
 
-for component in "${COMPONENTS[@]}"; do [[ -x $BIN/$component ]] || missing=1; done
-[[ -n ${missing:-} ]] || exit 0
+all_built() {
+    local component
+    for component in "${COMPONENTS[@]}"; do [[ -x $BIN/$component ]] || return 1; done
+}
+! all_built || exit 0
 
 install_packages golang-go golang-github-modern-go-reflect2-dev jq rsync make dpkg-dev
 work=$(mktemp -d "$CACHE/build.XXXXXX")

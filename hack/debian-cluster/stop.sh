@@ -27,6 +27,7 @@ end_containers() {
 unmount_all() {
     local point
     for _ in 1 2 3; do
+        # shellcheck disable=SC2013
         for point in $(awk '{print $2}' /proc/mounts | grep -E "^($CLUSTER|$SOCKETS|(/var)?/run/netns/cni-)" | sort -r); do
             umount -l "$point" 2>/dev/null || true
         done

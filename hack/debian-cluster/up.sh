@@ -68,7 +68,7 @@ import_pause_image() {
 }
 
 start_node() {
-    render kubelet.yaml "$CLUSTER/kubelet.yaml"
+    render kubelet.yaml.in "$CLUSTER/kubelet.yaml"
     start kubelet "$BIN/kubelet" --config="$CLUSTER/kubelet.yaml" --kubeconfig="$PKI/kubelet.kubeconfig" \
         --root-dir="$CLUSTER/kubelet" --hostname-override="$NODE" --node-ip="$NODE_IP" --container-runtime=remote \
         --container-runtime-endpoint="unix://$CONTAINERD_SOCKET"
@@ -84,7 +84,7 @@ make_volumes() {
     kubectl apply -f "$HERE/volumes.yaml" >/dev/null
     local number
     for number in 1 2 3 4 5 6; do
-        mkdir -p -m 0777 "$CLUSTER/volumes/$number"
+        mkdir -p "$CLUSTER/volumes/$number"
         chmod 0777 "$CLUSTER/volumes/$number"
         cat <<YAML
 ---

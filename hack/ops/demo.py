@@ -14,7 +14,7 @@ from ops.show import PAGES, console, follow, table
 
 REPO = Path(__file__).resolve().parent.parent.parent
 DRIFT, RETRAIN = "drift_detection_daily", "model_retrain"
-SEED = "--rows 1000 --days 35 --drift-days 7 --drift-bias confusion=0.5,frustration=0.6 --seed 7"
+SEED = "--reset --rows 1000 --days 35 --drift-days 7 --drift-bias confusion=0.5,frustration=0.6 --seed 7"
 FIRST_MODEL = {"epochs": 2}
 """So short a training that the next one has something to improve."""
 

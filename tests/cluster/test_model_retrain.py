@@ -56,7 +56,8 @@ def retrain(airflow):
         run_id = airflow.trigger(DAG, {"start": "random", "min_samples": 100, **params})
         during()
         states = airflow.wait(DAG, run_id, 900)
-        assert set(states.values()) == {"success"}, airflow.log(DAG, run_id, "fine_tune")[-3000:]
+        failed = [task_id for task_id, state in states.items() if state == "failed"]
+        assert not failed, airflow.log(DAG, run_id, failed[0])[-3000:]
         return {task_id: airflow.result(DAG, run_id, task_id) for task_id in states}
 
     return run
@@ -65,7 +66,7 @@ def retrain(airflow):
 @pytest.fixture(scope="module")
 def story(airflow, seed, hub, retrain, production, kubernetes):
     """The four chapters; each test below reads one."""
-    seed("--rows", "1000", "--days", "35", "--seed", "7", "--drift-bias", "confusion=0.5,frustration=0.6")
+    seed("--reset", "--rows", "1000", "--days", "35", "--seed", "7", "--drift-bias", "confusion=0.5,frustration=0.6")
     namespace, name = REPOSITORY.split("/")
     hub.request("DELETE", "/api/repos/delete", json={"type": "model", "organization": namespace, "name": name})
 

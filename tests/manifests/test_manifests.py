@@ -8,6 +8,7 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 import yaml
+
 from support.restricted import loose_ends, violations
 
 REPO = Path(__file__).parents[2]
