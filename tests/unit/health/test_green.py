@@ -1,6 +1,10 @@
 """Everything is well: what the probes, the suite and the summary say, and that they leave nothing behind."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 from wakee_common.uris import R2Uri
 
@@ -78,6 +82,14 @@ def test_pytest_suite(world: World):
     assert result["skipped"] == 0
     assert b"<testsuite" in world.store.get_bytes(R2Uri.parse(result["junit_uri"]))
     assert b"test_api_health.py::test_health" in world.store.get_bytes(R2Uri.parse(result["html_uri"]))
+
+
+def test_pytest_suite_by_hand(world: World):
+    command = [Path(sys.executable).with_name("wakee-health"), "pytest", "test_storage.py", "-k", "overwriting"]
+    environment = {"PATH": os.environ["PATH"], **world.environment}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "1 passed, 4 deselected" in done.stdout
 
 
 def test_summary(world: World):

@@ -17,7 +17,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from wakee_common.errors import ConfigurationError, UnavailableError
+from wakee_common.errors import ConfigurationError, UnavailableError, WakeeError
 
 from wakee_health.errors import WrongAnswerError, one_line
 from wakee_health.settings import HubSettings
@@ -96,6 +96,8 @@ def translated(what: str) -> Iterator[None]:
     """Turn the client's errors into ours."""
     try:
         yield
+    except WakeeError:
+        raise
     except LocalEntryNotFoundError as error:
         raise UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}") from error
     except (EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError) as error:
