@@ -61,7 +61,7 @@ def test_an_empty_database_gets_everything(empty_database):
     assert upgrade_database(empty_database) == (None, head_revision())
     assert current_revision(empty_database) == head_revision()
     tables = {table for table, _, _ in columns(empty_database)}
-    assert tables == {"alembic_version", "emotion_labels", "drift_reports", "model_versions"}
+    assert tables == {"alembic_version", "emotion_labels", "drift_reports", "model_versions", "health_reports"}
 
 
 def test_production_keeps_every_row_and_column(production_database):
