@@ -15,7 +15,8 @@ common=images/common/src
 types drift $common $common/wakee_common
 types drift "$common:images/drift/src" images/drift/src/wakee_drift
 types sandbox "$common:images/sandbox/src" images/sandbox/src/wakee_sandbox
-[[ ! -d images/train/src ]] || types train "$common:images/train/src" images/train/src/wakee_train
+types health "$common:images/health/src" images/health/src/wakee_health
+types train "$common:images/train/src" images/train/src/wakee_train
 types airflow dags dags
 types dev hack hack/ops hack/images.py
 # shellcheck disable=SC2046

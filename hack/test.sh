@@ -16,18 +16,20 @@ step() {
 pytest_in() { PYTHONPATH=tests:hack:dags ".venvs/$1/bin/pytest" -q --tb=short --junitxml "reports/$2.xml" "${@:3}"; }
 
 lint() {
-    hack/venv.sh dev airflow drift sandbox train
+    hack/venv.sh dev airflow drift health sandbox train
     step lint hack/lint.sh
 }
 unit() {
     install_packages postgresql
-    hack/venv.sh drift sandbox train
+    hack/venv.sh drift health sandbox train
     step "unit: common and drift" pytest_in drift unit-drift tests/unit/common tests/unit/drift
     step "unit: sandbox" pytest_in sandbox unit-sandbox tests/unit/sandbox
-    [[ ! -d tests/unit/train ]] || step "unit: train" pytest_in train unit-train tests/unit/train
+    step "unit: health" pytest_in health unit-health tests/unit/health
+    step "unit: train" pytest_in train unit-train tests/unit/train
 }
 dags() {
-    hack/venv.sh airflow
+    install_packages openssl
+    hack/venv.sh airflow sandbox # the sandbox's mail server receives the alerts
     AIRFLOW_HOME=$(mktemp -d) AIRFLOW__CORE__LOAD_EXAMPLES=False step dags pytest_in airflow dags tests/dags
 }
 manifests() {

@@ -13,14 +13,14 @@ from ops.sandbox import store
 from ops.show import PAGES, console, follow, table
 
 REPO = Path(__file__).resolve().parent.parent.parent
-DRIFT, RETRAIN = "drift_detection_daily", "model_retrain"
+DRIFT, RETRAIN, HEALTH = "drift_detection_daily", "model_retrain", "health_check_weekly"
 SEED = "--reset --rows 1000 --days 35 --drift-days 7 --drift-bias confusion=0.5,frustration=0.6 --seed 7"
 FIRST_MODEL = {"epochs": 2}
 """So short a training that the next one has something to improve."""
 
 
 def run_demo(airflow: Airflow) -> None:
-    """Seed, train a first model if there is none, find drift, retrain, and print what happened and where to look.
+    """Seed, train a first model if there is none, find drift, retrain, check health, and print what happened and where to look.
 
     Raises:
         AirflowError: a run did not succeed.
@@ -42,6 +42,10 @@ def run_demo(airflow: Airflow) -> None:
     retraining = f"drift__{run_id}"
     _timed(times, RETRAIN, lambda: _succeed(airflow, RETRAIN, retraining))
     _print_retraining(airflow, retraining)
+    console.print("\n[bold]Health check[/] of everything that this stands on")
+    health = airflow.trigger(HEALTH)
+    _timed(times, HEALTH, lambda: _succeed(airflow, HEALTH, health))
+    _print_health(airflow, health)
     table("Times", ["step", "seconds"], [[name, f"{seconds:.0f}"] for name, seconds in times.items()])
     table("Where to look", ["page", "address"], [[name, page] for name, page in PAGES.items()])
 
@@ -113,6 +117,11 @@ def _print_retraining(airflow: Airflow, run_id: str) -> None:
     table("What came of it", ["", ""], facts)
     times = [[task_id, f"{task['duration'] or 0:.0f}"] for task_id, task in airflow.tasks(RETRAIN, run_id).items()]
     table("Times of the stages", ["stage", "seconds"], times)
+
+
+def _print_health(airflow: Airflow, run_id: str) -> None:
+    log = airflow.log(HEALTH, run_id, "generate_summary").splitlines()
+    console.print("\n".join(line for line in log if line.startswith("|")), markup=False)
 
 
 def _timed(times: dict[str, float], name: str, step: Callable[[], object]) -> None:

@@ -14,6 +14,7 @@ PAGES = {
     "MLflow": "http://localhost:5000",
     "Hub": "http://localhost:8081",
     "API": "http://localhost:8000/health",
+    "Mail": "http://localhost:8025/messages (the alerts that were sent)",
 }
 COLOURS = {"success": "green", "failed": "red", "skipped": "yellow", "running": "cyan", "up_for_retry": "magenta"}
 QUIET = {None, "scheduled", "queued", "none", "deferred"}

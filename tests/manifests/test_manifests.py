@@ -69,3 +69,15 @@ def test_airflow_has_the_same_settings_with_and_without_the_chart():
     for section, options in values["config"].items():
         for option, value in options.items():
             assert plain[f"AIRFLOW__{section.upper()}__{option.upper()}"] == str(value), f"{section}.{option}"
+
+
+@pytest.mark.parametrize("image", ["drift", "health"])
+def test_small_images_hold_no_torch(image):
+    lock = (REPO / f"images/{image}/requirements.lock").read_text()
+    assert "\ntorch==" not in f"\n{lock}"
+
+
+@pytest.mark.parametrize("image", ["airflow", "drift", "health", "sandbox", "train"])
+def test_default_bases_are_pinned_by_digest(image):
+    dockerfile = (REPO / f"images/{image}/Dockerfile").read_text()
+    assert "ARG BASE_IMAGE=python:3.11-slim-bookworm@sha256:" in dockerfile
