@@ -20,7 +20,7 @@ FIRST_MODEL = {"epochs": 2}
 
 
 def run_demo(airflow: Airflow) -> None:
-    """Seed, train a first model if there is none, find drift, retrain, check health, and print what happened and where to look.
+    """Seed, find drift, retrain, check health, and print what happened and where to look.
 
     Raises:
         AirflowError: a run did not succeed.
@@ -121,7 +121,8 @@ def _print_retraining(airflow: Airflow, run_id: str) -> None:
 
 def _print_health(airflow: Airflow, run_id: str) -> None:
     log = airflow.log(HEALTH, run_id, "generate_summary").splitlines()
-    console.print("\n".join(line for line in log if line.startswith("|")), markup=False)
+    lines = [line.partition("wakee_health.summary: ")[2] for line in log]
+    console.print("\n".join(dict.fromkeys(line for line in lines if line)), markup=False, highlight=False)
 
 
 def _timed(times: dict[str, float], name: str, step: Callable[[], object]) -> None:
