@@ -42,7 +42,8 @@ remove_network() {
     done
     ! ip link show "$BRIDGE" >/dev/null 2>&1 || ip link delete "$BRIDGE"
     for tool in iptables ip6tables; do
-        if $tool-save 2>/dev/null | grep -qE 'KUBE-|CNI-'; then
+        # Read to the end: grep -q would end the pipe early, which counts as a failure.
+        if [[ $($tool-save 2>/dev/null | grep -cE 'KUBE-|CNI-') -gt 0 ]]; then
             $tool-save | grep -vE 'KUBE-|CNI-' | $tool-restore
         fi
     done
