@@ -25,6 +25,7 @@ import pendulum
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Param, task
 
+from wakee.links import REPORT
 from wakee.notifications import ALERTS
 from wakee.stages import DEFAULT_ARGS, result, stage
 
@@ -115,7 +116,7 @@ with DAG(
     ]
     calculate_drift = stage("drift", "calculate_drift", *pairs, "--threshold={{ params.threshold }}")
     metrics = ["--metrics", result("calculate_drift", "metrics_uri")]
-    generate_report = stage("drift", "generate_report", *metrics, *pairs, memory="2Gi")
+    generate_report = stage("drift", "generate_report", *metrics, *pairs, memory="2Gi", links=[REPORT])
     save_report = stage("drift", "save_report", *metrics, "--report", result("generate_report", "html_uri"))
     trigger_retrain = TriggerDagRunOperator(
         task_id="trigger_retrain",

@@ -26,6 +26,7 @@ import pendulum
 from airflow.sdk import DAG, Param
 
 from wakee.gpu import gpu_options
+from wakee.links import HUB_COMMIT, MLFLOW_RUN
 from wakee.notifications import ALERTS
 from wakee.stages import CONFIG, DEFAULT_ARGS, result, stage
 
@@ -217,9 +218,15 @@ with DAG(
         result("export_onnx", "export_uri"),
         DRIFT_REPORT,
         memory="2Gi",
+        links=[HUB_COMMIT],
     )
     log_to_mlflow = stage(
-        "train", "log_to_mlflow", "--publication", result("upload_to_hub", "publication_uri"), memory="2Gi"
+        "train",
+        "log_to_mlflow",
+        "--publication",
+        result("upload_to_hub", "publication_uri"),
+        memory="2Gi",
+        links=[MLFLOW_RUN],
     )
     update_model_versions = stage(
         "train", "update_model_versions", "--tracking", result("log_to_mlflow", "tracking_uri")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
@@ -10,6 +11,7 @@ from airflow.sdk.bases.skipmixin import SkipMixin
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 if TYPE_CHECKING:
+    from airflow.sdk.bases.operatorlink import BaseOperatorLink
     from kubernetes.client import models as k8s
 
 NO_RETRY_EXIT_CODE = 2
@@ -23,6 +25,10 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
     * A pod that ends well without a result fails the task, so that no consumer works on nothing.
     * A result `insufficient_data` skips everything downstream; the run still succeeds.
     """
+
+    def __init__(self, *, links: Collection[BaseOperatorLink] = (), **options: Any) -> None:
+        super().__init__(**options)
+        self.operator_extra_links = links
 
     def execute(self, context: Any) -> dict[str, Any] | None:
         """Run the pod to its end, or hand it to the triggerer when deferrable."""

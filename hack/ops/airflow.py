@@ -76,6 +76,11 @@ class Airflow:
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
         return self.call("GET", path, params={"deserialize": "true"})["value"]
 
+    def links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str]:
+        """The addresses behind a task's buttons."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/links"
+        return dict(self.call("GET", path)["extra_links"])
+
     def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:
         """The log of one try of a task, one line per entry."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"

@@ -58,7 +58,8 @@ def retrain(airflow):
         states = airflow.wait(DAG, run_id, 900)
         failed = [task_id for task_id, state in states.items() if state == "failed"]
         assert not failed, airflow.log(DAG, run_id, failed[0])[-3000:]
-        return {task_id: airflow.result(DAG, run_id, task_id) for task_id in states}
+        links = airflow.links(DAG, run_id, "upload_to_hub") | airflow.links(DAG, run_id, "log_to_mlflow")
+        return {task_id: airflow.result(DAG, run_id, task_id) for task_id in states} | {"links": links}
 
     return run
 
@@ -104,6 +105,12 @@ def everywhere(chapter):
 def test_the_first_model_is_promoted(story):
     assert story["first"]["evaluate"]["promote"] is True
     assert story["first in production"] == everywhere(story["first"])
+
+
+def test_buttons_lead_to_the_hub_commit_and_the_mlflow_run(story):
+    links, commit = story["first"]["links"], story["first"]["upload_to_hub"]["commit"]
+    assert links["Hub commit"] == f"{HUB}/{REPOSITORY}/tree/{commit}"
+    assert links["MLflow run"].endswith(f"/runs/{story['first']['log_to_mlflow']['mlflow_run_id']}")
 
 
 def test_a_better_model_replaces_it(story):

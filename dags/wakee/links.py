@@ -1,0 +1,58 @@
+"""Buttons on a task's page that lead to what the task made.
+
+The addresses are those that a browser reaches, from the environment of the Airflow components:
+`WAKEE_HUB_UI`, `WAKEE_MLFLOW_UI`, and `WAKEE_R2_UI` (below which `/<bucket>/<key>` opens an object; no button without).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow.sdk.bases.operatorlink import BaseOperatorLink
+
+PUBLIC_HUB = "https://huggingface.co"
+
+
+class ResultLink(BaseOperatorLink):
+    """A link made of the task's result when the task ends; empty as long as there is none."""
+
+    def __init__(self, name: str, address: Callable[[dict[str, Any]], str]) -> None:
+        self._name = name
+        self._address = address
+
+    @property
+    def name(self) -> str:
+        """The button's text."""
+        return self._name
+
+    @property
+    def xcom_key(self) -> str:
+        """Where Airflow keeps the address."""
+        return f"_link_{self._name.lower().replace(' ', '_')}"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """The address; Airflow hands over the running task instance."""
+        result = ti_key.xcom_pull(task_ids=operator.task_id)
+        return self._address(result) if result and result.get("status") == "success" else ""
+
+
+def _hub(result: dict[str, Any]) -> str:
+    return os.environ.get("WAKEE_HUB_UI", PUBLIC_HUB) + urlsplit(result["url"]).path
+
+
+def _mlflow(result: dict[str, Any]) -> str:
+    base = os.environ.get("WAKEE_MLFLOW_UI", "")
+    return f"{base}/#/experiments/{result['experiment_id']}/runs/{result['mlflow_run_id']}" if base else ""
+
+
+def _report(result: dict[str, Any]) -> str:
+    base = os.environ.get("WAKEE_R2_UI", "")
+    return f"{base}/{result['html_uri'].removeprefix('r2://')}" if base else ""
+
+
+HUB_COMMIT = ResultLink("Hub commit", _hub)
+MLFLOW_RUN = ResultLink("MLflow run", _mlflow)
+REPORT = ResultLink("Report", _report)
