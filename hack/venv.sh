@@ -10,19 +10,21 @@ UV_FIND_LINKS=${PIP_FIND_LINKS:-$(pip_setting find-links)}
 export UV_FIND_LINKS UV_LINK_MODE=hardlink
 
 make_venv() {
-    local name=$1 venv=$REPO/.venvs/$1 lock packages=() stamp
+    local name=$1 venv=$REPO/.venvs/$1 lock packages=() stamp extra=()
     case $name in
         dev) lock=hack/requirements.lock packages=(images/common) ;;
         airflow) lock=images/airflow/requirements.lock ;;
         *) lock="images/$name/requirements.lock" packages=(images/common "images/$name") ;;
     esac
-    stamp=$(cd "$REPO" && cat "$lock" tests/requirements.txt "${packages[@]/%//pyproject.toml}" hack/venv.sh | sha256sum)
+    # What only the tests of one image need.
+    [[ ! -f $REPO/tests/unit/$name/requirements.txt ]] || extra=("tests/unit/$name/requirements.txt")
+    stamp=$(cd "$REPO" && cat "$lock" tests/requirements.txt "${extra[@]}" "${packages[@]/%//pyproject.toml}" hack/venv.sh | sha256sum)
     [[ $(cat "$venv/.stamp" 2>/dev/null) != "$stamp" ]] || return 0
     say "virtual environment .venvs/$name"
     cd "$REPO"
     uv venv -q --clear --python python3.11 "$venv"
     uv pip install -q --python "$venv" --require-hashes --no-deps -r "$lock"
-    uv pip install -q --python "$venv" -r tests/requirements.txt
+    uv pip install -q --python "$venv" -r tests/requirements.txt "${extra[@]/#/-r}"
     ((!${#packages[@]})) || uv pip install -q --python "$venv" --no-deps "${packages[@]/#/-e}"
     echo "$stamp" >"$venv/.stamp"
 }
