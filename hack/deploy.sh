@@ -89,6 +89,7 @@ migrate() {
 deploy_airflow() {
     apply wakee.io/wave=2
     wait_for airflow deployment/airflow-{api-server,scheduler,dag-processor,triggerer}
+    PYTHONPATH=$REPO/hack "$REPO/.venvs/dev/bin/python" -m ops ready
 }
 
 ensure_airflow_secrets

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ops.airflow import Airflow, AirflowError
-from ops.demo import run_demo
+from ops.demo import REPO, run_demo
 from ops.show import PAGES, console, follow
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -16,6 +16,14 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=F
 def demo() -> None:
     """Show the main job: drift is found in fresh annotations, and a new model is trained and promoted."""
     run_demo(Airflow())
+
+
+@app.command()
+def ready(seconds: Annotated[float, typer.Option(help="How long to wait.")] = 120) -> None:
+    """Wait until Airflow has read every DAG file; fail with the error of one that it cannot import."""
+    expected = {path.stem for path in (REPO / "dags").glob("*.py")}
+    found = Airflow().wait_for_dags(expected, seconds)
+    console.print("DAGs: " + ", ".join(sorted(found)))
 
 
 @app.command()

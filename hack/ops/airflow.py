@@ -45,6 +45,22 @@ class Airflow:
         """Every DAG by its id."""
         return {dag["dag_id"]: dag for dag in self.call("GET", "dags")["dags"]}
 
+    def wait_for_dags(self, expected: set[str], seconds: float) -> set[str]:
+        """Wait until the DAG files have been read.
+
+        Raises:
+            AirflowError: a file cannot be imported, or one is still missing at the end.
+        """
+        missing = expected
+        for _ in _poll(seconds):
+            errors = self.call("GET", "importErrors")["import_errors"]
+            if errors:
+                raise AirflowError(f"{errors[0]['filename']}: {errors[0]['stack_trace']}")
+            missing = expected - self.dags().keys()
+            if not missing:
+                return expected
+        raise AirflowError(f"Airflow has not read {', '.join(sorted(missing))} after {seconds:g} s")
+
     def unpause(self, dag_id: str) -> None:
         """Let a DAG run."""
         self.call("PATCH", f"dags/{dag_id}", json={"is_paused": False})
