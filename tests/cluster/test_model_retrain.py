@@ -93,7 +93,7 @@ def pod_in_epoch(kubernetes, epoch):
             log = kubernetes.read_namespaced_pod_log(pod.metadata.name, "wakee", container="base")
         except ApiException:
             continue  # not started yet, or already gone
-        if f"epoch {epoch}/" in log:
+        if f"epoch {epoch}/" in (log or ""):
             return pod.metadata.name
     return None
 
