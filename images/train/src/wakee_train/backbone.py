@@ -3,6 +3,7 @@
 import logging
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -116,6 +117,12 @@ def head(model: EmotionRegressor) -> nn.Linear:
     if not isinstance(classifier, nn.Linear) or classifier.bias is None:
         raise BadInputError("this backbone has no linear head; choose another")
     return classifier
+
+
+def centre_head(model: EmotionRegressor, labels: np.ndarray) -> None:
+    """Let a new head begin at the mean of the labels, rather than at nought."""
+    with torch.no_grad():
+        head(model).bias.copy_(torch.from_numpy(labels.mean(axis=0)))
 
 
 def choose_device() -> torch.device:
