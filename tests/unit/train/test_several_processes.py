@@ -177,7 +177,8 @@ def test_the_number_of_processes_follows_the_gpus(monkeypatch):
 
 def failure(rank: int, exitcode: int, message: str, at: int) -> ProcessFailure:
     made = ProcessFailure(rank, 1, exitcode, "no file")
-    made.message, made.timestamp = message, at
+    recorded = {"message": message, "extraInfo": {"timestamp": str(at)}}  # as torch's `record` leaves it
+    made.message, made.timestamp = recorded if exitcode > 0 else message, at  # type: ignore[assignment]
     return made
 
 

@@ -126,7 +126,7 @@ def centre_head(model: EmotionRegressor, labels: np.ndarray) -> None:
 
 
 def choose_device() -> torch.device:
-    """A GPU where there is one."""
+    """The GPU where there is one; with several, each process has its own (see `ranks`)."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -9,7 +9,7 @@ import signal
 import sys
 from math import ceil
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
@@ -104,7 +104,7 @@ def _configuration(scratch: Path, count: int) -> LaunchConfig:
 def _smaller(job: Job, count: int, failure: ProcessFailure, error: ChildFailedError) -> int:
     """Half of what a process computed at a time, when that was too much for its memory; else an error."""
     tried = min(job.micro_batch, ceil(job.settings.batch_size / count))
-    if not failure.message.startswith(OUT_OF_MEMORY) or tried == 1:
+    if not _said(failure).startswith(OUT_OF_MEMORY) or tried == 1:
         _fail(failure, count, error)
     smaller = ceil(tried / 2)
     logger.warning("out of memory: starting again from the checkpoint with %d pictures at a time", smaller)
@@ -119,10 +119,16 @@ def _root_cause(failures: dict[int, ProcessFailure]) -> ProcessFailure:
     start = min(failure.timestamp for failure in failures.values())
 
     def rank(failure: ProcessFailure) -> tuple[bool, bool, bool]:
-        known = failure.message.partition(":")[0] in {*OURS, OUT_OF_MEMORY}
+        known = _said(failure).partition(":")[0] in {*OURS, OUT_OF_MEMORY}
         return not known, not _was_killed(failure), failure.exitcode == -signal.SIGTERM
 
     return min((f for f in failures.values() if f.timestamp <= start + SAME_MOMENT), key=rank)
+
+
+def _said(failure: ProcessFailure) -> str:
+    """`Kind: text` of the error; torch declares a string, and gives a dict where `record` wrote it."""
+    message: Any = failure.message
+    return str(message["message"]) if isinstance(message, dict) else str(message)
 
 
 def _was_killed(failure: ProcessFailure) -> bool:
@@ -135,7 +141,7 @@ def _fail(failure: ProcessFailure, count: int, error: ChildFailedError) -> NoRet
         raise UnavailableError(
             f"{who} was killed by {failure.signal_name()} (too little memory for the pod?)"
         ) from error
-    kind, _, text = failure.message.partition(": ")
+    kind, _, text = _said(failure).partition(": ")
     if kind in OURS:
         raise OURS[kind](text) from error
-    raise UnavailableError(f"{who} failed: {failure.message}") from error
+    raise UnavailableError(f"{who} failed: {_said(failure)}") from error
