@@ -22,7 +22,7 @@ cluster-down: ## Remove the cluster; nothing of it stays
 status: ## What runs
 	@hack/cluster.sh status
 images: ## Build the images that changed and load them into the cluster
-	@hack/cluster.sh prepare-build && python3 hack/images.py
+	@hack/tools.sh && hack/cluster.sh prepare-build && python3 hack/images.py
 deploy: ## Apply the manifests and wait until all is ready
 	@hack/deploy.sh
 

@@ -19,6 +19,7 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "wakee-airflow"
 RECORD = REPO / ".build" / "images.env"
+PIP = CACHE / "uv-venv" / "bin" / "pip"  # hack/tools.sh makes it; a bare Debian has none
 CLUSTER = "wakee"
 CONTAINERD = "/run/wakee-airflow/containerd.sock"
 LOCAL_BASE = "localhost/wakee/base:bookworm-1"
@@ -91,7 +92,7 @@ def ensure_local_base() -> None:
 def pip_settings(folder: Path) -> tuple[Path, list[Path]]:
     """The machine's pip settings as one file for the build, and the local folders that it names."""
     lines, folders = ["[global]"], []
-    for line in run(sys.executable, "-m", "pip", "config", "list", quiet=True).splitlines():
+    for line in run(str(PIP), "config", "list").splitlines():
         name, _, value = line.partition("=")
         key, value = name.rpartition(".")[2], value.strip("'\"").replace("\\n", " ")
         if key in {"cert", "disable-pip-version-check"}:

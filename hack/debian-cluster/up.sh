@@ -2,7 +2,7 @@
 # Start a single-node Kubernetes on this machine; picks up where it was after a reboot.
 source "$(dirname "$0")/config.sh"
 
-PACKAGES=(etcd-server containerd runc containernetworking-plugins iptables iproute2 conntrack ethtool socat
+PACKAGES=(etcd-server containerd runc containernetworking-plugins iptables iproute2 conntrack ethtool socat procps
     dnsmasq-base openssl gcc libc6-dev buildah)
 
 render() { sed -e "s|@CLUSTER@|$CLUSTER|g; s|@SOCKETS@|$SOCKETS|g; s|@CONTAINERD_SOCKET@|$CONTAINERD_SOCKET|g; s|@PAUSE_IMAGE@|$PAUSE_IMAGE|g; s|@BRIDGE@|$BRIDGE|g; s|@POD_CIDR@|$POD_CIDR|g; s|@NODE_IP@|$NODE_IP|g; s|@PKI@|$PKI|g" "$HERE/$1" >"$2"; }

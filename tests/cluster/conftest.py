@@ -21,8 +21,7 @@ REPO = Path(__file__).parents[2]
 def airflow() -> Iterator[Airflow]:
     installation = Airflow()
     for dag_id in installation.dags():
-        if dag_id != "model_retrain":
-            installation.unpause(dag_id)
+        installation.unpause(dag_id)
     yield installation
     installation.close()
 
