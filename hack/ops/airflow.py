@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 FINAL_STATES = {"success", "failed"}
 DEFAULT_URL = "http://localhost:8080"
@@ -25,6 +26,12 @@ class Airflow:
     _client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30, transport=_patient()))
     _token: str = ""
 
+    @retry(
+        retry=retry_if_exception_type(httpx.TransportError),
+        stop=stop_after_attempt(6),
+        wait=wait_fixed(1),
+        reraise=True,
+    )
     def call(self, method: str, path: str, **options: Any) -> Any:
         """One request below /api/v2, as JSON.
 
