@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 FINAL_STATES = {"success", "failed"}
 DEFAULT_URL = "http://localhost:8080"
@@ -26,12 +25,6 @@ class Airflow:
     _client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30, transport=_patient()))
     _token: str = ""
 
-    @retry(
-        retry=retry_if_exception_type(httpx.TransportError),
-        stop=stop_after_attempt(6),
-        wait=wait_fixed(1),
-        reraise=True,
-    )
     def call(self, method: str, path: str, **options: Any) -> Any:
         """One request below /api/v2, as JSON.
 
@@ -148,8 +141,11 @@ class Airflow:
 
 
 def _patient() -> httpx.HTTPTransport:
-    """Tries again when the connection itself fails, as while the API server restarts."""
-    return httpx.HTTPTransport(retries=5)
+    """Connects again while the API server restarts; never reuses an idle connection, which the server may just close.
+
+    A request that was sent is not sent twice: it may have started a run.
+    """
+    return httpx.HTTPTransport(retries=5, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def _poll(seconds: float, interval: float = 1.0) -> Iterator[None]:
