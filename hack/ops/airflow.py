@@ -3,16 +3,22 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 FINAL_STATES = {"success", "failed"}
 DEFAULT_URL = "http://localhost:8080"
 
 
 class AirflowError(Exception):
-    """Airflow answered with an error, or a run did not end in time."""
+    """Airflow answered with an error (`status` is the HTTP one), or a run did not end in time."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass
@@ -22,7 +28,7 @@ class Airflow:
     url: str = DEFAULT_URL
     username: str = "airflow"
     password: str = "airflow"  # noqa: S105 - the local installation's
-    _client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30, transport=_patient()))
+    _client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
     _token: str = ""
 
     def call(self, method: str, path: str, **options: Any) -> Any:
@@ -33,9 +39,9 @@ class Airflow:
         """
         if not self._token:
             body = {"username": self.username, "password": self.password}
-            self._token = self._checked(self._client.post(f"{self.url}/auth/token", json=body))["access_token"]
+            self._token = self._checked(self._send("POST", f"{self.url}/auth/token", json=body))["access_token"]
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
-        return self._checked(self._client.request(method, f"{self.url}/api/v2/{path}", headers=headers, **options))
+        return self._checked(self._send(method, f"{self.url}/api/v2/{path}", headers=headers, **options))
 
     def close(self) -> None:
         """Give the connections back."""
@@ -66,9 +72,15 @@ class Airflow:
         self.call("PATCH", f"dags/{dag_id}", json={"is_paused": False})
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, run_id: str | None = None) -> str:
-        """Start a run; returns its id."""
-        body = {"logical_date": None, "conf": conf or {}} | ({"dag_run_id": run_id} if run_id else {})
-        return str(self.call("POST", f"dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+        """Start a run; returns its id, which is made here, so that a request sent twice starts one run."""
+        run_id = run_id or f"manual__{datetime.now(UTC).isoformat()}"
+        body = {"logical_date": None, "conf": conf or {}, "dag_run_id": run_id}
+        try:
+            self.call("POST", f"dags/{dag_id}/dagRuns", json=body)
+        except AirflowError as error:
+            if error.status != httpx.codes.CONFLICT:
+                raise
+        return run_id
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """One DAG run."""
@@ -133,19 +145,22 @@ class Airflow:
                 return states
         raise AirflowError(f"{dag_id} {run_id} did not end in {seconds:g} s: {seen}")
 
+    @retry(
+        retry=retry_if_exception_type(httpx.TransportError),
+        wait=wait_fixed(2),
+        stop=stop_after_delay(60),
+        reraise=True,
+    )
+    def _send(self, method: str, url: str, **options: Any) -> httpx.Response:
+        """Send again when the connection is refused or dropped: every request here may be sent twice."""
+        return self._client.request(method, url, **options)
+
     @staticmethod
     def _checked(response: httpx.Response) -> Any:
         if response.is_error:
-            raise AirflowError(f"{response.request.method} {response.request.url.path}: {response.text[:500]}")
+            request = f"{response.request.method} {response.request.url.path}"
+            raise AirflowError(f"{request}: {response.text[:500]}", response.status_code)
         return response.json() if response.content else None
-
-
-def _patient() -> httpx.HTTPTransport:
-    """Connects again while the API server restarts; never reuses an idle connection, which the server may just close.
-
-    A request that was sent is not sent twice: it may have started a run.
-    """
-    return httpx.HTTPTransport(retries=5, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def _poll(seconds: float, interval: float = 1.0) -> Iterator[None]:
