@@ -1,8 +1,6 @@
 """What the manifests promise: valid for current Kubernetes, restricted pods, every image by content tag."""
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 
 import kubernetes_validate
@@ -18,13 +16,8 @@ NEEDS_A_TOKEN = {"airflow-scheduler", "airflow-triggerer"}
 
 
 @pytest.fixture(scope="module")
-def objects():
-    kubectl = shutil.which("kubectl")
-    assert kubectl, "kubectl is missing: run 'make tools'"
-    rendered = subprocess.run(
-        [kubectl, "kustomize", REPO / "k8s/overlays/kind"], check=True, capture_output=True, text=True
-    )
-    return [document for document in yaml.safe_load_all(rendered.stdout) if document]
+def objects(rendered):
+    return rendered("overlays/kind")
 
 
 @pytest.fixture(scope="module")
