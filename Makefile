@@ -12,7 +12,8 @@ test: ## Set up and run every check and test
 	@hack/test.sh lint unit dags manifests cluster
 
 ##@ Cluster
-up: tools cluster images deploy ## Cluster, images, sandbox and Airflow, ready to use
+up: tools ## Cluster, images, sandbox and Airflow, ready to use
+	@hack/up.sh
 tools: ## uv, kubectl, helm and the development environment
 	@hack/tools.sh && hack/venv.sh dev
 cluster: ## A Kubernetes cluster: kind where Docker runs, else from Debian's packages
@@ -37,6 +38,18 @@ logs: ## Airflow's log of one task of the newest run: DAG=... TASK=...
 	@$(OPS) logs $(DAG) $(TASK)
 ui: ## Where the web pages are
 	@$(OPS) ui
+
+##@ Production (docs/production.md): CLUSTER=kubeconfig VALUES=helm/values-production.yaml CHART=... CHART_REPO=...
+helm-install: tools ## Install or upgrade Airflow by the official chart
+	@hack/helm.sh install
+helm-diff: tools ## What helm-install would change
+	@hack/helm.sh diff
+helm-uninstall: tools ## Remove Airflow; its database and Secrets stay
+	@hack/helm.sh uninstall
+sbom: tools ## reports/sbom: what is in each image, as CycloneDX
+	@hack/sbom.sh
+audit: tools ## Known vulnerabilities of the locked requirements; for a schedule, needs the vulnerability service
+	@hack/audit.sh
 
 ##@ Develop
 test-unit: ## The quick tests

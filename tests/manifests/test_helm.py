@@ -1,0 +1,116 @@
+"""helm/*.yaml and hack/helm.sh, as far as they can be checked without the chart; with it (CHART), what it renders."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.restricted import loose_ends, violations
+
+REPO = Path(__file__).parents[2]
+VERSION = "1.22.0"
+OVERLAYS = ["values-kind.yaml", "values-production.yaml"]
+POD_KINDS = {"Deployment", "StatefulSet", "Job"}
+MAKES_PODS = {"airflow-scheduler", "airflow-triggerer"}
+
+
+def merged(overlay):
+    from helm_check import merged as merge
+
+    read = [yaml.safe_load((REPO / "helm" / name).read_text()) for name in ("values.yaml", overlay)]
+    return merge(*read)
+
+
+def helm(command, **variables):
+    environment = os.environ | {"CHART_REPO": "", "CLUSTER": "/nonexistent"} | variables
+    return subprocess.run([REPO / "hack/helm.sh", command], capture_output=True, text=True, env=environment)
+
+
+def test_values_match_the_schema_of_the_chart():
+    schema = os.environ.get("CHART_SCHEMA", "")
+    if not Path(schema).is_file():
+        pytest.skip("set CHART_SCHEMA to values.schema.json of the airflow chart 1.22.0 to check helm/ against it")
+    done = subprocess.run([".venvs/dev/bin/python", "hack/helm_check.py"], cwd=REPO, capture_output=True, text=True)
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_component_has_resources_and_a_disruption_budget(overlay):
+    values = merged(overlay)
+    components = ["apiServer", "scheduler", "dagProcessor", "triggerer"]
+    for name in [*components, "migrateDatabaseJob", "databaseCleanup", "statsd"]:
+        assert {"cpu", "memory"} <= set(values[name]["resources"]["requests"]), name
+        assert "memory" in values[name]["resources"]["limits"], name
+    for name in components:
+        assert values[name]["podDisruptionBudget"]["enabled"], name
+        assert values[name]["livenessProbe"]["timeoutSeconds"] >= 10, name
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_only_those_that_make_pods_get_a_token(overlay):
+    values = merged(overlay)
+    for name, value in values.items():
+        account = value.get("serviceAccount") if isinstance(value, dict) else None
+        if account and name in {"scheduler", "triggerer"}:
+            assert account == {"create": False, "name": "airflow"}
+        elif account:
+            assert account == {"automountServiceAccountToken": False}, name
+    assert values["rbac"] == {"create": False}
+    assert values["allowPodLaunching"] is False
+
+
+def test_production_names_images_by_digest():
+    assert merged("values-production.yaml")["images"]["airflow"]["digest"].startswith("sha256:")
+
+
+def test_without_the_chart_it_says_what_to_do():
+    done = helm("install", CHART="/nonexistent/airflow-1.22.0.tgz")
+    assert done.returncode == 1
+    assert "cannot be had" in done.stderr
+    assert "helm repo add" in done.stderr
+
+
+@pytest.fixture
+def stand_in(tmp_path):
+    """A function: a chart of some version that renders the values it was given."""
+
+    def make(version):
+        (tmp_path / "templates").mkdir()
+        (tmp_path / "Chart.yaml").write_text(f"apiVersion: v2\nname: airflow\nversion: {version}\n")
+        template = (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: x }\ndata:\n  values: {{ toYaml .Values | quote }}\n"
+        )
+        (tmp_path / "templates/values.yaml").write_text(template)
+        return str(tmp_path)
+
+    return make
+
+
+def test_another_version_is_refused(stand_in):
+    done = helm("render", CHART=stand_in("1.18.0"))
+    assert done.returncode == 1
+    assert f"not version {VERSION}" in done.stderr
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_helm_reads_the_values_as_we_do(stand_in, overlay):
+    done = helm("render", CHART=stand_in(VERSION), VALUES=str(REPO / "helm" / overlay))
+    assert done.returncode == 0, done.stderr
+    assert yaml.safe_load(yaml.safe_load(done.stdout)["data"]["values"]) == merged(overlay)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_chart_renders_restricted_pods(overlay):
+    if not os.environ.get("CHART"):
+        pytest.skip("set CHART to the airflow chart 1.22.0 (.tgz, folder or name) to check what it renders")
+    done = helm("render", VALUES=str(REPO / "helm" / overlay))
+    assert done.returncode == 0, done.stderr
+    objects = [o for o in yaml.safe_load_all(done.stdout) if o and o["kind"] in POD_KINDS]
+    specs = {o["metadata"]["name"]: o["spec"]["template"]["spec"] for o in objects}
+    assert specs
+    assert {name: violations(spec) for name, spec in specs.items() if violations(spec)} == {}
+    unbound = {name: [what for what in loose_ends(spec) if "token" not in what] for name, spec in specs.items()}
+    assert {name: found for name, found in unbound.items() if found and name not in MAKES_PODS} == {}
