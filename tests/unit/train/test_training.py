@@ -15,7 +15,7 @@ import pytest
 import torch
 from wakee_common.errors import BadInputError
 from wakee_common.uris import R2Uri
-from wakee_train.augmentation import crop_and_mirror, shuffled
+from wakee_train.augmentation import crop_and_mirror, places_and_mirrors, shuffled
 from wakee_train.backbone import EmotionRegressor, make_model
 from wakee_train.records import TrainingSettings
 from wakee_train.schedule import ema_decay, learning_rate
@@ -176,7 +176,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(data):
         part = slice(0, 16)
         light = torch.ones(2, 16, 1, 1, 1)
         crops = torch.from_numpy(data[0].pixels[part, :224, :224].copy())
-        learner._gradients(crops, torch.from_numpy(data[0].labels[part]), light, 1)
+        learner._gradients(crops, torch.from_numpy(data[0].labels[part]), light, 1, 16)
         gradients.append([p.grad.clone() for p in learner.model.parameters() if p.grad is not None])
 
     for whole, accumulated in zip(*gradients, strict=True):
@@ -199,7 +199,8 @@ def test_an_unknown_backbone_is_refused():
 def test_crops_depend_on_the_seed_only_and_stay_near_the_centre():
     pictures = np.arange(256 * 256 * 3, dtype=np.uint32).reshape(1, 256, 256, 3).astype(np.uint8)
 
-    first, again = (crop_and_mirror(pictures, np.random.default_rng((1, 2, 3))) for _ in range(2))
+    places = [places_and_mirrors(1, np.random.default_rng((1, 2, 3))) for _ in range(2)]
+    first, again = (crop_and_mirror(pictures, *place) for place in places)
 
     assert np.array_equal(first, again)
     assert first.shape == (1, 224, 224, 3)

@@ -18,11 +18,15 @@ def shuffled(size: int, seed: int, epoch: int) -> NDArray[np.int64]:
     return np.random.default_rng((seed, epoch)).permutation(size)
 
 
-def crop_and_mirror(pixels: Pixels, chance: np.random.Generator) -> Pixels:
-    """Crops of (N, 256, 256, 3) at random places near the centre, every other one mirrored: (N, 224, 224, 3)."""
+def places_and_mirrors(count: int, chance: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where to crop each picture, near its centre, shape (count, 2); whether to mirror it (every other one is)."""
     centre = (RESIZED - CROPPED) // 2
-    places = centre + chance.integers(-LARGEST_SHIFT, LARGEST_SHIFT + 1, (len(pixels), 2))
-    mirrored = chance.random(len(pixels)) < 0.5
+    places = centre + chance.integers(-LARGEST_SHIFT, LARGEST_SHIFT + 1, (count, 2))
+    return places, chance.random(count) < 0.5
+
+
+def crop_and_mirror(pixels: Pixels, places: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> Pixels:
+    """Crops of (N, 256, 256, 3) at these places: (N, 224, 224, 3)."""
     crops = np.empty((len(pixels), CROPPED, CROPPED, 3), np.uint8)
     for index, ((top, left), mirror) in enumerate(zip(places, mirrored, strict=True)):
         crop = pixels[index, top : top + CROPPED, left : left + CROPPED]

@@ -3,6 +3,7 @@
 import logging
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -118,8 +119,21 @@ def head(model: EmotionRegressor) -> nn.Linear:
     return classifier
 
 
+def centre_head(model: EmotionRegressor, labels: np.ndarray) -> None:
+    """Let a new head begin at the mean of the labels, rather than at nought."""
+    with torch.no_grad():
+        head(model).bias.copy_(torch.from_numpy(labels.mean(axis=0)))
+
+
+def parameter_groups(model: EmotionRegressor, weight_decay: float) -> list[dict[str, Any]]:
+    """For an optimizer: no decay for biases and norms (one dimension)."""
+    vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    others = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    return [{"params": others, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
 def choose_device() -> torch.device:
-    """A GPU where there is one."""
+    """The GPU where there is one; with several, each process has its own (see `ranks`)."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

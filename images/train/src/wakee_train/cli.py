@@ -112,7 +112,7 @@ def fine_tune(
     weight_decay: Annotated[float, typer.Option(min=0, max=1)] = 0.01,
     precision: Annotated[Precision, typer.Option(help="auto: bf16 on a GPU, fp32 on a CPU.")] = Precision.AUTO,
 ) -> TrainingResult:
-    """Train with a checkpoint per epoch and on SIGTERM; a retry goes on from the last one."""
+    """Train, one process per GPU, with a checkpoint per epoch and on SIGTERM; a retry goes on from the last one."""
     from wakee_train.fine_tuning import fine_tune as run
     from wakee_train.records import TrainingSettings
 

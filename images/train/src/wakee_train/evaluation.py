@@ -14,12 +14,12 @@ from wakee_train.gate import decide
 from wakee_train.hub import ONNX, Head, ModelHub, publication_branch
 from wakee_train.inference import OnnxModel
 from wakee_train.metrics import measure
+from wakee_train.prediction import predict
 from wakee_train.records import Evaluation, ModelMetrics, Training, read_record, write_record
 from wakee_train.results import EvaluationResult
 from wakee_train.settings import HubSettings
 from wakee_train.split_pixels import SplitPixels, load_splits
 from wakee_train.splits import TEST
-from wakee_train.trainer import predict
 from wakee_train.versions import version_name
 from wakee_train.weights import trained_model
 

@@ -1,65 +1,30 @@
-"""`fine-tune`: train from the last checkpoint or from the start, and leave the best weights with their record."""
+"""`fine-tune`: train from the last checkpoint or from the start, and leave the best weights with their record.
+
+With more than one GPU, or when WAKEE_TRAINING_PROCESSES says so, torchrun starts a process for each (`launching`);
+what they share of a training, and what then is equal to one process's, is told in `trainer`.
+"""
 
 import hashlib
-import io
 import logging
-import signal
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
-import torch
 from wakee_common.errors import InterruptedStageError
+from wakee_common.settings import load
 from wakee_common.storage import MissingObjectError, ObjectStore
 from wakee_common.uris import R2Uri
 
-from wakee_train.backbone import choose_device, describe, make_model
-from wakee_train.records import Epoch, Splits, Training, TrainingSettings, read_record, write_record
+from wakee_train.backbone import choose_device
+from wakee_train.launching import launch, number_of_processes
+from wakee_train.ranks import Ranks
+from wakee_train.records import Splits, Training, TrainingSettings, read_record
 from wakee_train.results import TrainingResult
-from wakee_train.split_pixels import SplitPixels, load_splits
+from wakee_train.session import CHECKPOINT, RECORD, Job, read_checkpoint, train
+from wakee_train.settings import ProcessSettings
+from wakee_train.split_pixels import load_splits
 from wakee_train.splits import TRAIN, VALIDATION
-from wakee_train.starting_point import starting_model
-from wakee_train.trainer import Trainer, centre_head
-from wakee_train.weights import save_weights
 
 logger = logging.getLogger(__name__)
-
-CHECKPOINT, WEIGHTS, RECORD = "checkpoint.pt", "weights.safetensors", "training.json"
-
-
-@dataclass
-class StopSignal:
-    """Notes SIGTERM, so that a step ends whole before the checkpoint is written."""
-
-    received: bool = False
-
-    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
-        """Handle the signal."""
-        logger.warning("told to stop (SIGTERM): a checkpoint follows this step")
-        self.received = True
-
-
-@dataclass
-class Session:
-    """A trainer, where its weights came from, and where its checkpoints go."""
-
-    trainer: Trainer
-    started_from: str
-    fingerprint: str
-    store: ObjectStore
-    checkpoint_uri: R2Uri
-    resumed: bool = field(default=False)
-
-    def save(self) -> None:
-        """Write the checkpoint."""
-        file = io.BytesIO()
-        head = {"fingerprint": self.fingerprint, "started_from": self.started_from}
-        torch.save(head | self.trainer.state(), file)
-        self.store.put_bytes(self.checkpoint_uri, file.getvalue())
 
 
 def fine_tune(store: ObjectStore, folder: R2Uri, splits_uri: R2Uri, settings: TrainingSettings) -> TrainingResult:
@@ -68,30 +33,47 @@ def fine_tune(store: ObjectStore, folder: R2Uri, splits_uri: R2Uri, settings: Tr
     Raises:
         InterruptedStageError: SIGTERM came; a retry goes on from the checkpoint.
         BadInputError: the loss is not a number, or the backbone is unknown.
+        UnavailableError: one of several processes died; a retry goes on from the checkpoint.
     """
     splits = read_record(store, splits_uri, Splits)
     fingerprint = training_fingerprint(splits, settings)
     if (done := _finished(store, folder / RECORD, fingerprint)) is not None:
         logger.info("this very training is done already: reused")
         return _result(done, folder / RECORD, resumed=False)
+    job = Job(
+        settings=settings,
+        fingerprint=fingerprint,
+        splits=splits,
+        splits_uri=str(splits_uri),
+        folder=str(folder),
+        micro_batch=settings.batch_size,
+    )
     with tempfile.TemporaryDirectory(prefix="wakee-train-") as name:
-        scratch = Path(name)
-        _, pixels = load_splits(store, splits_uri, (TRAIN, VALIDATION), scratch)
-        session = _session(store, folder / CHECKPOINT, fingerprint, settings, pixels, scratch)
-        with _stop_signal() as stop:
-            whole = session.trainer.run(lambda: stop.received, session.save)
-        if not whole:
-            raise InterruptedStageError("told to stop (SIGTERM) while training; a retry goes on from the checkpoint")
-        training = _record(session, splits, splits_uri, folder)
-    write_record(store, folder / RECORD, training)
-    store.delete(folder / CHECKPOINT)
-    return _result(training, folder / RECORD, session.resumed)
+        resumed = _train(job, store, Path(name))
+    training = _finished(store, folder / RECORD, fingerprint)
+    if training is None:
+        raise InterruptedStageError("told to stop (SIGTERM) while training; a retry goes on from the checkpoint")
+    return _result(training, folder / RECORD, resumed)
 
 
 def training_fingerprint(splits: Splits, settings: TrainingSettings) -> str:
     """What must be the same for a checkpoint to be of use."""
     text = f"{splits.dataset_id} {splits.rule} {settings.model_dump_json()}"
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _train(job: Job, store: ObjectStore, scratch: Path) -> bool:
+    """Train with as many processes as there should be; returns whether a checkpoint was gone on from."""
+    load_splits(store, R2Uri.parse(job.splits_uri), (TRAIN, VALIDATION), scratch)
+    resumed = _fetch_checkpoint(job, store, scratch)
+    count = number_of_processes(load(ProcessSettings), job.settings.batch_size)
+    if count == 1:
+        train(job, store, scratch, choose_device(), Ranks())
+        return resumed
+    while (smaller := launch(job, scratch, count)) is not None:
+        job = job.model_copy(update={"micro_batch": smaller})
+        resumed = _fetch_checkpoint(job, store, scratch) or resumed
+    return resumed
 
 
 def _finished(store: ObjectStore, uri: R2Uri, fingerprint: str) -> Training | None:
@@ -102,84 +84,18 @@ def _finished(store: ObjectStore, uri: R2Uri, fingerprint: str) -> Training | No
     return training if training.fingerprint == fingerprint else None
 
 
-def _session(
-    store: ObjectStore,
-    uri: R2Uri,
-    fingerprint: str,
-    settings: TrainingSettings,
-    pixels: dict[str, SplitPixels],
-    scratch: Path,
-) -> Session:
-    device = choose_device()
-    if torch.cuda.device_count() > 1:
-        logger.warning("%d GPUs are here, and one of them is used", torch.cuda.device_count())
-    torch.manual_seed(settings.seed)
-    checkpoint = _checkpoint(store, uri, fingerprint, device)
-    if checkpoint is not None:
-        model, started_from = make_model(settings.backbone, settings.image_size), str(checkpoint["started_from"])
-    else:
-        model, started_from = starting_model(settings, scratch)
-        if "@" not in started_from:
-            centre_head(model, pixels[TRAIN].labels)
-    trainer = Trainer(model, settings, pixels[TRAIN], pixels[VALIDATION], device)
-    if checkpoint is not None:
-        trainer.resume(checkpoint)
-        logger.info("resumed at epoch %d, step %d", trainer.progress.epoch, trainer.progress.step)
-    logger.info(
-        "%s at %d px on %s, started from %s; %d training and %d validation pictures",
-        settings.backbone,
-        settings.image_size,
-        describe(device),
-        started_from,
-        len(pixels[TRAIN]),
-        len(pixels[VALIDATION]),
-    )
-    return Session(trainer, started_from, fingerprint, store, uri, resumed=checkpoint is not None)
-
-
-def _checkpoint(store: ObjectStore, uri: R2Uri, fingerprint: str, device: torch.device) -> dict[str, Any] | None:
+def _fetch_checkpoint(job: Job, store: ObjectStore, scratch: Path) -> bool:
+    """Put this training's checkpoint, if there is one, into the scratch folder."""
+    path = scratch / CHECKPOINT
     try:
-        content = store.get_bytes(uri)
+        store.get_file(R2Uri.parse(job.folder) / CHECKPOINT, path)
     except MissingObjectError:
-        return None
-    checkpoint: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
-    if checkpoint.get("fingerprint") != fingerprint:
-        logger.warning("the checkpoint belongs to another training (settings or data differ): starting anew")
-        return None
-    return checkpoint
-
-
-@contextmanager
-def _stop_signal() -> Iterator[StopSignal]:
-    stop = StopSignal()
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _record(session: Session, splits: Splits, splits_uri: R2Uri, folder: R2Uri) -> Training:
-    """Write the best weights; the training's record."""
-    trainer, settings = session.trainer, session.trainer.settings
-    content = save_weights(trainer.best, {"backbone": settings.backbone, "image_size": settings.image_size})
-    session.store.put_bytes(folder / WEIGHTS, content)
-    return Training(
-        fingerprint=session.fingerprint,
-        settings=settings,
-        started_from=session.started_from,
-        dataset_id=splits.dataset_id,
-        manifest_uri=splits.manifest_uri,
-        splits_uri=str(splits_uri),
-        samples={name: statistics.samples for name, statistics in splits.statistics.items()},
-        weights_uri=str(folder / WEIGHTS),
-        weights_sha256=hashlib.sha256(content).hexdigest(),
-        parameters=sum(parameter.numel() for parameter in trainer.model.parameters()),
-        device=describe(trainer.device),
-        history=[Epoch.model_validate(epoch) for epoch in trainer.progress.history],
-        best_epoch=trainer.progress.best_epoch,
-        best_validation_mae=trainer.progress.best_mae,
-    )
+        return False
+    if read_checkpoint(path).get("fingerprint") == job.fingerprint:
+        return True
+    logger.warning("the checkpoint belongs to another training (settings or data differ): starting anew")
+    path.unlink()
+    return False
 
 
 def _result(training: Training, uri: R2Uri, resumed: bool) -> TrainingResult:

@@ -23,11 +23,11 @@ from wakee_train.backbone import EmotionRegressor
 from wakee_train.hub import ONNX
 from wakee_train.inference import INPUT, OUTPUT, OnnxModel, as_the_api_does
 from wakee_train.pictures import CROPPED
+from wakee_train.prediction import predict
 from wakee_train.records import Export, Training, read_record, write_record
 from wakee_train.results import ExportResult
 from wakee_train.split_pixels import SplitPixels, load_splits
 from wakee_train.splits import TEST
-from wakee_train.trainer import predict
 from wakee_train.weights import trained_model
 
 logger = logging.getLogger(__name__)

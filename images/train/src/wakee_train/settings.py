@@ -21,3 +21,11 @@ class TrackingSettings(Settings):
     uri: str = Field(alias="MLFLOW_TRACKING_URI", description="Address of the MLflow server, http(s)://host:port.")
     experiment: str = Field("wakee-retrain", alias="MLFLOW_EXPERIMENT_NAME", description="The experiment's name.")
     model: str = Field("wakee-emotions", alias="MLFLOW_MODEL_NAME", description="Name in the model registry.")
+
+
+class ProcessSettings(Settings):
+    """How many processes train together."""
+
+    processes: int = Field(
+        0, ge=0, le=64, alias="WAKEE_TRAINING_PROCESSES", description="Processes; 0: one for each GPU, or one in all."
+    )

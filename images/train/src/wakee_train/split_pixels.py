@@ -64,13 +64,28 @@ def load_splits(
             logger.info("data set %s: shard %d of %d unpacked", manifest.dataset_id, number, len(manifest.shards))
     if filled != sizes:
         raise BadInputError(f"the shards of data set {manifest.dataset_id} hold {filled}, the splits say {sizes}")
+    for split in wanted:
+        np.save(scratch / f"{split}.labels.npy", labels[split])
     return splits, {split: SplitPixels(splits.names[split], arrays[split], labels[split]) for split in wanted}
+
+
+def open_split(scratch: Path, split: str, splits: Splits) -> SplitPixels:
+    """A split that `load_splits` unpacked, perhaps in another process."""
+    names = splits.names[split]
+    pixels: Pixels = np.memmap(scratch / f"{split}.pixels", np.uint8, "r", shape=(len(names), RESIZED, RESIZED, 3))
+    return SplitPixels(names, pixels, np.load(scratch / f"{split}.labels.npy"))
 
 
 def batches(size: int, of: int) -> list[slice]:
     """Slices of at most `of` that cover `size`."""
     edges = [*range(0, size, of), size]
     return [slice(start, end) for start, end in pairwise(edges)]
+
+
+def training_batches(size: int, of: int) -> list[slice]:
+    """All batches of an epoch, but not a last one of a single picture, which has no batch statistics."""
+    slices = batches(size, of)
+    return slices[:-1] if len(slices) > 1 and slices[-1].stop - slices[-1].start == 1 else slices
 
 
 def _array(path: Path, size: int) -> Pixels:

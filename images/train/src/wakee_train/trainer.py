@@ -2,13 +2,20 @@
 
 Everything random follows from (seed, epoch, step), and a checkpoint holds everything else, so a training that was
 interrupted and resumed ends with the weights of one that was not (bit by bit on a CPU with the same number of threads).
+
+Several processes (`Ranks`) share every global batch, so steps, schedule, sample order and augmentation are those of one
+process, and a checkpoint of any number of processes serves any other. What is equal: the mean of the loss and of the
+gradients over the batch, up to the order of floating-point sums, as long as batch statistics are not learned (frozen
+epochs, or a backbone without batch norm). With batch norm in training mode, GPUs use statistics of the whole batch
+(SyncBatchNorm); on CPUs each process normalises its own share and the first one's running statistics are kept, so
+losses are close to one process's, not equal. Dropout, where the backbone has any, differs with the number of processes.
 """
 
 import copy
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,19 +25,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 from wakee_common.errors import BadInputError
 
-from wakee_train.augmentation import crop_and_mirror, light_factors, relit, shuffled
-from wakee_train.backbone import EmotionRegressor, autocast_to, head, normalised
-from wakee_train.pictures import centre_crop
+from wakee_train.augmentation import crop_and_mirror, light_factors, places_and_mirrors, relit, shuffled
+from wakee_train.backbone import EmotionRegressor, autocast_to, head, normalised, parameter_groups
+from wakee_train.prediction import predict
+from wakee_train.ranks import Ranks, even_slices, unsynchronised
 from wakee_train.records import Epoch, TrainingSettings
 from wakee_train.schedule import ema_decay, learning_rate
-from wakee_train.split_pixels import SplitPixels, batches
+from wakee_train.split_pixels import SplitPixels, training_batches
 from wakee_train.weights import State
 
 logger = logging.getLogger(__name__)
 
 LARGEST_GRADIENT = 1.0
 SECONDS_BETWEEN_LINES = 10.0
-INFERENCE_BATCH = 64
 
 
 @dataclass
@@ -47,7 +54,7 @@ class Progress:
 
 
 class Trainer:
-    """Trains a model on one device.
+    """Trains a model on one device, alone or together with other processes.
 
     Args:
         model: The model with its starting weights.
@@ -55,6 +62,7 @@ class Trainer:
         train: The pictures to learn from.
         validation: The pictures by which the best epoch is chosen.
         device: Where to compute.
+        ranks: The processes that train together.
     """
 
     def __init__(
@@ -64,14 +72,20 @@ class Trainer:
         train: SplitPixels,
         validation: SplitPixels,
         device: torch.device,
+        ranks: Ranks | None = None,
     ) -> None:
+        self.ranks = ranks or Ranks()
         self.settings, self.train, self.validation, self.device = settings, train, validation, device
         self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.model).eval()
+        self.model.backbone = self.ranks.synchronised(self.model.backbone, device)
+        self._replica: nn.Module | None = None
         self.best: State = {}
-        self.optimizer = torch.optim.AdamW(_groups(self.model, settings.weight_decay), lr=settings.learning_rate)
+        self.optimizer = torch.optim.AdamW(
+            parameter_groups(self.model, settings.weight_decay), lr=settings.learning_rate
+        )
         self.progress = Progress(micro_batch=settings.batch_size)
-        self._slices = _training_batches(len(train), settings.batch_size)
+        self._slices = training_batches(len(train), settings.batch_size)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -83,16 +97,19 @@ class Trainer:
 
         Args:
             should_stop: Asked after every step.
-            save: Called after every epoch, and when told to stop.
+            save: Called in the first process after every epoch, and when told to stop.
 
         Raises:
-            BadInputError: the loss is not a number.
+            BadInputError: the loss, the gradient or the validation's error is not a number.
         """
+        some_frozen = self.settings.freeze_epochs > 0
+        self._replica = self.ranks.replicated(self.model.requires_grad_(True), self.device, some_frozen)
         while not self.finished:
-            if not self._run_epoch(should_stop):
+            whole = self._run_epoch(lambda: self.ranks.any(should_stop()))
+            if self.ranks.first:
                 save()
+            if not whole:
                 return False
-            save()
         return True
 
     @property
@@ -128,12 +145,14 @@ class Trainer:
         for part in self._slices[first:]:
             progress.loss_sum += self._step(np.sort(order[part]))
             progress.step += 1
-            if time.monotonic() - told > SECONDS_BETWEEN_LINES:
+            if self.ranks.first and time.monotonic() - told > SECONDS_BETWEEN_LINES:
                 told = time.monotonic()
                 self._tell(first, told - started)
             if progress.step < self.steps_per_epoch and should_stop():
                 return False
-        self._close_epoch((progress.step - first) * self.settings.batch_size / (time.monotonic() - started))
+        if self.ranks.first:
+            self._close_epoch(self._pictures(first) / (time.monotonic() - started))
+        self.progress = self.ranks.from_first(progress)
         return not should_stop() or self.finished
 
     def _set_mode(self) -> None:
@@ -144,38 +163,45 @@ class Trainer:
         head(self.model).requires_grad_(True)
 
     def _step(self, rows: np.ndarray) -> float:
-        """One step of the optimizer on these rows; returns the loss."""
+        """One step of the optimizer on these rows, of which this process computes its share; returns the loss."""
         settings, progress = self.settings, self.progress
         number = (progress.epoch - 1) * self.steps_per_epoch + progress.step
         rate = learning_rate(number, settings.epochs * self.steps_per_epoch, settings.learning_rate)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         chance = np.random.default_rng((settings.seed, progress.epoch, progress.step))
-        pixels = torch.from_numpy(crop_and_mirror(self.train.pixels[rows], chance))
-        labels, light = torch.from_numpy(self.train.labels[rows]), light_factors(len(rows), chance)
-        loss = self._gradients(pixels, labels, light, int(chance.integers(2**62)))
-        if not math.isfinite(loss):
-            raise BadInputError(
-                f"the loss is {loss} in epoch {progress.epoch}, step {progress.step}: "
-                f"lower the learning rate (now {settings.learning_rate}) or use precision fp32"
-            )
-        nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
+        places, mirrored = places_and_mirrors(len(rows), chance)
+        light, seed, mine = light_factors(len(rows), chance), int(chance.integers(2**62)), self.ranks.share(len(rows))
+        pixels = torch.from_numpy(crop_and_mirror(self.train.pixels[rows[mine]], places[mine], mirrored[mine]))
+        labels = torch.from_numpy(self.train.labels[rows[mine]])
+        loss = self._gradients(pixels, labels, light[:, mine], seed + self.ranks.rank, len(rows))
+        length = float(nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT))
+        if not math.isfinite(loss) or not math.isfinite(length):
+            raise self._diverged(f"the loss is {loss}, the gradient's length {length}")
         self.optimizer.step()
-        self._update_average(ema_decay(number))
+        if self.ranks.first:
+            self._update_average(ema_decay(number))
         return loss
 
-    def _gradients(self, pixels: Tensor, labels: Tensor, light: Tensor, seed: int) -> float:
-        """Accumulate the batch's gradients; with too little memory in ever smaller parts. Returns the loss."""
+    def _diverged(self, what: str) -> BadInputError:
+        return BadInputError(
+            f"{what} in epoch {self.progress.epoch}, step {self.progress.step}: "
+            f"lower the learning rate (now {self.settings.learning_rate}) or use precision fp32"
+        )
+
+    def _gradients(self, pixels: Tensor, labels: Tensor, light: Tensor, seed: int, of: int) -> float:
+        """Accumulate the gradients of a batch `of` so many pictures, with too little memory in ever smaller parts.
+
+        Processes that wait for each other within a step cannot each choose smaller parts: there the launcher does.
+
+        Returns:
+            The loss over the whole batch, of all processes.
+        """
         while True:
             try:
-                torch.manual_seed(seed)  # of dropout, where the backbone has any
-                self.optimizer.zero_grad(set_to_none=True)
-                return sum(
-                    self._part(pixels[part], labels[part], light[:, part], len(pixels))
-                    for part in batches(len(pixels), self.progress.micro_batch)
-                )
+                return self.ranks.sum(self._accumulate(pixels, labels, light, seed, of)) / self.ranks.count
             except torch.OutOfMemoryError:
-                if self.progress.micro_batch == 1:
+                if self.progress.micro_batch == 1 or self.ranks.count > 1:
                     raise
                 self.progress.micro_batch = math.ceil(self.progress.micro_batch / 2)
                 torch.cuda.empty_cache()
@@ -185,12 +211,25 @@ class Trainer:
                     self.settings.batch_size,
                 )
 
-    def _part(self, pixels: Tensor, labels: Tensor, light: Tensor, of: int) -> float:
+    def _accumulate(self, pixels: Tensor, labels: Tensor, light: Tensor, seed: int, of: int) -> float:
+        """Gradients of this process's share, in as many parts as every other process makes of its own."""
+        torch.manual_seed(seed)  # of dropout, where the backbone has any
+        self.optimizer.zero_grad(set_to_none=True)
+        count, loss = self.ranks.count, 0.0
+        computed = of if len(pixels) < of else of * count  # by all together
+        parts = even_slices(len(pixels), self.ranks.parts(of, self.progress.micro_batch))
+        for part in parts:
+            with unsynchronised(self._replica, part is not parts[-1]):
+                weight = (part.stop - part.start) * count / computed  # the gradients' mean is over the processes
+                loss += self._part(pixels[part], labels[part], light[:, part], weight)
+        return loss
+
+    def _part(self, pixels: Tensor, labels: Tensor, light: Tensor, weight: float) -> float:
         pictures = normalised(pixels.to(self.device, non_blocking=True))
         pictures = relit(pictures, light.to(self.device)).contiguous(memory_format=torch.channels_last)
         with autocast_to(self.device, self.settings.precision):
-            levels = self.model(pictures)
-        loss = functional.smooth_l1_loss(levels.float(), labels.to(self.device)) * (len(pixels) / of)
+            levels = (self._replica or self.model)(pictures)
+        loss = functional.smooth_l1_loss(levels.float(), labels.to(self.device)) * weight
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
@@ -214,6 +253,8 @@ class Trainer:
             images_per_second=round(images_per_second, 1),
             finished_at=round(time.time(), 3),
         )
+        if not math.isfinite(record.validation_mae):
+            raise self._diverged(f"the validation MAE is {record.validation_mae}")
         progress.history.append(record.model_dump())
         if record.validation_mae < progress.best_mae:
             progress.best_mae, progress.best_epoch = record.validation_mae, progress.epoch
@@ -230,6 +271,10 @@ class Trainer:
         )
         progress.epoch, progress.step, progress.loss_sum = progress.epoch + 1, 0, 0.0
 
+    def _pictures(self, first: int) -> int:
+        """How many pictures the steps since this one took."""
+        return sum(part.stop - part.start for part in self._slices[first : self.progress.step])
+
     def _tell(self, first: int, seconds: float) -> None:
         progress, total = self.progress, self.steps_per_epoch
         per_second = (progress.step - first) / seconds
@@ -241,44 +286,9 @@ class Trainer:
             progress.step,
             total,
             progress.loss_sum / progress.step,
-            per_second * self.settings.batch_size,
+            self._pictures(first) / seconds,
             _clock(remaining / per_second),
         )
-
-
-@torch.inference_mode()
-def predict(model: EmotionRegressor, split: SplitPixels, device: torch.device) -> np.ndarray:
-    """Levels (N, 4) for the pictures of a split, seen exactly as the Wakee API sees them, in full precision."""
-    model = model.eval()
-    levels = [np.empty((0, 4), np.float32)]
-    for part in batches(len(split), INFERENCE_BATCH):
-        pixels = torch.from_numpy(np.ascontiguousarray(centre_crop(split.pixels[part]))).to(device)
-        levels.append(model(normalised(pixels)).float().cpu().numpy())
-    return np.concatenate(levels)
-
-
-def centre_head(model: EmotionRegressor, labels: np.ndarray) -> None:
-    """Let a new head begin at the mean of the labels, rather than at nought."""
-    with torch.no_grad():
-        head(model).bias.copy_(torch.from_numpy(labels.mean(axis=0)))
-
-
-def _training_batches(size: int, of: int) -> list[slice]:
-    """All batches of an epoch, but not a last one of a single picture, which has no batch statistics."""
-    slices = batches(size, of)
-    return slices[:-1] if len(slices) > 1 and slices[-1].stop - slices[-1].start == 1 else slices
-
-
-def _groups(model: EmotionRegressor, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameter groups: no decay for biases and norms (one dimension)."""
-
-    def chosen(one_dimensional: bool) -> Iterator[nn.Parameter]:
-        return (p for p in model.parameters() if (p.ndim <= 1) == one_dimensional)
-
-    return [
-        {"params": list(chosen(False)), "weight_decay": weight_decay},
-        {"params": list(chosen(True)), "weight_decay": 0.0},
-    ]
 
 
 def _clock(seconds: float) -> str:
