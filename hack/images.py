@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent
@@ -127,7 +128,6 @@ def build(name: str, image: str) -> None:
         if builder() == "docker":
             run("docker", "build", *options, ".", cwd=REPO, env={**os.environ, "DOCKER_BUILDKIT": "1"})
             return
-        ensure_local_base()
         volumes = [word for path in folders for word in ("-v", f"{path}:{path}:ro")]
         run(
             "buildah",
@@ -204,8 +204,9 @@ def make(name: str, only_build: bool) -> str:
         done.append("loaded")
     if done:
         forget_others(image)
-    what = " and ".join(done) or "unchanged"
-    print(f"{image:44s} {size(image):>8s}  {what} in {time.monotonic() - start:.0f} s", flush=True)
+    if done or not only_build:
+        what = " and ".join(done) or "unchanged"
+        print(f"{image:44s} {size(image):>8s}  {what} in {time.monotonic() - start:.0f} s", flush=True)
     return image
 
 
@@ -224,7 +225,12 @@ def main() -> None:
     )
     parser.add_argument("--build-only", action="store_true", help="do not load into the cluster")
     arguments = parser.parse_args()
-    record({name: make(name, arguments.build_only) for name in arguments.images or IMAGES})
+    names = arguments.images or IMAGES
+    if builder() == "buildah":
+        ensure_local_base()
+    # Two at a time: installing packages keeps one core busy, and the disk is shared.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        record(dict(zip(names, pool.map(lambda name: make(name, arguments.build_only), names), strict=True)))
 
 
 if __name__ == "__main__":

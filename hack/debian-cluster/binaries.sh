@@ -34,7 +34,7 @@ build() {
     rm -rf vendor/github.com/modern-go/reflect2
     cp -r /usr/share/gocode/src/github.com/modern-go/reflect2 vendor/github.com/modern-go/
     make WHAT="${COMPONENTS[*]/#/cmd/}" KUBE_GIT_VERSION=v$VERSION KUBE_GIT_TREE_STATE=clean \
-        KUBE_GIT_COMMIT=debian GOFLAGS=-mod=vendor
+        KUBE_GIT_COMMIT=debian GOFLAGS="-mod=vendor -tags=providerless,dockerless" # no cloud's SDK, no dockershim
 }
 
 all_built() {
