@@ -197,7 +197,9 @@ class World:
 
     def stage(self, name: str, run_id: str = "run-1", exit_code: int = 0, **flags: Any) -> dict[str, Any]:
         """Run one stage of a run; returns what Airflow would get."""
-        arguments = [f"--{flag.replace('_', '-')}={value}" for flag, value in flags.items()]
+        arguments = [
+            f"--{flag.replace('_', '-')}" + ("" if value is True else f"={value}") for flag, value in flags.items()
+        ]
         variables = self.variables(name, run_id)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(stage, "XCOM_FILE", self.xcom)
@@ -226,12 +228,17 @@ class World:
         return self.stage("fine-tune", run_id, exit_code, **given)
 
     def retrain(
-        self, run_id: str, gate: dict[str, Any] | None = None, drift_report_id: int | None = None, **flags: Any
+        self,
+        run_id: str,
+        gate: dict[str, Any] | None = None,
+        drift_report_id: int | None = None,
+        int8: bool = False,
+        **flags: Any,
     ) -> dict[str, dict[str, Any]]:
         """All eight stages; the result of each by its name."""
         split = self.prepare(run_id)
         tuned = self.train(run_id, split["splits_uri"], **flags)
-        return {"split": split, "tune": tuned} | self.after_training(run_id, tuned, gate, drift_report_id)
+        return {"split": split, "tune": tuned} | self.after_training(run_id, tuned, gate, drift_report_id, int8)
 
     def after_training(
         self,
@@ -239,10 +246,11 @@ class World:
         tuned: dict[str, Any],
         gate: dict[str, Any] | None = None,
         drift_report_id: int | None = None,
+        int8: bool = False,
     ) -> dict[str, dict[str, Any]]:
-        training = tuned["training_uri"]
+        training, options = tuned["training_uri"], {"int8": True, "int8_mae_limit": 1} if int8 else {}
         evaluated = self.stage("evaluate", run_id, training=training, **(gate or {}))
-        exported = self.stage("export-onnx", run_id, training=training, parity_samples=16)
+        exported = self.stage("export-onnx", run_id, training=training, parity_samples=16, **options)
         uris = {"evaluation": evaluated["evaluation_uri"], "export": exported["export_uri"]}
         published = self.stage("upload-to-hub", run_id, **uris, drift_report_id=drift_report_id)
         tracked = self.stage("log-to-mlflow", run_id, publication=published["publication_uri"])

@@ -6,6 +6,8 @@ One story, told once: a first model from random weights, a better one that start
 import hashlib
 import io
 import json
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +22,22 @@ from huggingface_hub import HfApi
 from mlflow import MlflowClient
 from PIL import Image
 from wakee_common.emotions import EMOTIONS
+from wakee_train import quantization
 from wakee_train.backbone import make_model, normalised
 from wakee_train.weights import load_pickled, load_weights
 
-from .conftest import TOKEN, World, face
+from .conftest import PASSING, SANDBOX, TOKEN, World, face
 
 FIRST, BETTER, WORSE = "drift__scheduled__2026-04-01T02:00:00+00:00", "manual__2026-04-02", "manual__2026-04-03"
 MARGIN = 0.05
+LOAD = """
+import sys, mlflow.onnx, mlflow.pyfunc, numpy, onnxruntime
+model, folder = sys.argv[1:]
+pictures = numpy.load(f"{folder}/pictures.npy")
+session = onnxruntime.InferenceSession(mlflow.onnx.load_model(model).SerializeToString())
+numpy.save(f"{folder}/onnx.npy", session.run(["output"], {"input": pictures})[0])
+numpy.save(f"{folder}/pyfunc.npy", mlflow.pyfunc.load_model(model).predict(pictures)["output"])
+"""
 
 
 @dataclass
@@ -92,7 +103,9 @@ def story(make_world: Callable[[Path], World], tmp_path_factory: pytest.TempPath
         "INSERT INTO drift_reports (report_date, drift_detected, drift_score, num_samples)"
         " VALUES ('2026-04-01', true, 0.3, 100) RETURNING id"
     )
-    first = world.retrain(FIRST, epochs=1, drift_report_id=report)
+    with pytest.MonkeyPatch.context() as patch:  # only this once: how quick int8 is depends on the machine
+        patch.setattr(quantization, "_milliseconds", lambda *_: [(2.0, 1.0)])
+        first = world.retrain(FIRST, epochs=1, drift_report_id=report, int8=True)
     better = world.retrain(BETTER, start="auto", epochs=8, gate={"min_improvement": MARGIN})
     worse = world.retrain(WORSE, epochs=1, learning_rate=1e-6)
     return Story(world, first, better, worse)
@@ -149,6 +162,29 @@ def test_hub_holds_all_files(story):
 def downloaded(story: Story, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     cache = tmp_path_factory.mktemp("cache")
     return lambda name: Path(story.hub.hf_hub_download(story.repository, name, cache_dir=cache))
+
+
+def test_int8_variant_is_on_the_hub_in_the_version_that_has_one_only(story):
+    exported, revision = story.first["export"], story.first["publish"]["commit"]
+    path = story.hub.hf_hub_download(story.repository, "model_int8.onnx", revision=revision)
+    card = Path(story.hub.hf_hub_download(story.repository, "README.md", revision=revision)).read_text()
+
+    assert exported["int8"].startswith("kept: 1.00 ms a picture against 2.00 ms")
+    assert Path(path).read_bytes() == story.world.read(exported["int8_uri"])
+    assert "`model_int8.onnx` does the same with int8 arithmetic" in card
+    assert story.better["export"]["int8"] is None
+    assert "model_int8.onnx" not in story.hub.list_repo_files(story.repository)
+
+
+def test_a_published_version_is_never_another_model(story):
+    again = story.world.train(FIRST, story.first["split"]["splits_uri"], epochs=1, seed=7)
+    try:
+        refused = story.world.stage("evaluate", FIRST, exit_code=2, training=again["training_uri"])
+    finally:
+        restored = story.world.train(FIRST, story.first["split"]["splits_uri"], epochs=1)
+
+    assert "with other weights: trigger a new run" in refused["cause"]
+    assert restored["weights_sha256"] == story.first["tune"]["weights_sha256"]
 
 
 def test_model_card_says_what_matters(story, downloaded):
@@ -214,6 +250,21 @@ def test_mlflow_holds_parameters_curves_metrics_figures_and_data(story):
     }
 
 
+def test_registered_champion_loads_with_mlflow_and_answers_as_the_one_on_the_hub(story, downloaded, tmp_path):
+    """By both of MLflow's ways, with the sandbox's whole MLflow: the image's own has no pandas, which they need."""
+    pictures = np.random.default_rng(0).normal(size=(2, 3, 224, 224)).astype(np.float32)
+    np.save(tmp_path / "pictures.npy", pictures)
+    (expected,) = onnxruntime.InferenceSession(downloaded("model.onnx")).run(["output"], {"input": pictures})
+    environment = {name: os.environ[name] for name in PASSING if name in os.environ}
+    uris = {"MLFLOW_TRACKING_URI": story.world.environment["MLFLOW_TRACKING_URI"], "PYTHONWARNINGS": "ignore"}
+
+    command = [SANDBOX.with_name("python"), "-c", LOAD, f"models:/{story.model}@champion", tmp_path]
+    subprocess.run(command, env=environment | uris, check=True, timeout=60)
+
+    for flavour in ("onnx", "pyfunc"):
+        np.testing.assert_allclose(np.load(tmp_path / f"{flavour}.npy"), expected, atol=1e-5)
+
+
 def test_row_holds_metrics_counts_and_lineage(story):
     columns = "model_type, n_samples_train, n_samples_val, n_samples_test, triggered_by_drift_report_id, lineage"
     [(kind, train, validation, test, report, lineage)] = story.world.execute(
@@ -241,7 +292,8 @@ def test_every_stage_run_again_leaves_the_same_state(story):
 
     for run_id, which in ((FIRST, "first"), (BETTER, "better"), (WORSE, "worse")):
         told = getattr(story, which)
-        results = story.world.after_training(run_id, told["tune"], drift_report_id=1 if which == "first" else None)
+        is_first = which == "first"
+        results = story.world.after_training(run_id, told["tune"], None, 1 if is_first else None, int8=is_first)
         assert results["publish"]["new_commit"] is False
         assert results["track"]["new_run"] is False
         assert results["publish"]["commit"] == told["publish"]["commit"]

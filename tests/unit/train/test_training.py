@@ -124,6 +124,34 @@ def test_a_loss_that_is_no_number_ends_the_training_for_good(data):
     assert error.value.exit_code == 2
 
 
+def test_a_gradient_that_is_no_number_ends_the_training_before_it_spoils_the_weights(data):
+    exploding = trainer(data)
+    parameter = next(exploding.model.parameters())
+    parameter.register_hook(lambda gradient: gradient * np.nan)
+
+    with pytest.raises(BadInputError, match="the gradient's length nan in epoch 1, step 0"):
+        run(exploding)
+    assert torch.isfinite(parameter).all()
+
+
+def test_an_epoch_whose_validation_is_no_number_leaves_no_checkpoint(data):
+    spoilt = trainer(data)
+    next(spoilt.average.parameters()).data.fill_(np.nan)
+    saved: list[int] = []
+
+    with pytest.raises(BadInputError, match="the validation MAE is nan in epoch 1"):
+        spoilt.run(lambda: False, lambda: saved.append(1))
+    assert not saved
+
+
+def test_speed_counts_pictures_not_steps(data):
+    learner = trainer((pixels(36, 1), data[1]), epochs=1)
+    learner.progress.step = learner.steps_per_epoch
+
+    assert learner._pictures(0) == 36
+    assert learner._pictures(2) == 4
+
+
 def test_a_frozen_backbone_does_not_change(data):
     frozen = trainer(data, epochs=1, freeze_epochs=1)
     before = {name: tensor.clone() for name, tensor in frozen.model.backbone.state_dict().items()}

@@ -157,13 +157,20 @@ def export_onnx(
         float, typer.Option(min=0, max=1, help="Largest difference between ONNX and PyTorch on any output.")
     ] = 1e-3,
     parity_samples: Annotated[int, typer.Option(min=1, help="Test pictures to compare on.")] = 128,
+    int8: Annotated[
+        bool, typer.Option(help="Also make model_int8.onnx, kept when it is faster and accurate enough.")
+    ] = False,
+    int8_mae_limit: Annotated[
+        float, typer.Option(min=0, max=3, help="By how much the MAE of any emotion may rise with int8.")
+    ] = 0.01,
 ) -> ExportResult:
     """Export to one ONNX file that keeps the API's contract; check it, compare it with PyTorch, time it."""
     from wakee_train.onnx_export import export_onnx as run
 
     store = _store()
     folder = run_context("export_onnx").folder(store.bucket)
-    return run(store, folder, R2Uri.parse(training), parity_limit, parity_samples)
+    limit = int8_mae_limit if int8 else None
+    return run(store, folder, R2Uri.parse(training), parity_limit, parity_samples, limit)
 
 
 @stage(app)

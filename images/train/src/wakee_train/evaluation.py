@@ -4,6 +4,7 @@ import logging
 import tempfile
 from pathlib import Path
 
+from wakee_common.errors import BadInputError
 from wakee_common.settings import RunContext
 from wakee_common.storage import MissingObjectError, ObjectStore
 from wakee_common.uris import R2Uri
@@ -39,7 +40,8 @@ def evaluate(
     """Measure both models, draw the figures and decide.
 
     Raises:
-        BadInputError: the challenger, or the Hub's `model.onnx`, cannot be used.
+        BadInputError: the challenger, or the Hub's `model.onnx`, cannot be used; or this run's version is published
+            with other weights.
     """
     training = read_record(store, training_uri, Training)
     folder, version = context.folder(store.bucket), version_name(context)
@@ -75,15 +77,20 @@ def evaluate(
 def _acted_upon(
     store: ObjectStore, hub: ModelHub, folder: R2Uri, training: Training, version: str
 ) -> Evaluation | None:
-    """The recorded evaluation, when its version was published: no model is judged against itself or its heirs."""
+    """The recorded evaluation, when its version was published: no model is judged against itself or its heirs.
+
+    Raises:
+        BadInputError: the run was published with other weights; one version cannot be two models.
+    """
     try:
         evaluation = read_record(store, folder / RECORD, Evaluation)
     except MissingObjectError:
         return None
-    if evaluation.weights_sha256 != training.weights_sha256:
+    if hub.find_commit(*publication_branch(version, evaluation.decision.promote)) is None:
         return None
-    branch, title = publication_branch(version, evaluation.decision.promote)
-    return evaluation if hub.find_commit(branch, title) else None
+    if evaluation.weights_sha256 != training.weights_sha256:
+        raise BadInputError(f"{version} is on the Hub already, with other weights: trigger a new run for this training")
+    return evaluation
 
 
 def _champion(hub: ModelHub, head: Head | None, test: SplitPixels) -> ModelMetrics | None:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAIN = "main"
-ONNX, SAFETENSORS, PICKLED, CONFIG, CARD = (
+ONNX, ONNX_INT8, SAFETENSORS, PICKLED, CONFIG, CARD = (
     "model.onnx",
+    "model_int8.onnx",
     "model.safetensors",
     "pytorch_model.bin",
     "config.json",

@@ -3,7 +3,7 @@
 from wakee_common.emotions import EMOTIONS
 from wakee_common.settings import RunContext
 
-from wakee_train.records import Evaluation, Export, ModelMetrics, Training
+from wakee_train.records import Evaluation, Export, Int8, ModelMetrics, Training
 
 CARD = """---
 library_name: timm
@@ -30,7 +30,7 @@ feeling.
 `model.onnx`: input `input`, float32 `(N, 3, 224, 224)`, RGB; output `output`, float32 `(N, 4)`, in the order above.
 Preprocessing: resize to 256 x 256 (bilinear), centre crop 224, scale to [0, 1], ImageNet mean
 (0.485, 0.456, 0.406) and deviation (0.229, 0.224, 0.225). {resizing}
-`model.safetensors` and `pytorch_model.bin` hold the weights of `timm.create_model("{backbone}", num_classes=4)`.
+{int8}`model.safetensors` and `pytorch_model.bin` hold the weights of `timm.create_model("{backbone}", num_classes=4)`.
 
 ## Test split
 
@@ -65,10 +65,18 @@ def model_card(
         status="production (promoted)" if evaluation.decision.promote else "candidate (not promoted)",
         reasons="; ".join(evaluation.decision.reasons).capitalize() + ".",
         resizing="" if size == 224 else f"The graph itself resizes to {size} x {size}, the size of its backbone.",
+        int8=int8_note(export.int8),
         samples=evaluation.challenger.samples,
         table=metrics_table(evaluation.challenger, evaluation.champion),
         lineage="\n".join(f"| {name} | `{value}` |" for name, value in lineage.items() if value),
     )
+
+
+def int8_note(int8: Int8 | None) -> str:
+    """What to know of the int8 variant, where there is one."""
+    if int8 is None or not int8.kept:
+        return ""
+    return f"`model_int8.onnx` does the same with int8 arithmetic; measured by the exporting CPU: {int8.reason}.\n"
 
 
 def metrics_table(challenger: ModelMetrics, champion: ModelMetrics | None) -> str:

@@ -1,14 +1,13 @@
 """`export-onnx`: one file that keeps the contract, checked, compared with PyTorch, and timed.
 
-No int8 variant: on the CPUs it was measured on, static quantisation was no faster than fp32 (12 to 18 against 12.5 ms
-for EfficientNet-B4) and single outputs were off by more than one level.
+On request with an int8 variant beside it (`quantization`). It is for clients that choose it: the Wakee API takes the
+first file.
 """
 
 import hashlib
 import io
 import logging
 import tempfile
-import time
 import warnings
 from pathlib import Path
 
@@ -24,23 +23,28 @@ from wakee_train.hub import ONNX
 from wakee_train.inference import INPUT, OUTPUT, OnnxModel, as_the_api_does
 from wakee_train.pictures import CROPPED
 from wakee_train.prediction import predict
+from wakee_train.quantization import TIMED_CALLS, UNTIMED_CALLS, int8_variant, judged_before, timed
 from wakee_train.records import Export, Training, read_record, write_record
 from wakee_train.results import ExportResult
 from wakee_train.split_pixels import SplitPixels, load_splits
-from wakee_train.splits import TEST
+from wakee_train.splits import TEST, VALIDATION
 from wakee_train.weights import trained_model
 
 logger = logging.getLogger(__name__)
 
 RECORD = "export.json"
 EXAMPLES = 2
-TIMED_CALLS, UNTIMED_CALLS = 30, 3
 
 
 def export_onnx(
-    store: ObjectStore, folder: R2Uri, training_uri: R2Uri, parity_limit: float, parity_samples: int
+    store: ObjectStore,
+    folder: R2Uri,
+    training_uri: R2Uri,
+    parity_limit: float,
+    parity_samples: int,
+    int8_limit: float | None = None,
 ) -> ExportResult:
-    """Export the challenger.
+    """Export the challenger; with an `int8_limit` (rise of any emotion's MAE) also try an int8 variant.
 
     Raises:
         BadInputError: the exported graph's answers differ from PyTorch's by more than `parity_limit`.
@@ -49,20 +53,25 @@ def export_onnx(
     model = trained_model(store, training)
     content = to_onnx(model)
     with tempfile.TemporaryDirectory(prefix="wakee-train-") as name:
-        _, splits = load_splits(store, R2Uri.parse(training.splits_uri), (TEST,), Path(name))
+        wanted = (TEST,) if int8_limit is None else (TEST, VALIDATION)
+        _, splits = load_splits(store, R2Uri.parse(training.splits_uri), wanted, Path(name))
         test = _first(splits[TEST], parity_samples)
         session = OnnxModel(content)
         difference = float(np.abs(session.predict(test) - predict(model, test, torch.device("cpu"))).max())
+        logger.info("parity over %d pictures: largest difference %.2e (limit %g)", len(test), difference, parity_limit)
+        if not difference <= parity_limit:
+            raise BadInputError(f"ONNX and PyTorch differ by {difference:.2e}, more than {parity_limit:g}")
         latencies = _latencies(session, test)
-    logger.info("parity over %d pictures: largest difference %.2e (limit %g)", len(test), difference, parity_limit)
-    if not difference <= parity_limit:
-        raise BadInputError(f"ONNX and PyTorch differ by {difference:.2e}, more than {parity_limit:g}")
+        digest, int8 = hashlib.sha256(content).hexdigest(), None
+        if int8_limit is not None:
+            int8 = judged_before(store, folder / RECORD, digest, int8_limit)
+            int8 = int8 or int8_variant(store, folder, content, splits[VALIDATION], test, int8_limit)
     store.put_bytes(folder / ONNX, content)
     export = Export(
         training_uri=str(training_uri),
         weights_sha256=training.weights_sha256,
         onnx_uri=str(folder / ONNX),
-        onnx_sha256=hashlib.sha256(content).hexdigest(),
+        onnx_sha256=digest,
         bytes=len(content),
         opset=next(o.version for o in onnx.load_from_string(content).opset_import if o.domain == ""),
         parity_samples=len(test),
@@ -70,6 +79,7 @@ def export_onnx(
         parity_limit=parity_limit,
         latency_ms_median=round(float(np.median(latencies)), 3),
         latency_ms_p95=round(float(np.percentile(latencies, 95)), 3),
+        int8=int8,
     )
     return _result(export, write_record(store, folder / RECORD, export))
 
@@ -119,15 +129,12 @@ def _first(split: SplitPixels, count: int) -> SplitPixels:
 
 def _latencies(session: OnnxModel, test: SplitPixels) -> list[float]:
     """Milliseconds of single calls with one picture each."""
-    picture, milliseconds = as_the_api_does(test.pixels[:1]), []
-    for _ in range(UNTIMED_CALLS + TIMED_CALLS):
-        started = time.perf_counter()
-        session(picture)
-        milliseconds.append((time.perf_counter() - started) * 1000)
-    return milliseconds[UNTIMED_CALLS:]
+    picture = as_the_api_does(test.pixels[:1])
+    return [timed(session, picture) for _ in range(UNTIMED_CALLS + TIMED_CALLS)][UNTIMED_CALLS:]
 
 
 def _result(export: Export, uri: R2Uri) -> ExportResult:
+    int8 = export.int8
     return ExportResult(
         export_uri=str(uri),
         onnx_uri=export.onnx_uri,
@@ -135,4 +142,6 @@ def _result(export: Export, uri: R2Uri) -> ExportResult:
         bytes=export.bytes,
         parity_max_difference=export.parity_max_difference,
         latency_ms_median=export.latency_ms_median,
+        int8=f"{'kept' if int8.kept else 'dropped'}: {int8.reason}" if int8 else None,
+        int8_uri=int8.uri if int8 else None,
     )

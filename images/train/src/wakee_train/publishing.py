@@ -12,7 +12,7 @@ from wakee_common.settings import RunContext
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 
-from wakee_train.hub import CARD, CONFIG, ONNX, PICKLED, SAFETENSORS, ModelHub, publication_branch
+from wakee_train.hub import CARD, CONFIG, ONNX, ONNX_INT8, PICKLED, SAFETENSORS, ModelHub, publication_branch
 from wakee_train.model_card import model_card
 from wakee_train.pictures import CROPPED, PREPROCESSING, RESIZED
 from wakee_train.records import Evaluation, Export, Publication, Training, read_record, write_record
@@ -87,12 +87,15 @@ def publish(
 
 
 def _commit(hub: ModelHub, branch: str, title: str, evaluation: Evaluation, files: dict[str, bytes]) -> str:
-    from huggingface_hub import CommitOperationAdd
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     # Only onto the champion that was beaten; a repository that was not there has no parent to speak of.
     parent = evaluation.champion_revision if evaluation.decision.promote else None
-    operations = [CommitOperationAdd(path_in_repo=path, path_or_fileobj=content) for path, content in files.items()]
-    return hub.commit(branch, title, "; ".join(evaluation.decision.reasons), [*operations], parent)
+    added = [CommitOperationAdd(path_in_repo=path, path_or_fileobj=content) for path, content in files.items()]
+    # The version before may have left an int8 variant or a figure that this one has none of.
+    stale = sorted(path for path in {*hub.files(branch)} - {*files} if path == ONNX_INT8 or path.startswith("figures/"))
+    removed = [CommitOperationDelete(path_in_repo=path) for path in stale]
+    return hub.commit(branch, title, "; ".join(evaluation.decision.reasons), [*added, *removed], parent)
 
 
 def _files(
@@ -107,14 +110,19 @@ def _files(
     weights = store.get_bytes(R2Uri.parse(training.weights_uri))
     figures = {f"figures/{uri.rpartition('/')[2]}": store.get_bytes(R2Uri.parse(uri)) for uri in evaluation.figures}
     metrics = evaluation.model_dump(mode="json", include={"version", "challenger", "champion", "decision"})
-    return figures | {
-        ONNX: store.get_bytes(R2Uri.parse(export.onnx_uri)),
-        SAFETENSORS: weights,
-        PICKLED: _pickled(weights),
-        CONFIG: _json(model_config(evaluation.version, training, export, lineage)),
-        "metrics.json": _json(metrics),
-        CARD: model_card(context, training, evaluation, export, lineage).encode(),
-    }
+    int8 = {ONNX_INT8: store.get_bytes(R2Uri.parse(export.int8.uri))} if export.int8 and export.int8.uri else {}
+    return (
+        figures
+        | int8
+        | {
+            ONNX: store.get_bytes(R2Uri.parse(export.onnx_uri)),
+            SAFETENSORS: weights,
+            PICKLED: _pickled(weights),
+            CONFIG: _json(model_config(evaluation.version, training, export, lineage)),
+            "metrics.json": _json(metrics),
+            CARD: model_card(context, training, evaluation, export, lineage).encode(),
+        }
+    )
 
 
 def model_config(version: str, training: Training, export: Export, lineage: dict[str, str]) -> dict[str, object]:
@@ -131,6 +139,7 @@ def model_config(version: str, training: Training, export: Export, lineage: dict
         "output": {"name": "output", "shape": ["N", len(EMOTIONS)], "lowest": 0, "highest": 3},
         "preprocessing": PREPROCESSING,
         "onnx_sha256": export.onnx_sha256,
+        "onnx_int8_sha256": export.int8.sha256 if export.int8 else None,
         "weights_sha256": training.weights_sha256,
         "dataset_id": training.dataset_id,
         "lineage": lineage,

@@ -183,6 +183,20 @@ class Evaluation(Record):
     figures: list[str]
 
 
+class Int8(Record):
+    """The int8 variant: whether it was kept, and why; address and digest when it was, measurements where there are."""
+
+    kept: bool
+    reason: str
+    limit: float
+    latency_ms_median: float | None = None
+    plain_latency_ms_median: float | None = None
+    mae_increase: float | None = None
+    uri: str | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+
+
 class Export(Record):
     """The ONNX file and its checks."""
 
@@ -197,6 +211,7 @@ class Export(Record):
     parity_limit: float
     latency_ms_median: float
     latency_ms_p95: float
+    int8: Int8 | None = None
 
 
 class Publication(Record):

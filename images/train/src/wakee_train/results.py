@@ -53,7 +53,7 @@ class EvaluationResult(StageResult):
 
 
 class ExportResult(StageResult):
-    """Result of `export-onnx`."""
+    """Result of `export-onnx`; `int8` says what became of that variant, where it was asked for."""
 
     export_uri: str
     onnx_uri: str
@@ -61,6 +61,8 @@ class ExportResult(StageResult):
     bytes: int
     parity_max_difference: float
     latency_ms_median: float
+    int8: str | None = None
+    int8_uri: str | None = None
 
 
 class PublicationResult(StageResult):

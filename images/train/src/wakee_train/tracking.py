@@ -3,6 +3,7 @@
 import json
 import logging
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 from wakee_common.settings import RunContext
@@ -62,12 +63,12 @@ def track(
             registry.client.set_terminated(run_id, FINISHED)
     tags = {"hf_commit": publication.commit, "promoted": str(publication.promoted).lower()}
     source = f"{run.info.artifact_uri}/{MODEL_FOLDER}"
-    version = registry.ensure_version(publication.version, source, run_id, tags)
+    registered = registry.ensure_version(publication.version, source, run_id, tags)
     alias = CHAMPION if publication.promoted else CHALLENGER
     if not publication.promoted or _is_production(hub_settings, publication.version):
-        registry.point(alias, version)
+        registry.point(alias, registered)
         if publication.promoted:
-            registry.unpoint(CHALLENGER, version)
+            registry.unpoint(CHALLENGER, registered)
     else:
         logger.warning("main holds another version by now: the alias %s stays where it is", alias)
     tracking = Tracking(
@@ -75,7 +76,7 @@ def track(
         experiment_id=experiment_id,
         mlflow_run_id=run_id,
         model_name=registry.model,
-        model_version=str(version.version),
+        model_version=str(registered.version),
         alias=alias,
         publication_uri=str(publication_uri),
     )
@@ -84,7 +85,7 @@ def track(
         tracking_uri=str(uri),
         mlflow_run_id=run_id,
         experiment_id=experiment_id,
-        model_version=str(version.version),
+        model_version=str(registered.version),
         alias=alias,
         new_run=new,
     )
@@ -149,6 +150,9 @@ def epoch_metrics(epoch: Epoch) -> dict[str, float]:
 def final_metrics(evaluation: Evaluation, export: Export) -> dict[str, float]:
     """The test split's metrics of both models, and what the export measured."""
     found = {"onnx_parity_max_difference": export.parity_max_difference, "onnx_latency_ms": export.latency_ms_median}
+    if export.int8 and export.int8.latency_ms_median and export.int8.mae_increase is not None:
+        found["onnx_int8_latency_ms"] = export.int8.latency_ms_median
+        found["onnx_int8_mae_increase"] = export.int8.mae_increase
     models: dict[str, ModelMetrics | None] = {"test": evaluation.challenger, "champion": evaluation.champion}
     for prefix, model in models.items():
         if model is None:
@@ -195,7 +199,7 @@ def ml_model(run_id: str, export: Export) -> str:
         "artifact_path": MODEL_FOLDER,
         "run_id": run_id,
         "flavors": {
-            "onnx": {**runtime, "onnx_version": "1.23.2"},
+            "onnx": {**runtime, "onnx_version": version("onnx")},
             "python_function": {"loader_module": "mlflow.onnx", "data": ONNX, "env": {}},
         },
         "metadata": {"onnx_sha256": export.onnx_sha256},
