@@ -136,6 +136,19 @@ def test_the_cloud_metadata_service_is_out_of_reach(policies, pods):
     assert not any(allowed(policies, pod, METADATA, port) for pod in pods.values() for port in (80, 443))
 
 
+def test_stages_push_metrics_and_only_monitoring_reads_them(rendered):
+    policies = [o for o in rendered("overlays/production") if o["kind"] == "NetworkPolicy"]
+    gateway = Pod("wakee", {"app.kubernetes.io/name": "pushgateway"})
+    statsd = Pod("airflow", {"component": "statsd", "tier": "airflow"})
+    prometheus, stranger = Pod("monitoring", {"app": "prometheus"}), Pod("default", {"app": "x"})
+    for image in stage_images():
+        assert allowed(policies, Pod("wakee", {"app.kubernetes.io/name": f"wakee-{image}"}), gateway, 9091)
+    assert allowed(policies, Pod("airflow", {"component": "scheduler", "tier": "airflow"}), statsd, 9125, "UDP")
+    for target, port in ((gateway, 9091), (statsd, 9102)):
+        assert allowed(policies, prometheus, target, port)
+        assert not allowed(policies, stranger, target, port)
+
+
 def test_the_base_alone_knows_no_sandbox(rendered):
     policies = [o for o in rendered("base") if o["kind"] == "NetworkPolicy"]
     assert "sandbox" not in yaml.safe_dump(policies)

@@ -32,7 +32,8 @@ def test_valid_on(rendered, overlay, version):
 
 
 def test_it_makes_no_secret_and_no_stand_in(objects):
-    assert not [o for o in objects if o["kind"] in {"Secret", "Deployment", "StatefulSet", "Service"}]
+    assert not [o for o in objects if o["kind"] == "Secret"]
+    assert [o["metadata"]["name"] for o in objects if o["kind"] in {"Deployment", "StatefulSet"}] == ["pushgateway"]
 
 
 def test_images_are_named_by_digest_in_one_place(named):
@@ -44,11 +45,15 @@ def test_images_are_named_by_digest_in_one_place(named):
     assert job["containers"][0]["image"] == images["WAKEE_DRIFT_IMAGE"]
 
 
-def test_the_migration_is_restricted_and_makes_room_for_the_next(named):
-    job = named["Job", "wakee-db-upgrade"]["spec"]
-    assert violations(job["template"]["spec"]) == []
-    assert loose_ends(job["template"]["spec"]) == []
-    assert job["ttlSecondsAfterFinished"] > 0
+def test_pods_are_restricted_bounded_and_named_by_digest(objects):
+    specs = [o["spec"]["template"]["spec"] for o in objects if "template" in o.get("spec", {})]
+    assert len(specs) == 2
+    assert [violations(spec) + loose_ends(spec) for spec in specs] == [[], []]
+    assert all(BY_DIGEST.match(container["image"]) for spec in specs for container in spec["containers"])
+
+
+def test_the_migration_makes_room_for_the_next(named):
+    assert named["Job", "wakee-db-upgrade"]["spec"]["ttlSecondsAfterFinished"] > 0
 
 
 def test_gpus_are_asked_for_and_limited(named):
