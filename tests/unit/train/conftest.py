@@ -113,19 +113,25 @@ def hub_url(service_folder: Path, session_wait: Callable[..., None]) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def mlflow_url(
-    service_folder: Path, postgres_server: Any, s3_endpoint: str, session_wait: Callable[..., None]
-) -> Iterator[str]:
+def mlflow_server(service_folder: Path, postgres_server: Any, s3_endpoint: str) -> Iterator[tuple[Server, str]]:
+    """MLflow and its address; it takes long to start, and most tests need only the address."""
     _administer(postgres_server.url(), "CREATE DATABASE mlflow")
     port = _port()
     environment = {**_r2_environment(s3_endpoint), "MLFLOW_BACKEND_STORE_URI": postgres_server.url("mlflow")}
     server = Server(["mlflow", "--port", str(port)], environment, service_folder / "mlflow.log")
     server.start()
     try:
-        session_wait(lambda: server.answers(f"http://127.0.0.1:{port}/health"), what="MLflow", seconds=120)
-        yield f"http://127.0.0.1:{port}"
+        yield server, f"http://127.0.0.1:{port}"
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def mlflow_url(mlflow_server: tuple[Server, str], session_wait: Callable[..., None]) -> str:
+    """The address, once MLflow answers."""
+    server, url = mlflow_server
+    session_wait(lambda: server.answers(f"{url}/health"), what="MLflow", seconds=120)
+    return url
 
 
 @pytest.fixture(scope="session")
@@ -270,7 +276,9 @@ SMALL = {
 
 
 @pytest.fixture(scope="session")
-def make_world(postgres_server: Any, s3_endpoint: str, hub_url: str, mlflow_url: str) -> Callable[[Path], World]:
+def make_world(
+    postgres_server: Any, s3_endpoint: str, hub_url: str, mlflow_server: tuple[Server, str]
+) -> Callable[[Path], World]:
     """Makes worlds that share servers, but no database, bucket, repository, experiment or registered model."""
 
     def make(folder: Path) -> World:
@@ -286,7 +294,7 @@ def make_world(postgres_server: Any, s3_endpoint: str, hub_url: str, mlflow_url:
             "HF_ENDPOINT": hub_url,
             "HF_TOKEN": TOKEN,
             "HF_MODEL_REPO": f"wakee/{name}",
-            "MLFLOW_TRACKING_URI": mlflow_url,
+            "MLFLOW_TRACKING_URI": mlflow_server[1],
             "MLFLOW_EXPERIMENT_NAME": name,
             "MLFLOW_MODEL_NAME": name,
             "WAKEE_DAG_ID": "model_retrain",

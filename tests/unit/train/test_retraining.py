@@ -96,7 +96,9 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(make_world: Callable[[Path], World], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(
+    make_world: Callable[[Path], World], mlflow_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Story]:
     world = make_world(tmp_path_factory.mktemp("story"))
     world.add_faces(range(220))
     [(report,)] = world.execute(

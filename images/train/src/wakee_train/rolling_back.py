@@ -7,7 +7,6 @@ import hashlib
 import logging
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
 from wakee_common.database import reading, transact
@@ -23,9 +22,6 @@ from wakee_train.registry import CHAMPION, VERSION_TAG, Registry
 from wakee_train.results import RollbackResult
 from wakee_train.settings import HubSettings, TrackingSettings
 
-if TYPE_CHECKING:
-    pass
-
 logger = logging.getLogger(__name__)
 
 PREVIOUS = "previous"
@@ -33,8 +29,9 @@ RECORD = "target.json"
 ONCE_DEPLOYED = "SELECT version_name, hf_commit FROM model_versions WHERE version_name = %s AND deployed_at IS NOT NULL"
 BEFORE_CURRENT = (
     "SELECT version_name, hf_commit FROM model_versions WHERE deployed_at IS NOT NULL AND hf_commit IS NOT NULL"
-    " AND id < (SELECT id FROM model_versions WHERE is_production) ORDER BY id DESC LIMIT 1"
+    " AND id < (SELECT id FROM model_versions WHERE is_production) ORDER BY deployed_at DESC, id DESC LIMIT 1"
 )
+"""Of the older versions the one that was deployed last: one that was itself rolled back is older by that."""
 CURRENT = "SELECT version_name FROM model_versions WHERE is_production"
 
 
