@@ -78,3 +78,12 @@ def seed() -> Callable[..., None]:
         subprocess.run([REPO / "hack/seed.sh", *flags], check=True, stdout=subprocess.DEVNULL)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def model_in_production(airflow, seed, query):
+    """Something for the API to serve, and fresh annotations whose pictures exist."""
+    seed("--reset", "--rows", "200", "--days", "7", "--seed", "7")
+    if not query("SELECT 1 FROM model_versions WHERE is_production"):
+        run_id = airflow.trigger("model_retrain", {"epochs": 1, "start": "random"})
+        assert set(airflow.wait("model_retrain", run_id, 600).values()) == {"success"}

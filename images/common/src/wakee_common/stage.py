@@ -23,6 +23,7 @@ from typing import Any, Literal, NoReturn, ParamSpec, TypeVar
 import typer
 from pydantic import BaseModel, ConfigDict
 
+from wakee_common import telemetry
 from wakee_common.errors import InterruptedStageError, WakeeError
 from wakee_common.logs import configure_logging, redact
 from wakee_common.settings import R2Settings, RunContext, load
@@ -98,6 +99,7 @@ def _run_and_record(name: str, call: Callable[[], StageResult], record_required:
         "seconds": round(time.monotonic() - clock, 2),
     }
     exit_code = _write_record(record, context, exit_code, record_required)
+    telemetry.push(context, record)
     logger.info("%s ends: %s after %.1f s", name, record["status"], record["seconds"])
     return exit_code
 

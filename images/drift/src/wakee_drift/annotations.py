@@ -14,6 +14,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a type,
 from wakee_common.database import reading
 from wakee_common.settings import DatabaseSettings
 from wakee_common.storage import ObjectStore
+from wakee_common.telemetry import measured
 from wakee_common.uris import R2Uri
 
 from wakee_drift.copying import copied_batches
@@ -57,6 +58,7 @@ def fetch(
     )
     with workspace() as work:
         with reading(database) as connection:
+            measured("wakee_annotation_age_days", "Age of the newest annotation.", _age_in_days(connection))
             reference = _write(connection, reference_query(windows), work / "reference.parquet", provenance)
             provenance = provenance.model_copy(update={"reference_excluded": reference.excluded})
             written = _write(connection, window_query(windows), work / "annotations.parquet", provenance)
@@ -76,6 +78,17 @@ def fetch(
         excluded=written.excluded,
         sha256=digest,
     )
+
+
+def _age_in_days(connection: Connection) -> float | None:
+    """Of the newest validated annotation; None without any. The column holds UTC without saying so."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT extract(epoch FROM now() AT TIME ZONE 'UTC' - max(\"timestamp\")) / 86400"
+            " FROM emotion_labels WHERE is_validated"
+        )
+        age = cursor.fetchone()[0]
+    return None if age is None else float(age)
 
 
 def log_exclusions(what: str, written: Written) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from wakee_common.storage import MissingObjectError, ObjectStore
+from wakee_common.telemetry import measured
 from wakee_common.uris import R2Uri
 
 from wakee_drift.annotations import workspace
@@ -37,7 +38,14 @@ def calculate(
         metrics = measure(path, reference_path, threshold, (str(pairs), str(reference or "")))
     uri = folder / "metrics.json"
     store.put_bytes(uri, metrics.model_dump_json(indent=2).encode(), "application/json")
+    _tell(metrics)
     return _result(metrics, uri)
+
+
+def _tell(metrics: DriftMetrics) -> None:
+    measured("wakee_drift_score", "Mean of the four absolute errors, in levels of 0 to 3.", metrics.drift_score)
+    for emotion, errors in metrics.emotions.items():
+        measured("wakee_drift_mae", "Mean absolute error, in levels of 0 to 3.", errors.mae, emotion=emotion)
 
 
 def measure(pairs: Path, reference: Path | None, threshold: float, uris: tuple[str, str] = ("", "")) -> DriftMetrics:

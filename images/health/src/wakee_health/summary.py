@@ -8,6 +8,7 @@ from wakee_common.errors import WakeeError
 from wakee_common.logs import redact
 from wakee_common.settings import DatabaseSettings, R2Settings, RunContext, load
 from wakee_common.storage import ObjectStore
+from wakee_common.telemetry import measured
 from wakee_common.uris import R2Uri
 
 from wakee_health import history
@@ -49,6 +50,8 @@ def summarise(context: RunContext, checks: Sequence[Check], run_at: datetime | N
     if not kept and not rows:
         notes[:] = [NOWHERE, *(note.replace(R2_ONLY, "") for note in notes)]
     _log(report, kept)
+    for check in checks:
+        measured("wakee_health_check", "1 when the check passed.", check.status != "failed", check=check.name)
     if failures := critical_failures(checks):
         raise CriticalCheckError(_cause(failures, notes, kept.get(HTML, "")))
     statuses = [check.status for check in checks]

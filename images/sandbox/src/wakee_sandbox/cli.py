@@ -137,6 +137,17 @@ def sourcing(port: int = 8501) -> None:
 
 
 @app.command()
+def impostor() -> None:
+    """What tests put in the place of a service: 503 on port 9001, silence on 9002, nonsense on 9003, ..."""
+    import asyncio
+
+    from wakee_sandbox import impostor as server
+
+    with _errors_as_one_line():
+        asyncio.run(server.serve())
+
+
+@app.command()
 def mail(
     port: int = 8025,
     smtp_port: int = 1025,

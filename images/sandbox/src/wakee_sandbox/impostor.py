@@ -1,0 +1,71 @@
+"""A server that stands in for any service that misbehaves: each port does it in a way of its own, whatever is asked.
+
+A Kubernetes Service whose selector and target port lead here is out of order for its clients, while the service behind
+it goes on undisturbed: no proxy in the way of those who need it in order.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+PATIENCE_SECONDS = 600
+"""How long a silent connection is held open."""
+
+LINGER_SECONDS = 2
+"""How long the rest of a request is read, so that the client sees the answer and no reset connection."""
+
+
+def _http(status: str, body: bytes, promised: int | None = None) -> bytes:
+    length = len(body) if promised is None else promised
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _saying(answer: bytes) -> Answer:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(answer)
+        await writer.drain()
+        writer.write_eof()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while await reader.read(65536):
+                    pass
+
+    return say
+
+
+async def _silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while await reader.read(65536):
+                pass
+
+
+MODES: dict[str, tuple[int, Answer]] = {
+    "unavailable": (9001, _saying(_http("503 Service Unavailable", b'{"error": "out of order"}'))),
+    "silent": (9002, _silent),
+    "nonsense": (9003, _saying(_http("200 OK", b'{"unexpected": true}'))),
+    "cut": (9004, _saying(_http("200 OK", b'{"unexpec', promised=1_000_000))),
+    "limited": (9005, _saying(_http("429 Too Many Requests", b'{"error": "rate limited"}'))),
+}
+"""Name of each way to misbehave: its port and what it does. A port that nobody listens on is the sixth: gone."""
+
+
+async def serve() -> None:
+    """Serve all ports until cancelled."""
+    servers = [await asyncio.start_server(_politely(answer), "0.0.0.0", port) for port, answer in MODES.values()]  # noqa: S104 - other pods must reach it
+    await asyncio.gather(*(server.serve_forever() for server in servers))
+
+
+def _politely(answer: Answer) -> Answer:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await answer(reader, writer)
+        writer.close()
+
+    return handle
