@@ -48,6 +48,8 @@ helm-uninstall: tools ## Remove Airflow; its database and Secrets stay
 	@hack/helm.sh uninstall
 sbom: tools ## reports/sbom: what is in each image, as CycloneDX
 	@hack/sbom.sh
+configuration: ## Write docs/configuration.md anew, from the settings classes
+	@hack/venv.sh drift && .venvs/drift/bin/python hack/configuration_reference.py
 audit: tools ## Known vulnerabilities of the locked requirements; for a schedule, needs the vulnerability service
 	@hack/audit.sh
 

@@ -1,0 +1,86 @@
+"""Links lead somewhere, commands exist, and the configuration reference is the code's."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[2]
+PAGES = sorted(
+    REPO / name
+    for name in subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "*.md"], cwd=REPO, check=True, capture_output=True, text=True
+    ).stdout.split()
+)
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
+
+
+def name(page):
+    return str(page.relative_to(REPO))
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def targets():
+    return set(re.findall(r"^([a-z-]+):", (REPO / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page):
+    broken = []
+    for link in LINK.findall(FENCE.sub("", page.read_text())):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_make_targets_exist(page):
+    commands = " ".join(CODE.findall(page.read_text()))
+    named = re.findall(r"\bmake ((?:[a-z-]+[ `\n])+)", f"{commands} ")
+    used = {word for words in named for word in words.replace("`", " ").split()}
+    assert used <= targets()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_files_named_in_code_exist(page):
+    """Paths of this repository in back quotes, e.g. `hack/helm.sh`."""
+    folders = "|".join(path.name for path in REPO.iterdir() if path.is_dir() and not path.name.startswith("."))
+    text = FENCE.sub("", page.read_text())
+    paths = re.findall(rf"`((?:{folders})/[\w./-]+)`", text)
+    assert [path for path in paths if not (REPO / path).exists() and path not in {"reports/sbom"}] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_fences_are_closed(page):
+    assert page.read_text().count("```") % 2 == 0
+
+
+def test_the_configuration_reference_is_in_step():
+    subprocess.run([REPO / "hack/venv.sh", "drift"], check=True, capture_output=True)
+    made = subprocess.run(
+        [REPO / ".venvs/drift/bin/python", REPO / "hack/configuration_reference.py", "-"],
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode == 0, made.stderr
+    assert made.stdout == (REPO / "docs/configuration.md").read_text(), "run 'make configuration'"
+
+
+def test_the_docs_name_every_variable_of_the_overlays():
+    reference = (REPO / "docs/configuration.md").read_text()
+    for file in ("production/images.env", "production/config.env", "kind/config.env"):
+        lines = (REPO / "k8s/overlays" / file).read_text().splitlines()
+        names = {line.split("=")[0] for line in lines if line and not line.startswith("#")} - {"HF_HUB_DISABLE_XET"}
+        assert {variable for variable in names if f"`{variable}`" not in reference} == set(), file
