@@ -36,6 +36,8 @@ pods: ## The stage pods
 	@kubectl get pods -n wakee -L wakee.io/dag-id,wakee.io/task-id
 logs: ## Airflow's log of one task of the newest run: DAG=... TASK=...
 	@$(OPS) logs $(DAG) $(TASK)
+doctor: ## Check what the pipelines need, and name the remedy of each failure
+	@$(OPS) doctor
 ui: ## Where the web pages are
 	@$(OPS) ui
 

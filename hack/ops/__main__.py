@@ -7,6 +7,7 @@ import typer
 
 from ops.airflow import Airflow, AirflowError
 from ops.demo import REPO, run_demo
+from ops.doctor import examine
 from ops.show import PAGES, console, follow
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -52,6 +53,14 @@ def logs(dag_id: str, task_id: str) -> None:
     for attempt in range(1, airflow.tasks(dag_id, run_id)[task_id]["try_number"] + 1):
         console.rule(f"{run_id} {task_id}, try {attempt}")
         console.print(airflow.log(dag_id, run_id, task_id, attempt), markup=False, highlight=False)
+
+
+@app.command()
+def doctor(
+    deep: Annotated[bool, typer.Option(help="Also run the health check, from inside of the cluster.")] = True,
+) -> None:
+    """Check what the pipelines need, name the remedy of each failure, and end with 1 when there is one."""
+    raise typer.Exit(0 if examine(Airflow(), deep) else 1)
 
 
 @app.command()

@@ -90,6 +90,17 @@ class Airflow:
         """The runs of a DAG, newest first."""
         return list(self.call("GET", f"dags/{dag_id}/dagRuns", params={"order_by": "-run_after"})["dag_runs"])
 
+    def wait_for_a_run(self, dag_id: str, seconds: float) -> None:
+        """Wait until the scheduler has made the missed run of a DAG that was just unpaused for the first time.
+
+        Raises:
+            AirflowError: it makes none.
+        """
+        for _ in _poll(seconds):
+            if self.runs(dag_id):
+                return
+        raise AirflowError(f"{dag_id} has no run {seconds:g} s after it was unpaused: does the scheduler work?")
+
     def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
         """The task instances of a run by task id."""
         found = self.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]

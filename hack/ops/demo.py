@@ -56,9 +56,11 @@ def _let_dags_run(airflow: Airflow) -> None:
 
     The health check waits until there is a model: without one it would rightly be red.
     """
+    first_time = airflow.dags()[DRIFT]["is_paused"]
     for dag_id in airflow.dags().keys() - {HEALTH}:
         airflow.unpause(dag_id)
-    time.sleep(3)  # the scheduler makes the missed run in its next loop
+    if first_time:
+        airflow.wait_for_a_run(DRIFT, 60)
     for dag_id in airflow.dags():
         for run in airflow.runs(dag_id):
             if run["state"] in {"queued", "running"}:

@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from wakee_common.database import connect
@@ -48,6 +49,9 @@ def _one_line_errors() -> Iterator[None]:
     except WakeeError as error:
         typer.echo(f"error: {redact(str(error))}", err=True)
         raise typer.Exit(error.exit_code) from None
+    except SQLAlchemyError as error:
+        typer.echo(f"error: {redact(' '.join(str(getattr(error, 'orig', None) or error).split()))}", err=True)
+        raise typer.Exit(1) from None
 
 
 def upgrade_database(settings: DatabaseSettings, revision: str = "head") -> tuple[str | None, str | None]:

@@ -1,0 +1,228 @@
+"""What Airflow may do in the cluster, what a stage pod may not do, and that no secret is anywhere but in its Secret."""
+
+import json
+import subprocess
+from base64 import b64decode
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from kubernetes.stream import stream
+
+from ops.sandbox import environment
+from support.faults import out_of_order
+from support.waiting import wait_for
+
+AIRFLOW = "system:serviceaccount:airflow:airflow"
+STAGE = "system:serviceaccount:wakee:wakee-stage"
+ALLOWED = {
+    ("create", "pods"),
+    ("get", "pods"),
+    ("list", "pods"),
+    ("watch", "pods"),
+    ("patch", "pods"),
+    ("delete", "pods"),
+    ("get", "pods/log"),
+    ("get", "pods/exec"),
+    ("create", "pods/exec"),
+    ("get", "events"),
+    ("list", "events"),
+    ("watch", "events"),
+}
+"""In `wakee`; elsewhere nothing."""
+VERBS = ("create", "get", "list", "watch", "patch", "update", "delete", "deletecollection")
+RESOURCES = (
+    "pods",
+    "pods/log",
+    "pods/exec",
+    "pods/eviction",
+    "pods/ephemeralcontainers",
+    "events",
+    "secrets",
+    "configmaps",
+    "services",
+    "serviceaccounts",
+    "serviceaccounts/token",
+    "deployments.apps",
+    "jobs.batch",
+    "roles.rbac.authorization.k8s.io",
+    "rolebindings.rbac.authorization.k8s.io",
+    "networkpolicies.networking.k8s.io",
+    "persistentvolumeclaims",
+)
+SHORTEST_SECRET = 12
+"""Shorter values in the Secrets are names of users and databases."""
+HUB, MLFLOW = "http://localhost:8081", "http://localhost:5000"
+
+
+def _may(account: str, namespace: str, verb: str, resource: str) -> bool:
+    question = ["kubectl", "auth", "can-i", verb, resource, "--as", account, "-n", namespace]
+    return subprocess.run(question, capture_output=True, text=True).stdout.strip() == "yes"
+
+
+def _matrix(account: str, namespace: str) -> set[tuple[str, str]]:
+    return {(verb, resource) for resource in RESOURCES for verb in VERBS if _may(account, namespace, verb, resource)}
+
+
+def _print(title: str, allowed: set[tuple[str, str]]) -> None:
+    print(f"\n{title}\n{'':44s}{''.join(f'{verb:>17s}' for verb in VERBS)}")
+    for resource in RESOURCES:
+        marks = "".join(f"{'yes' if (verb, resource) in allowed else '-':>17s}" for verb in VERBS)
+        print(f"{resource:44s}{marks}")
+
+
+def test_airflow_manages_pods_in_wakee_and_nothing_else():
+    allowed = _matrix(AIRFLOW, "wakee")
+    _print("airflow in wakee", allowed)
+    assert allowed == ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("account", "namespace"),
+    [
+        (AIRFLOW, "airflow"),
+        (AIRFLOW, "kube-system"),
+        (STAGE, "wakee"),
+        (STAGE, "airflow"),
+        ("system:serviceaccount:wakee:default", "wakee"),
+    ],
+)
+def test_nobody_may_do_anything_elsewhere(account, namespace):
+    assert _matrix(account, namespace) == set()
+
+
+@pytest.fixture
+def running_stage(airflow, kubernetes):
+    """A stage pod that waits for an answer of the API."""
+    with out_of_order(kubernetes, "api", "silent"):
+        run_id = airflow.trigger("health_check_weekly")
+        yield wait_for(lambda: _ready_pod(kubernetes, "test_api"), 120, "a running stage pod")
+    airflow.wait("health_check_weekly", run_id, 300)
+
+
+def _ready_pod(kubernetes, task_id):
+    pods = kubernetes.list_namespaced_pod("wakee", label_selector=f"wakee.io/task-id={task_id}").items
+    running = [pod.metadata.name for pod in pods if pod.status.phase == "Running"]
+    return running[0] if running else None
+
+
+def _run_in(kubernetes, pod, code):
+    command = ["/opt/venv/bin/python3", "-c", code]
+    return stream(
+        kubernetes.connect_get_namespaced_pod_exec,
+        pod,
+        "wakee",
+        command=command,
+        container="base",
+        stdout=True,
+        stderr=True,
+        stdin=False,
+        tty=False,
+    )
+
+
+@pytest.mark.usefixtures("model_in_production")
+def test_a_stage_pod_is_locked_in(kubernetes, running_stage):
+    code = """
+import json, os
+def writable(path):
+    try:
+        open(path + '/probe', 'w').close()
+        return True
+    except OSError:
+        return False
+paths = ['/', '/opt/wakee', '/opt/venv', '/etc', '/usr/bin', '/tmp']
+status = open('/proc/self/status').read()
+print(json.dumps({
+    'uid': os.getuid(),
+    'writable': [path for path in paths if writable(path)],
+    'token': os.path.exists('/var/run/secrets/kubernetes.io'),
+    'capabilities': status.split('CapEff:')[1].split()[0],
+    'no_new_privileges': status.split('NoNewPrivs:')[1].split()[0],
+    'seccomp': status.split('Seccomp:')[1].split()[0],
+}))
+"""
+    assert json.loads(_run_in(kubernetes, running_stage, code)) == {
+        "uid": 10001,
+        "writable": ["/tmp"],  # noqa: S108
+        "token": False,
+        "capabilities": "0000000000000000",
+        "no_new_privileges": "1",
+        "seccomp": "2",
+    }
+
+
+def _secrets(kubernetes):
+    """Every value of every Secret of ours, and the passwords inside of addresses."""
+    values = [
+        b64decode(value).decode()
+        for namespace in ("airflow", "wakee")
+        for secret in kubernetes.list_namespaced_secret(namespace, field_selector="type=Opaque").items
+        for value in secret.data.values()
+    ]
+    passwords = [urlsplit(value).password for value in values if "://" in value and "@" in value]
+    return {value for value in [*values, *passwords] if value and len(value) >= SHORTEST_SECRET}
+
+
+def _pod_specs():
+    for namespace in ("wakee", "airflow"):
+        yield subprocess.run(
+            ["kubectl", "get", "pods,jobs,deployments,statefulsets,configmaps,events", "-n", namespace, "-o", "json"],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+
+def _objects(store, prefix):
+    for key in store.list_keys(prefix):
+        yield store.get_bytes(store.uri(key)).decode(errors="replace")
+
+
+def _task_instances(airflow):
+    """Task instances with their rendered fields, and XComs, of every run."""
+    for dag_id in airflow.dags():
+        for run in airflow.runs(dag_id):
+            path = f"dags/{dag_id}/dagRuns/{run['dag_run_id']}/taskInstances"
+            yield json.dumps(airflow.call("GET", path))
+            yield json.dumps(airflow.call("GET", f"{path}/~/xcomEntries", params={"limit": 1000}))
+            for task_id, task in airflow.tasks(dag_id, run["dag_run_id"]).items():
+                if task["state"] == "success":
+                    yield json.dumps(airflow.result(dag_id, run["dag_run_id"], task_id), default=str)
+
+
+def _mlflow():
+    api = f"{MLFLOW}/api/2.0/mlflow"
+    experiments = httpx.post(f"{api}/experiments/search", json={"max_results": 100}).raise_for_status().json()
+    ids = [experiment["experiment_id"] for experiment in experiments["experiments"]]
+    yield httpx.post(f"{api}/runs/search", json={"experiment_ids": ids, "max_results": 1000}).raise_for_status().text
+    yield httpx.post(f"{api}/registered-models/search", json={}).text
+
+
+def _model_card():
+    token = {"Authorization": f"Bearer {environment('secrets.env')['HF_TOKEN']}"}
+    for name in ("README.md", "config.json"):
+        answer = httpx.get(f"{HUB}/wakee/emotions/resolve/main/{name}", headers=token, follow_redirects=True)
+        yield answer.raise_for_status().text
+
+
+@pytest.mark.usefixtures("model_in_production")
+def test_no_secret_is_anywhere(airflow, kubernetes, store):
+    secrets = _secrets(kubernetes)
+    places = {
+        "pod specs, jobs, ConfigMaps, events": _pod_specs(),
+        "task logs in R2": _objects(store, "airflow-logs/"),
+        "results and reports in R2": _objects(store, "runs/"),
+        "task instances, rendered fields, XComs": _task_instances(airflow),
+        "MLflow runs and models": _mlflow(),
+        "model card and configuration": _model_card(),
+    }
+    found, searched = {}, {}
+    for place, texts in places.items():
+        texts = list(texts)
+        searched[place] = f"{len(texts)} texts, {sum(map(len, texts))} characters"
+        found[place] = {secret for secret in secrets for text in texts if secret in text}
+    print("\n".join(["", *(f"{place}: {size}" for place, size in searched.items())]))
+    assert len(secrets) > 8
+    assert not any(found.values()), {place: len(leaked) for place, leaked in found.items()}
+    assert all(not size.startswith("0 ") for size in searched.values()), searched
