@@ -62,6 +62,11 @@ def test_gpus_are_asked_for_and_limited(named):
     assert int(settings["WAKEE_GPU_COUNT"]) <= int(quota[f"requests.{settings['WAKEE_GPU_RESOURCE']}"])
 
 
+def test_stages_are_told_where_to_push(named):
+    port = named["Service", "pushgateway"]["spec"]["ports"][0]["port"]
+    assert named["ConfigMap", "wakee-config"]["data"]["PUSHGATEWAY_URL"] == f"http://pushgateway:{port}"
+
+
 def test_settings_are_those_that_the_dags_read(named):
     sources = [path.read_text() for path in (REPO / "dags").rglob("*.py")]
     read = {
