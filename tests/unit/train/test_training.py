@@ -289,22 +289,6 @@ def test_sigterm_leaves_a_checkpoint_from_which_a_retry_ends_the_same(faces, wai
     assert not faces.store.exists(faces.store.uri(f"{folder}/checkpoint.pt"))
 
 
-def test_a_killed_training_goes_on_from_its_last_epoch(faces, wait_until: Callable[..., None]):
-    splits = faces.prepare()["splits_uri"]
-    process = start(faces, "killed", splits, epochs=5, batch_size=8)
-    checkpoint = faces.store.uri("runs/model_retrain/killed/fine_tune/checkpoint.pt")
-    wait_until(lambda: faces.store.exists(checkpoint), what="a checkpoint")
-    process.kill()
-    process.communicate(timeout=60)
-    state = torch.load(io.BytesIO(faces.store.get_bytes(checkpoint)), weights_only=True)
-
-    resumed = faces.train("killed", splits, epochs=5, batch_size=8)
-
-    assert resumed["resumed"] is True
-    assert state["progress"]["epoch"] >= 2
-    assert resumed["epochs_run"] == 5
-
-
 def test_a_checkpoint_of_other_settings_is_not_used(faces):
     file = io.BytesIO()
     torch.save({"fingerprint": "of another training"}, file)
