@@ -36,7 +36,9 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         return self._checked(result, context)
 
     def trigger_reentry(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
-        """Take over from the triggerer when the pod has ended."""
+        """Take over from the triggerer when the pod has ended, or was not scheduled in time."""
+        if event["status"] == "timeout":
+            event = event | {"message": f"{event['message']} {self._why_pending(event)}"}
         return self._checked(super().trigger_reentry(context, event), context)
 
     def build_pod_request_obj(self, context: Any = None, *, dry_run: bool = False) -> k8s.V1Pod:
@@ -73,6 +75,16 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
             context["ti"].xcom_push("return_value", result)
             self.skip(context["ti"], self.downstream_list)
         return result
+
+    def _why_pending(self, event: dict[str, Any]) -> str:
+        """What Kubernetes' scheduler says of a pod that got no node, and what to do about it."""
+        pod = self.hook.get_pod(event["name"], event["namespace"])
+        causes = [c.message for c in pod.status.conditions or [] if c.type == "PodScheduled" and c.status == "False"]
+        wanted = ", ".join(f"{count} {name}" for name, count in self.container_resources.requests.items())
+        return (
+            f"Kubernetes says: {'; '.join(causes) or 'nothing'}. The pod asks for {wanted}. Has a node as much"
+            " to spare (for GPUs: does its device plugin run)? WAKEE_GPU_COUNT=0 trains on the CPU."
+        )
 
     def _exit_code(self, pod: k8s.V1Pod) -> int | None:
         statuses = (pod.status.container_statuses if pod and pod.status else None) or []

@@ -1,0 +1,66 @@
+"""Training that asks for a GPU: a clear failure where there is none, and success once a node has one.
+
+The node's GPU is only an entry in its capacity, as a device plugin would make; what runs in the pod runs on the CPU.
+"""
+
+import subprocess
+
+import pytest
+
+from ops.show import follow
+from support.waiting import wait_for
+
+DAG = "model_retrain"
+GPU = "nvidia.com/gpu"
+COMPONENTS = ("deployment/airflow-scheduler", "deployment/airflow-dag-processor", "deployment/airflow-triggerer")
+
+
+def kubectl(*arguments):
+    subprocess.run(["kubectl", "-n", "airflow", *arguments], check=True, capture_output=True, timeout=300)
+
+
+def set_variables(*variables):
+    kubectl("set", "env", *COMPONENTS, *variables)
+    for component in COMPONENTS:
+        kubectl("rollout", "status", component, "--timeout=180s")
+
+
+@pytest.fixture(scope="module")
+def gpus_wanted(airflow):
+    set_variables("WAKEE_GPU_COUNT=1", "WAKEE_GPU_WAIT_SECONDS=15")
+    yield
+    set_variables("WAKEE_GPU_COUNT-", "WAKEE_GPU_WAIT_SECONDS-")
+
+
+@pytest.fixture
+def late_gpu(kubernetes):
+    """Gives the node a GPU when called; takes it away in the end."""
+    (node,) = kubernetes.list_node().items
+    path = GPU.replace("/", "~1")
+
+    def patch(operation):
+        kubernetes.patch_node_status(node.metadata.name, [operation])
+
+    yield lambda: patch({"op": "add", "path": f"/status/capacity/{path}", "value": "1"})
+    patch({"op": "remove", "path": f"/status/capacity/{path}"})
+
+
+@pytest.mark.usefixtures("model_in_production", "gpus_wanted")
+def test_a_gpu_that_comes_late(airflow, kubernetes, late_gpu):
+    run_id = airflow.trigger(DAG, {"epochs": 1, "start": "random", "min_samples": 50})
+    wait_for(lambda: airflow.states(DAG, run_id)["fine_tune"] == "up_for_retry", 240, "the first try's end")
+    log = airflow.log(DAG, run_id, "fine_tune", attempt=1)
+    pending = _pending_pods(kubernetes)
+    late_gpu()
+    states = follow(airflow, DAG, run_id, 600)
+
+    assert "Insufficient nvidia.com/gpu" in log
+    assert "WAKEE_GPU_COUNT=0 trains on the CPU" in log
+    assert pending == []
+    assert set(states.values()) == {"success"}
+    assert airflow.tasks(DAG, run_id)["fine_tune"]["try_number"] == 2
+
+
+def _pending_pods(kubernetes):
+    pods = kubernetes.list_namespaced_pod("wakee", label_selector="wakee.io/task-id=fine_tune").items
+    return [pod.metadata.name for pod in pods if pod.status.phase == "Pending"]
