@@ -100,6 +100,8 @@ def test_nobody_connects_to_a_stage(policies, pods, stage):
         ("airflow-api-server", "airflow-scheduler", 8793),
         ("airflow-api-server", "airflow-triggerer", 8794),
         ("airflow-dag-processor", "mail", 1025),
+        ("airflow-scheduler", "impostor", 9001),
+        ("health", "impostor", 9001),
         ("airflow-dag-processor", "airflow-database", 5432),
         ("airflow-db-migrate", "airflow-database", 5432),
     ],
