@@ -33,8 +33,8 @@ dags() {
     AIRFLOW_HOME=$(mktemp -d) AIRFLOW__CORE__LOAD_EXAMPLES=False step dags pytest_in airflow dags tests/dags
 }
 manifests() {
-    hack/venv.sh dev
-    step manifests pytest_in dev manifests tests/manifests
+    hack/venv.sh dev drift airflow
+    step "manifests and docs" pytest_in dev manifests tests/manifests tests/docs
 }
 cluster() {
     make -s up
