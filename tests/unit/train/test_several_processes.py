@@ -30,7 +30,7 @@ from .two_processes import CASES, WITHOUT_BATCH_NORM
 
 FLOATS = {"rtol": 1e-3, "atol": 1e-4}
 """What the order of sums may change over a few steps of AdamW."""
-FLAGS = {**WITHOUT_BATCH_NORM, "epochs": 6, "batch_size": 8}
+FLAGS = {**WITHOUT_BATCH_NORM, "epochs": 8, "batch_size": 8}
 FOLDER = "runs/model_retrain/together/fine_tune"
 CHECKPOINT = f"{FOLDER}/checkpoint.pt"
 CRAMPED = """
@@ -140,7 +140,7 @@ def outcome(world: World) -> dict[str, Any]:
 
 def ended(process: subprocess.Popen[str], exit_code: int) -> str:
     """The log of a stage that ended so."""
-    _, log = process.communicate(timeout=90)
+    _, log = process.communicate(timeout=120)
     assert process.returncode == exit_code, log
     return log
 
@@ -148,7 +148,7 @@ def ended(process: subprocess.Popen[str], exit_code: int) -> str:
 def killed(world: World, splits: str, python_path: Path, wait_until: Callable[..., None]) -> str:
     """The log of a stage whose first process was killed after an epoch."""
     process = start(world, splits, str(python_path))
-    wait_until(lambda: world.store.exists(world.store.uri(CHECKPOINT)), what="a checkpoint")
+    wait_until(lambda: world.store.exists(world.store.uri(CHECKPOINT)), what="a checkpoint", seconds=120)
     os.kill(workers(process.pid)["0"], signal.SIGKILL)
     return ended(process, 1)
 
@@ -157,7 +157,9 @@ def told_to_stop(world: World, splits: str, wait_until: Callable[..., None]) -> 
     """The log of a stage that got SIGTERM after one more epoch."""
     before = [stored.etag for stored in world.store.list_folder(CHECKPOINT)]
     process = start(world, splits)
-    wait_until(lambda: [s.etag for s in world.store.list_folder(CHECKPOINT)] != before, what="another checkpoint")
+    wait_until(
+        lambda: [s.etag for s in world.store.list_folder(CHECKPOINT)] != before, what="another checkpoint", seconds=120
+    )
     started = list(workers(process.pid).values())
     process.send_signal(signal.SIGTERM)
     log = ended(process, 1)
