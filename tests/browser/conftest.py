@@ -1,15 +1,23 @@
 """A real browser (Debian's Chromium, driven by Playwright); a screenshot of every test lands in reports/browser."""
 
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
-REPO = Path(__file__).parents[2]
-SCREENSHOTS = REPO / "reports" / "browser"
-SIZE = {"width": 1500, "height": 1000}
+from support.cluster import airflow, model_in_production, query, seed, store
+
+__all__ = ["airflow", "model_in_production", "query", "seed", "store"]
+
+AIRFLOW = "http://localhost:8080"
+SCREENSHOTS = Path(__file__).parents[2] / "reports" / "browser"
+NOT_OURS = re.compile("ERR_NETWORK_CHANGED")
+"""Chromium drops its connections whenever a network interface of this machine comes or goes, as every pod's does."""
+
+expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="session")
@@ -17,16 +25,31 @@ def browser() -> Iterator[Browser]:
     program = shutil.which("chromium")
     assert program, "apt-get install chromium (hack/test.sh does)"
     with sync_playwright() as playwright:
-        # Pods and this machine are one trust domain, and root cannot have Chromium's own sandbox.
+        # Root cannot have Chromium's own sandbox.
         chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield chromium
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def logged_in(browser: Browser) -> Iterator[BrowserContext]:
+    """A context that has been through Airflow's login form."""
+    context = browser.new_context(viewport={"width": 1500, "height": 1000})
+    page = context.new_page()
+    page.goto(AIRFLOW)
+    page.locator("input[name=username]").fill("airflow")
+    page.locator("input[name=password]").fill("airflow")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{AIRFLOW}/")
+    page.close()
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(logged_in: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page of its own; errors on its console fail the test."""
-    page = browser.new_page(viewport=SIZE)
+    page = logged_in.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
@@ -34,4 +57,21 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{request.node.name}.png", full_page=True)
     page.close()
-    assert errors == []
+    assert [error for error in errors if not NOT_OURS.search(error)] == []
+
+
+@pytest.fixture
+def visit(page: Page) -> Callable[[str, str], None]:
+    """Open an address and wait for a text; again when the network changed meanwhile."""
+
+    def open_page(address: str, text: str) -> None:
+        for attempt in range(6):
+            try:
+                page.goto(address)
+                expect(page.get_by_text(text).first).to_be_visible(timeout=8_000)
+                return
+            except (Error, AssertionError):
+                if attempt == 5:
+                    raise
+
+    return open_page
