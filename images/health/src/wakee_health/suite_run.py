@@ -16,7 +16,7 @@ from wakee_common.logs import redact
 from wakee_common.settings import R2Settings, RunContext, load
 from wakee_common.storage import ObjectStore
 
-from wakee_health.errors import WrongAnswerError, one_line
+from wakee_health.errors import FailedTestsError, one_line
 from wakee_health.pages import render
 from wakee_health.results import SuiteResult
 
@@ -63,7 +63,7 @@ def run(context: RunContext) -> SuiteResult:
     """Run the suite and keep its reports.
 
     Raises:
-        WrongAnswerError: tests failed; their number and names are the cause.
+        FailedTestsError: tests failed; their number and names are the cause.
         UnavailableError: pytest could not run them, or not within ten minutes.
     """
     with tempfile.TemporaryDirectory(prefix="wakee-health-") as name:
@@ -75,7 +75,7 @@ def run(context: RunContext) -> SuiteResult:
     counts = Counter(case.outcome for case in cases)
     failures = [case.title for case in cases if case.outcome in ("failed", "error")]
     if failures:
-        raise WrongAnswerError(_cause(failures, len(cases), html_uri))
+        raise FailedTestsError(_cause(failures, len(cases), html_uri))
     if not cases:
         raise UnavailableError("pytest found no tests")
     return SuiteResult(
