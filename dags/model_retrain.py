@@ -134,6 +134,12 @@ PARAMS = {
         title="Maximum regression",
         description="By how much the MAE of any one emotion may rise in a promotion.",
     ),
+    "int8": Param(
+        False,
+        type="boolean",
+        title="Quantised model",
+        description="Also publish model_int8.onnx, if it is faster and nearly as accurate.",
+    ),
     "drift_report_id": Param(
         None,
         type=["null", "integer"],
@@ -208,7 +214,14 @@ with DAG(
         scratch="4Gi",
         timeout=timedelta(hours=2),
     )
-    export_onnx = stage("train", "export_onnx", *training, memory="4Gi", scratch="4Gi")
+    export_onnx = stage(
+        "train",
+        "export_onnx",
+        *training,
+        "{{ '--int8' if params.int8 else '--no-int8' }}",
+        memory="4Gi",
+        scratch="4Gi",
+    )
     upload_to_hub = stage(
         "train",
         "upload_to_hub",

@@ -7,6 +7,7 @@ from pathlib import Path
 from wakee_common.errors import BadInputError
 from wakee_common.settings import RunContext
 from wakee_common.storage import MissingObjectError, ObjectStore
+from wakee_common.telemetry import measured
 from wakee_common.uris import R2Uri
 
 from wakee_train.backbone import choose_device
@@ -106,6 +107,7 @@ def _result(evaluation: Evaluation, uri: R2Uri) -> EvaluationResult:
     for reason in evaluation.decision.reasons:
         logger.info("gate: %s", reason)
     logger.info("%s is %s", evaluation.version, "promoted" if evaluation.decision.promote else "not promoted")
+    _tell(evaluation.challenger if evaluation.decision.promote or champion is None else champion)
     return EvaluationResult(
         evaluation_uri=str(uri),
         version=evaluation.version,
@@ -118,6 +120,13 @@ def _result(evaluation: Evaluation, uri: R2Uri) -> EvaluationResult:
         champion_version=evaluation.champion_version,
         test_samples=evaluation.challenger.samples,
     )
+
+
+def _tell(production: ModelMetrics) -> None:
+    for emotion, values in production.emotions.items():
+        measured(
+            "wakee_model_mae", "MAE on the test pictures of the model the gate chose.", values.mae, emotion=emotion
+        )
 
 
 def _mae(metrics: ModelMetrics) -> dict[str, float]:

@@ -8,10 +8,12 @@ import hashlib
 import logging
 import tempfile
 from pathlib import Path
+from statistics import fmean
 
 from wakee_common.errors import InterruptedStageError
 from wakee_common.settings import load
 from wakee_common.storage import MissingObjectError, ObjectStore
+from wakee_common.telemetry import measured
 from wakee_common.uris import R2Uri
 
 from wakee_train.backbone import choose_device
@@ -100,6 +102,7 @@ def _fetch_checkpoint(job: Job, store: ObjectStore, scratch: Path) -> bool:
 
 def _result(training: Training, uri: R2Uri, resumed: bool) -> TrainingResult:
     speeds = [epoch.images_per_second for epoch in training.history]
+    measured("wakee_training_images_per_second", "Mean over the epochs of the last training.", fmean(speeds))
     return TrainingResult(
         training_uri=str(uri),
         weights_uri=training.weights_uri,
@@ -108,7 +111,7 @@ def _result(training: Training, uri: R2Uri, resumed: bool) -> TrainingResult:
         epochs_run=len(training.history),
         best_epoch=training.best_epoch,
         best_validation_mae=training.best_validation_mae,
-        images_per_second=round(sum(speeds) / len(speeds), 1),
+        images_per_second=round(fmean(speeds), 1),
         device=training.device,
         resumed=resumed,
     )
