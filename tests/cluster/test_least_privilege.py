@@ -121,7 +121,7 @@ def _ready_pod(kubernetes, task_id):
 
 def _run_in(kubernetes, pod, code):
     command = ["/opt/venv/bin/python3", "-c", code]
-    return stream(
+    session = stream(
         kubernetes.connect_get_namespaced_pod_exec,
         pod,
         "wakee",
@@ -131,7 +131,10 @@ def _run_in(kubernetes, pod, code):
         stderr=True,
         stdin=False,
         tty=False,
+        _preload_content=False,
     )
+    session.run_forever(timeout=30)
+    return session.read_stdout()
 
 
 @pytest.mark.usefixtures("model_in_production")
@@ -198,10 +201,8 @@ def _task_instances(airflow):
         for run in airflow.runs(dag_id):
             path = f"dags/{dag_id}/dagRuns/{run['dag_run_id']}/taskInstances"
             yield json.dumps(airflow.call("GET", path))
-            yield json.dumps(airflow.call("GET", f"{path}/~/xcomEntries", params={"limit": 1000}))
-            for task_id, task in airflow.tasks(dag_id, run["dag_run_id"]).items():
-                if task["state"] == "success":
-                    yield json.dumps(airflow.result(dag_id, run["dag_run_id"], task_id), default=str)
+            for entry in airflow.call("GET", f"{path}/~/xcomEntries", params={"limit": 1000})["xcom_entries"]:
+                yield json.dumps(airflow.call("GET", f"{path}/{entry['task_id']}/xcomEntries/{entry['key']}"))
 
 
 def _mlflow():
