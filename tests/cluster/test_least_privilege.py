@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from kubernetes import client
-from kubernetes.stream import stream
 
 from ops.sandbox import environment
 from support.faults import out_of_order
@@ -119,26 +118,13 @@ def _ready_pod(kubernetes, task_id):
     return running[0] if running else None
 
 
-def _run_in(kubernetes, pod, code):
-    command = ["/opt/venv/bin/python3", "-c", code]
-    session = stream(
-        kubernetes.connect_get_namespaced_pod_exec,
-        pod,
-        "wakee",
-        command=command,
-        container="base",
-        stdout=True,
-        stderr=True,
-        stdin=False,
-        tty=False,
-        _preload_content=False,
-    )
-    session.run_forever(timeout=30)
-    return session.read_stdout()
+def _run_in(pod, code):
+    command = ["kubectl", "exec", "-n", "wakee", pod, "-c", "base", "--", "/opt/venv/bin/python3", "-c", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
 @pytest.mark.usefixtures("model_in_production")
-def test_a_stage_pod_is_locked_in(kubernetes, running_stage):
+def test_a_stage_pod_is_locked_in(running_stage):
     code = """
 import json, os
 def writable(path):
@@ -158,7 +144,7 @@ print(json.dumps({
     'seccomp': status.split('Seccomp:')[1].split()[0],
 }))
 """
-    assert json.loads(_run_in(kubernetes, running_stage, code)) == {
+    assert json.loads(_run_in(running_stage, code)) == {
         "uid": 10001,
         "writable": ["/tmp"],  # noqa: S108
         "token": False,
