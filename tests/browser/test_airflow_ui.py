@@ -65,4 +65,4 @@ def test_a_button_leads_to_the_hub_commit(page, visit, run_id):
     visit(f"{RUN}/{run_id}/tasks/upload_to_hub", "Hub")
 
     link = page.get_by_role("link", name=re.compile("Hub")).first
-    expect(link).to_have_attribute("href", re.compile("/wakee/emotions/commit/[0-9a-f]{40}"))
+    expect(link).to_have_attribute("href", re.compile("/wakee/emotions/tree/[0-9a-f]{40}"))
