@@ -160,6 +160,13 @@ def is_loaded(image: str) -> bool:
     return image in run("ctr", "-a", CONTAINERD, "-n", "k8s.io", "images", "ls", "-q").splitlines()
 
 
+def node_runs() -> bool:
+    """Whether there is a node to load images into, yet."""
+    if builder() == "docker":
+        return bool(run("docker", "ps", "-q", "--filter", f"name={CLUSTER}-control-plane", quiet=True))
+    return bool(run("ctr", "-a", CONTAINERD, "version", quiet=True))
+
+
 def load(image: str) -> None:
     """Bring an image into the cluster's node."""
     if builder() == "docker":
@@ -192,19 +199,19 @@ def size(image: str) -> str:
     return run(builder(), "images", "--format", "{{.Size}}", image)
 
 
-def make(name: str, only_build: bool) -> str:
+def make(name: str, early: bool) -> str:
     """Build and load one image, saying what was done and how long it took; returns its tag."""
     image, start, done = tag(name), time.monotonic(), []
     if not is_built(image):
         print(f"==> building {image}", file=sys.stderr, flush=True)
         build(name, image)
         done.append("built")
-    if not only_build and not is_loaded(image):
+    if (node_runs() or not early) and not is_loaded(image):
         load(image)
         done.append("loaded")
     if done:
         forget_others(image)
-    if done or not only_build:
+    if done or not early:
         what = " and ".join(done) or "unchanged"
         print(f"{image:44s} {size(image):>8s}  {what} in {time.monotonic() - start:.0f} s", flush=True)
     return image
@@ -223,14 +230,14 @@ def main() -> None:
     parser.add_argument(
         "images", nargs="*", default=IMAGES, metavar="IMAGE", help=f"which (default all: {', '.join(IMAGES)})"
     )
-    parser.add_argument("--build-only", action="store_true", help="do not load into the cluster")
+    parser.add_argument("--early", action="store_true", help="load only if the cluster's node runs already")
     arguments = parser.parse_args()
     names = arguments.images or IMAGES
     if builder() == "buildah":
         ensure_local_base()
     # Two at a time: installing packages keeps one core busy, and the disk is shared.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        record(dict(zip(names, pool.map(lambda name: make(name, arguments.build_only), names), strict=True)))
+        record(dict(zip(names, pool.map(lambda name: make(name, arguments.early), names), strict=True)))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ source "$(dirname "$0")/lib.sh"
 cd "$REPO"
 
 hack/cluster.sh prepare-build
-python3 hack/images.py --build-only &
+python3 hack/images.py --early &
 builder=$!
 trap 'kill "$builder" 2>/dev/null || true' EXIT
 hack/cluster.sh up

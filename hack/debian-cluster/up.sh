@@ -102,15 +102,15 @@ YAML
 }
 
 install_packages "${PACKAGES[@]}"
-"$HERE/binaries.sh"
 mkdir -p "$LOGS" "$PIDS"
 "$HERE/certificates.sh"
 install -D -m 600 "$PKI/admin.kubeconfig" "$KUBECONFIG"
 if ! all_alive; then
     "$HERE/stop.sh"
     start_bridge
+    start_containerd # first, so that images can be loaded while Kubernetes is built
+    "$HERE/binaries.sh"
     start_control_plane
-    start_containerd
     start_node
 fi
 wait_until 90 "a ready node" "$LOGS/kubelet.log" node_ready
