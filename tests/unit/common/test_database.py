@@ -1,5 +1,6 @@
 """The database as it really behaves: asleep, refusing, cutting connections."""
 
+import contextlib
 import io
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -149,3 +150,11 @@ def test_copy_does_not_depend_on_the_servers_defaults(database):
 
     expected = '"smile 😀, ""quoted""",2026-03-04 05:06:07.5,0.30000000000000004,,""\n'
     assert sink.getvalue().decode() == expected
+
+
+def test_a_lock_that_is_never_given_back_is_not_waited_for(database):
+    impatient = database.model_copy(update={"lock_seconds": 0.2})
+    with contextlib.closing(connect(database)) as holder:
+        holder.cursor().execute("LOCK TABLE drift_reports IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(UnavailableError, match="lock timeout"):
+            rows(impatient, "SELECT * FROM drift_reports")

@@ -80,6 +80,8 @@ def reading(settings: DatabaseSettings) -> Iterator[Connection]:
     connection = connect(settings)
     try:
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        with connection.cursor() as cursor:
+            _bound_waiting(cursor, settings)
         yield connection
     except WRONG_SCHEMA as error:
         raise _wrong_schema(error) from error
@@ -116,6 +118,7 @@ def _transact_once(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T
     connection = connect(settings)
     try:
         with connection, connection.cursor() as cursor:
+            _bound_waiting(cursor, settings)
             return work(cursor)
     except WRONG_SCHEMA as error:
         raise _wrong_schema(error) from error
@@ -124,6 +127,11 @@ def _transact_once(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T
     finally:
         with contextlib.suppress(*TRANSIENT):
             connection.close()
+
+
+def _bound_waiting(cursor: Cursor, settings: DatabaseSettings) -> None:
+    """Fail, to be tried again, rather than wait for ever behind somebody's forgotten transaction."""
+    cursor.execute("SET LOCAL lock_timeout = %s", (f"{settings.lock_seconds * 1000:.0f}ms",))
 
 
 def copy_csv(connection: Connection, query: sql.Composable, sink: BinaryIO) -> None:

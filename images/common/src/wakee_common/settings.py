@@ -28,6 +28,9 @@ class DatabaseSettings(Settings):
     wake_up_seconds: float = Field(
         60, gt=0, alias="DATABASE_WAKE_UP_SECONDS", description="How long to keep trying while the database wakes up."
     )
+    lock_seconds: float = Field(
+        60, gt=0, alias="DATABASE_LOCK_SECONDS", description="How long a query waits for a lock that another one holds."
+    )
 
     @field_validator("url")
     @classmethod
