@@ -44,7 +44,6 @@ CASES = [
     Case("r2", "gone", {"test_storage"}, "R2 cannot be reached"),
     Case("r2", "unavailable", {"test_storage"}, "503"),
     Case("neondb", "gone", {"test_database"}, "database", kept=False),
-    Case("neondb", "silent", {"test_database"}, "database", kept=False),
 ]
 
 
