@@ -38,7 +38,9 @@ manifests() {
 }
 cluster() {
     make -s up
-    step "cluster: real pods" pytest_in dev cluster tests/cluster
+    step "cluster: real pods" pytest_in dev cluster tests/cluster -vv # minutes per test: say each
+    install_packages chromium
+    step "browser" pytest_in dev browser tests/browser -vv
 }
 
 "$REPO/hack/tools.sh"
