@@ -42,7 +42,7 @@ status() {
 }
 
 # What building images needs where no Docker engine does it.
-prepare_build() { has_docker || install_packages buildah mmdebstrap; }
+prepare_build() { has_kind || install_packages buildah mmdebstrap; }
 
 case ${1:-} in
     prepare-build) prepare_build ;;

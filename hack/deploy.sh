@@ -17,6 +17,7 @@ ensure_airflow_secrets() {
         password=$(random)
         r2_key=$(sed -n 's/^R2_ACCESS_KEY_ID=//p' "$REPO/k8s/overlays/kind/secrets.env")
         r2_secret=$(sed -n 's/^R2_SECRET_ACCESS_KEY=//p' "$REPO/k8s/overlays/kind/secrets.env")
+        kubectl -n airflow delete secret airflow-database-secrets --ignore-not-found >/dev/null
         kubectl -n airflow create secret generic airflow-database-secrets --from-literal=POSTGRES_USER=airflow \
             --from-literal=POSTGRES_DB=airflow --from-literal=POSTGRES_PASSWORD="$password" >/dev/null
         kubectl -n airflow create secret generic airflow-secrets \

@@ -48,8 +48,12 @@ def run(*command: str, quiet: bool = False, **options: object) -> str:
 
 @functools.cache
 def builder() -> str:
-    """`docker` where an engine answers, else `buildah`."""
-    if shutil.which("docker") and subprocess.run(["docker", "info"], capture_output=True).returncode == 0:
+    """`docker` where an engine and kind are, as hack/cluster.sh decides; else `buildah`."""
+    if (
+        shutil.which("docker")
+        and shutil.which("kind")
+        and subprocess.run(["docker", "info"], capture_output=True).returncode == 0
+    ):
         return "docker"
     return "buildah"
 
@@ -117,7 +121,10 @@ def ca_bundle() -> str:
 
 def build(name: str, image: str) -> None:
     """Build one image from its Dockerfile, with the machine's pip settings as build secrets."""
-    commit = run("git", "-C", str(REPO), "rev-parse", "--short=12", "HEAD", quiet=True) or "unknown"
+    commit = (
+        run("git", "-C", str(REPO), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*", quiet=True)
+        or "unknown"
+    )
     with tempfile.TemporaryDirectory() as folder:
         settings, folders = pip_settings(Path(folder))
         options = ["-f", f"images/{name}/Dockerfile", "-t", image, "--secret", f"id=pip_conf,src={settings}"]
@@ -164,7 +171,7 @@ def node_runs() -> bool:
     """Whether there is a node to load images into, yet."""
     if builder() == "docker":
         return bool(run("docker", "ps", "-q", "--filter", f"name={CLUSTER}-control-plane", quiet=True))
-    return bool(run("ctr", "-a", CONTAINERD, "version", quiet=True))
+    return bool(shutil.which("ctr") and run("ctr", "-a", CONTAINERD, "version", quiet=True))
 
 
 def load(image: str) -> None:
@@ -180,7 +187,7 @@ def load(image: str) -> None:
 
 
 def forget_others(image: str) -> None:
-    """Remove earlier contents of the same image, which would fill the disk; one that a pod still runs stays."""
+    """Remove earlier contents of the same image, which would fill the disk; containers that run go on."""
     name = image.rpartition(":")[0]
     listing = run(
         builder(), "images", "--format", "{{.Name}}:{{.Tag}}" if builder() == "buildah" else "{{.Repository}}:{{.Tag}}"
@@ -209,7 +216,7 @@ def make(name: str, early: bool) -> str:
     if (node_runs() or not early) and not is_loaded(image):
         load(image)
         done.append("loaded")
-    if done:
+    if not early:  # until then what runs may still name the earlier ones
         forget_others(image)
     if done or not early:
         what = " and ".join(done) or "unchanged"

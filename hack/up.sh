@@ -5,9 +5,9 @@ source "$(dirname "$0")/lib.sh"
 cd "$REPO"
 
 hack/cluster.sh prepare-build
-python3 hack/images.py --early &
+setsid python3 hack/images.py --early &
 builder=$!
-trap 'kill "$builder" 2>/dev/null || true' EXIT
+trap 'kill -- "-$builder" 2>/dev/null || true' EXIT
 hack/cluster.sh up
 wait "$builder"
 timed "images" python3 hack/images.py

@@ -9,6 +9,7 @@ from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperato
 from airflow.providers.cncf.kubernetes.pod_generator import make_safe_label_value
 from airflow.sdk.bases.skipmixin import SkipMixin
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from kubernetes.client.exceptions import ApiException
 
 if TYPE_CHECKING:
     from airflow.sdk.bases.operatorlink import BaseOperatorLink
@@ -38,7 +39,7 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
     def trigger_reentry(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
         """Take over from the triggerer when the pod has ended, or was not scheduled in time."""
         if event["status"] == "timeout":
-            event = event | {"message": f"{event['message']} {self._why_pending(event)}"}
+            event = event | {"message": event["message"] + self._why_pending(event)}
         return self._checked(super().trigger_reentry(context, event), context)
 
     def build_pod_request_obj(self, context: Any = None, *, dry_run: bool = False) -> k8s.V1Pod:
@@ -77,13 +78,18 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         return result
 
     def _why_pending(self, event: dict[str, Any]) -> str:
-        """What Kubernetes' scheduler says of a pod that got no node, and what to do about it."""
-        pod = self.hook.get_pod(event["name"], event["namespace"])
+        """What Kubernetes' scheduler says of a pod that got no node, and what to do about it; empty when it got one."""
+        try:
+            pod = self.hook.get_pod(event["name"], event["namespace"])
+        except ApiException:
+            return ""
         causes = [c.message for c in pod.status.conditions or [] if c.type == "PodScheduled" and c.status == "False"]
+        if not causes:
+            return ""
         wanted = ", ".join(f"{count} {name}" for name, count in self.container_resources.requests.items())
         return (
-            f"Kubernetes says: {'; '.join(causes) or 'nothing'}. The pod asks for {wanted}. Has a node as much"
-            " to spare (for GPUs: does its device plugin run)? WAKEE_GPU_COUNT=0 trains on the CPU."
+            f" Kubernetes says: {'; '.join(causes)}. The pod asks for {wanted}. Has a node as much to spare (for GPUs:"
+            " does its device plugin run)? WAKEE_GPU_COUNT=0 trains on the CPU."
         )
 
     def _exit_code(self, pod: k8s.V1Pod) -> int | None:

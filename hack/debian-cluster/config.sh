@@ -7,8 +7,8 @@ BIN=$CACHE/kubernetes-1.20.2
 CLUSTER=$STATE/cluster
 PKI=$CLUSTER/pki
 LOGS=$CLUSTER/logs
-PIDS=$CLUSTER/pids
 SOCKETS=/run/wakee-airflow # short: a socket's path has at most 107 bytes
+PIDS=$SOCKETS/pids # gone after a reboot, as the processes are
 CONTAINERD_SOCKET=$SOCKETS/containerd.sock
 PAUSE_IMAGE=localhost/wakee/pause:1
 

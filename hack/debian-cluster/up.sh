@@ -102,11 +102,12 @@ YAML
 }
 
 install_packages "${PACKAGES[@]}"
-mkdir -p "$LOGS" "$PIDS"
+mkdir -p "$LOGS"
 "$HERE/certificates.sh"
 install -D -m 600 "$PKI/admin.kubeconfig" "$KUBECONFIG"
 if ! all_alive; then
     "$HERE/stop.sh"
+    mkdir -p "$PIDS"
     start_bridge
     start_containerd # first, so that images can be loaded while Kubernetes is built
     "$HERE/binaries.sh"

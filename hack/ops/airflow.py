@@ -1,5 +1,6 @@
 """A thin client of Airflow's REST API (v2)."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 FINAL_STATES = {"success", "failed"}
-DEFAULT_URL = "http://localhost:8080"
+DEFAULT_URL = os.environ.get("AIRFLOW_URL", "http://localhost:8080")
 
 
 class AirflowError(Exception):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import httpx
+from kubernetes.utils.quantity import parse_quantity
 from rich.markup import escape
 
 from ops.airflow import Airflow, AirflowError
@@ -106,13 +107,17 @@ def _gpus() -> str:
 
 
 def _quota() -> str:
-    quotas = _kubectl("get", "resourcequota", "-n", "wakee")["items"]
-    pods = [(int(quota["status"]["used"]["pods"]), int(quota["status"]["hard"]["pods"])) for quota in quotas]
-    if any(used >= hard for used, hard in pods):
+    usage = [
+        (name, quota["status"].get("used", {}).get(name, "0"), hard)
+        for quota in _kubectl("get", "resourcequota", "-n", "wakee")["items"]
+        for name, hard in quota["status"].get("hard", {}).items()
+    ]
+    told = ", ".join(f"{used} of {hard} {name}" for name, used, hard in usage) or "none"
+    if full := [name for name, used, hard in usage if parse_quantity(used) >= parse_quantity(hard)]:
         raise UnhealthyError(
-            "used up", "delete failed pods: kubectl delete pods -n wakee --field-selector=status.phase=Failed"
+            told, f"{', '.join(full)} used up: let runs end, or raise the quota (k8s/base/limits.yaml)"
         )
-    return ", ".join(f"{used} of {hard} pods" for used, hard in pods) or "none"
+    return told
 
 
 def _secrets() -> str:
@@ -143,11 +148,22 @@ def _dags(airflow: Airflow) -> str:
 
 
 def _services(airflow: Airflow) -> str:
+    paused = airflow.dags()[HEALTH]["is_paused"]
     airflow.unpause(HEALTH)
-    run_id = airflow.trigger(HEALTH)
-    states = airflow.wait(HEALTH, run_id, 900)
-    red = [task for task, state in states.items() if state == "failed" and task != "generate_summary"]
+    try:
+        run_id = airflow.trigger(HEALTH)
+        states = airflow.wait(HEALTH, run_id, 900)
+    finally:
+        airflow.call("PATCH", f"dags/{HEALTH}", json={"is_paused": paused})
+    red = [task for task, state in states.items() if state != "success"]
     if red:
-        causes = "; ".join(f"{task}: {airflow.result(HEALTH, run_id, task)['cause']}" for task in red)
+        causes = "; ".join(f"{task}: {_cause(airflow, run_id, task)}" for task in red)
         raise UnhealthyError(causes, f"docs/runbooks/health-red.md; make logs DAG={HEALTH} TASK={red[0]}")
     return "API, database, storage, sourcing page and model hub answer as they should"
+
+
+def _cause(airflow: Airflow, run_id: str, task_id: str) -> str:
+    try:
+        return str(airflow.result(HEALTH, run_id, task_id)["cause"])
+    except (AirflowError, KeyError):
+        return f"left no result: kubectl describe pod -n wakee -l wakee.io/task-id={task_id}"

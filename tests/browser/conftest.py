@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
-from support.cluster import airflow, model_in_production, query, seed, store
+from support.cluster import airflow, model_in_production, query, retraining_paused, seed, store
 
-__all__ = ["airflow", "model_in_production", "query", "seed", "store"]
+__all__ = ["airflow", "model_in_production", "query", "retraining_paused", "seed", "store"]
 
 AIRFLOW = "http://localhost:8080"
 SCREENSHOTS = Path(__file__).parents[2] / "reports" / "browser"

@@ -24,14 +24,11 @@ def test_the_health_report(page, visit, airflow, store):
     assert history.locator("rect").count() >= 6
 
 
+@pytest.mark.usefixtures("retraining_paused")
 def test_the_drift_report(page, visit, airflow, store, seed):
-    seed("--labels-only", "--rows", "300", "--days", "14", "--seed", "11")
-    airflow.call("PATCH", "dags/model_retrain", json={"is_paused": True})
-    try:
-        run_id = airflow.trigger("drift_detection_daily")
-        airflow.wait("drift_detection_daily", run_id, 300)
-    finally:
-        airflow.unpause("model_retrain")
+    seed("--labels-only", "--rows", "300", "--days", "30", "--until", "2014-03-31T00:00:00", "--seed", "11")
+    run_id = airflow.trigger("drift_detection_daily", {"until": "2014-03-30"})
+    airflow.wait("drift_detection_daily", run_id, 300)
     report = airflow.result("drift_detection_daily", run_id, "generate_report")["html_uri"]
 
     visit(store.link(R2Uri.parse(report)), "boredom")

@@ -3,6 +3,7 @@
 import pytest
 from kubernetes.client import ApiClient, V1DeleteOptions
 
+from support.pods import running_pod
 from support.restricted import loose_ends, violations
 from support.waiting import wait_for
 
@@ -94,11 +95,7 @@ def test_a_killed_pod_is_tried_again_and_leaves_no_orphan(airflow, seed, kuberne
     seed_days(seed, "2025-03-31", *FAITHFUL)
     run_id = airflow.trigger(DAG, {"until": "2025-03-30"})
 
-    def running_pod():
-        pods = kubernetes.list_namespaced_pod("wakee", label_selector="wakee.io/task-id=calculate_drift").items
-        return next((pod for pod in pods if pod.status.phase == "Running"), None)
-
-    pod = wait_for(running_pod, 120, "a running calculate_drift pod")
+    pod = wait_for(lambda: running_pod(kubernetes, run_id, "calculate_drift"), 240, "a running calculate_drift pod")
     run_label = pod.metadata.labels["wakee.io/run-id"]
     spec = ApiClient().sanitize_for_serialization(pod.spec)
     kubernetes.delete_namespaced_pod(pod.metadata.name, "wakee", body=V1DeleteOptions(grace_period_seconds=0))

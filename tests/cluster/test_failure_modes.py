@@ -17,6 +17,7 @@ from kubernetes import client
 from kubernetes.client import V1DeleteOptions
 
 from support.faults import out_of_order
+from support.pods import running_pod
 from support.waiting import wait_for
 
 DAG = "drift_detection_daily"
@@ -33,6 +34,10 @@ class Fault:
     during: str
     happen: Callable
     seconds: float = 0
+    until: str = ""
+    """The task that must be running before the seconds count."""
+    tries: int | None = None
+    """How many the task needs, where that is certain."""
 
 
 def service(name: str, mode: str) -> Callable:
@@ -48,6 +53,8 @@ def component(name: str) -> Callable:
         for pod in kubernetes.list_namespaced_pod("airflow", label_selector=selector).items:
             now = V1DeleteOptions(grace_period_seconds=0)
             kubernetes.delete_namespaced_pod(pod.metadata.name, "airflow", body=now)
+        command = ["kubectl", "rollout", "status", f"deployment/{name}", "-n", "airflow", "--timeout=180s"]
+        subprocess.run(command, check=True, capture_output=True)
         yield
 
     return kill
@@ -66,8 +73,9 @@ def evicted(_kubernetes, pod):
 
 
 def sidecar_killed(_kubernetes, pod):
-    command = ["kubectl", "exec", "-n", "wakee", pod, "-c", "airflow-xcom-sidecar", "--", "sh", "-c", "kill -9 -1"]
-    subprocess.run(command, capture_output=True)
+    """SIGINT is what the sidecar's shell ends by, before there is a result to read."""
+    command = ["kubectl", "exec", "-n", "wakee", pod, "-c", "airflow-xcom-sidecar", "--", "sh", "-c", "kill -INT 1"]
+    subprocess.run(command, check=True, capture_output=True)
     return nullcontext()
 
 
@@ -75,10 +83,10 @@ FAULTS = [
     Fault("S3 server gone", "load_predictions", service("r2", "gone"), 20),
     Fault("S3 server answers 503", "calculate_drift", service("r2", "unavailable"), 20),
     Fault("S3 connections cut", "load_predictions", service("r2", "cut"), 20),
-    Fault("database gone", "generate_report", service("neondb", "gone"), 30),
-    Fault("database silent", "generate_report", service("neondb", "silent"), 30),
-    Fault("pod evicted", "calculate_drift", evicted),
-    Fault("XCom sidecar killed", "calculate_drift", sidecar_killed),
+    Fault("database gone", "generate_report", service("neondb", "gone"), 15, until="save_report"),
+    Fault("database silent", "generate_report", service("neondb", "silent"), 15, until="save_report"),
+    Fault("pod evicted", "calculate_drift", evicted, tries=2),
+    Fault("XCom sidecar killed", "calculate_drift", sidecar_killed, tries=2),
     Fault("Airflow's scheduler killed", "calculate_drift", component("airflow-scheduler")),
     Fault("Airflow's API server killed", "calculate_drift", component("airflow-api-server")),
 ]
@@ -90,24 +98,22 @@ def test_a_fault_in_the_night(airflow, kubernetes, seed, query, store, fault):
     until = f"{day + timedelta(days=1)}T00:00:00"
     seed("--rows", "150", "--days", "30", "--until", until, "--labels-only", "--bias", "0", "--noise", "0.1")
     run_id = airflow.trigger(DAG, {"until": str(day)})
-    pod = wait_for(lambda: _running_pod(kubernetes, fault.during), 180, f"a running {fault.during} pod")
+    pod = wait_for(lambda: running_pod(kubernetes, run_id, fault.during), 240, f"a running {fault.during} pod")
 
-    with fault.happen(kubernetes, pod):
+    with fault.happen(kubernetes, pod.metadata.name):
+        if fault.until:
+            wait_for(lambda: running_pod(kubernetes, run_id, fault.until), 240, f"a running {fault.until} pod")
         time.sleep(fault.seconds)
     airflow.wait(DAG, run_id, 600)
 
     assert airflow.run(DAG, run_id)["state"] == "success"
+    assert fault.tries in (None, airflow.tasks(DAG, run_id)[fault.during]["try_number"])
     (report,) = query("SELECT run_id FROM drift_reports WHERE report_date = %s", day)
     assert report["run_id"] == run_id
     for address in ("html_uri", "json_uri", "png_uri"):
         uri = airflow.result(DAG, run_id, "generate_report")[address]
         assert store.get_bytes(store.uri(uri.split("/", 3)[3]))
     wait_for(lambda: not _alive(kubernetes), 90, "no pod that runs on")
-
-
-def _running_pod(kubernetes, task_id):
-    pods = kubernetes.list_namespaced_pod("wakee", label_selector=f"wakee.io/task-id={task_id}").items
-    return next((pod.metadata.name for pod in pods if pod.status.phase == "Running"), None)
 
 
 def _alive(kubernetes):

@@ -27,9 +27,11 @@ def set_variables(*variables):
 
 @pytest.fixture(scope="module")
 def gpus_wanted(airflow):
-    set_variables("WAKEE_GPU_COUNT=1", "WAKEE_GPU_WAIT_SECONDS=15")
-    yield
-    set_variables("WAKEE_GPU_COUNT-", "WAKEE_GPU_WAIT_SECONDS-")
+    try:
+        set_variables("WAKEE_GPU_COUNT=1", "WAKEE_GPU_WAIT_SECONDS=15")
+        yield
+    finally:
+        set_variables("WAKEE_GPU_COUNT-", "WAKEE_GPU_WAIT_SECONDS-")
 
 
 @pytest.fixture
@@ -42,7 +44,8 @@ def late_gpu(kubernetes):
         kubernetes.patch_node_status(node.metadata.name, [operation])
 
     yield lambda: patch({"op": "add", "path": f"/status/capacity/{path}", "value": "1"})
-    patch({"op": "remove", "path": f"/status/capacity/{path}"})
+    if GPU in kubernetes.read_node(node.metadata.name).status.capacity:
+        patch({"op": "remove", "path": f"/status/capacity/{path}"})
 
 
 @pytest.mark.usefixtures("model_in_production", "gpus_wanted")

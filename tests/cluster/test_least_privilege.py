@@ -11,6 +11,7 @@ from kubernetes import client
 
 from ops.sandbox import environment
 from support.faults import out_of_order
+from support.pods import running_pod
 from support.waiting import wait_for
 
 AIRFLOW = "system:serviceaccount:airflow:airflow"
@@ -63,11 +64,13 @@ def _may(account: str, namespace: str, verb: str, resource: str) -> bool:
         namespace=namespace, verb=verb, group=group, resource=kind, subresource=subresource
     )
     review = client.V1SubjectAccessReview(
-        spec=client.V1SubjectAccessReviewSpec(
-            user=account, groups=["system:serviceaccounts", "system:authenticated"], resource_attributes=asked
-        )
+        spec=client.V1SubjectAccessReviewSpec(user=account, groups=_groups(account), resource_attributes=asked)
     )
     return bool(client.AuthorizationV1Api().create_subject_access_review(review).status.allowed)
+
+
+def _groups(account: str) -> list[str]:
+    return ["system:authenticated", "system:serviceaccounts", f"system:serviceaccounts:{account.split(':')[2]}"]
 
 
 def _matrix(account: str, namespace: str) -> set[tuple[str, str]]:
@@ -108,14 +111,9 @@ def running_stage(airflow, kubernetes):
     """A stage pod that waits for an answer of the API."""
     with out_of_order(kubernetes, "api", "silent"):
         run_id = airflow.trigger("health_check_weekly")
-        yield wait_for(lambda: _ready_pod(kubernetes, "test_api"), 120, "a running stage pod")
+        pod = wait_for(lambda: running_pod(kubernetes, run_id, "test_api"), 240, "a running stage pod")
+        yield pod.metadata.name
     airflow.wait("health_check_weekly", run_id, 300)
-
-
-def _ready_pod(kubernetes, task_id):
-    pods = kubernetes.list_namespaced_pod("wakee", label_selector=f"wakee.io/task-id={task_id}").items
-    running = [pod.metadata.name for pod in pods if pod.status.phase == "Running"]
-    return running[0] if running else None
 
 
 def _run_in(pod, code):
@@ -219,9 +217,11 @@ def test_no_secret_is_anywhere(airflow, kubernetes, store):
     }
     found, searched = {}, {}
     for place, texts in places.items():
-        texts = list(texts)
-        searched[place] = f"{len(texts)} texts, {sum(map(len, texts))} characters"
-        found[place] = {secret for secret in secrets for text in texts if secret in text}
+        found[place], count, size = set(), 0, 0
+        for text in texts:
+            found[place] |= {secret for secret in secrets if secret in text}
+            count, size = count + 1, size + len(text)
+        searched[place] = f"{count} texts, {size} characters"
     print("\n".join(["", *(f"{place}: {size}" for place, size in searched.items())]))
     assert len(secrets) > 8
     assert not any(found.values()), {place: len(leaked) for place, leaked in found.items()}

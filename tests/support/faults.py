@@ -18,8 +18,8 @@ def out_of_order(kubernetes: client.CoreV1Api, service: str, mode: str) -> Itera
     """Inside, new connections to the Service meet the fault; connections that exist go on."""
     before = kubernetes.read_namespaced_service(service, NAMESPACE).spec
     impostor = {"app.kubernetes.io/name": "impostor"}
-    _lead(kubernetes, service, impostor, {port.port: PORTS[mode] for port in before.ports})
     try:
+        _lead(kubernetes, service, impostor, {port.port: PORTS[mode] for port in before.ports})
         yield
     finally:
         _lead(kubernetes, service, before.selector, {port.port: port.target_port for port in before.ports})
