@@ -86,7 +86,8 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         causes = [c.message for c in pod.status.conditions or [] if c.type == "PodScheduled" and c.status == "False"]
         if not causes:
             return ""
-        wanted = ", ".join(f"{count} {name}" for name, count in self.container_resources.requests.items())
+        requests = self.container_resources.requests if self.container_resources else {}
+        wanted = ", ".join(f"{count} {name}" for name, count in requests.items())
         return (
             f" Kubernetes says: {'; '.join(causes)}. The pod asks for {wanted}. Has a node as much to spare (for GPUs:"
             " does its device plugin run)? WAKEE_GPU_COUNT=0 trains on the CPU."

@@ -243,7 +243,7 @@ def test_hub_is_judged_without_the_others(world: World, closed_port: int):
 
 def test_suite_names_what_failed(world: World):
     with world.fault("WAKEE_API_URL", "down"):
-        cause = world.cause("run-pytest-suite")
+        cause = world.cause("run-pytest-suite", exit_code=2)
     assert cause.startswith("8 of 27 tests failed: test_api_health.py::test_health, ")
     assert "test_model.py::test_api_serves_this_model" in cause
     assert f"; report: r2://{world.store.bucket}/runs/health_check_weekly/run-1/run_pytest_suite/report.html" in cause

@@ -3,7 +3,6 @@
 A pod is gone before Prometheus could ask it. Without `PUSHGATEWAY_URL` nothing is pushed.
 """
 
-import functools
 import logging
 from typing import Any
 
@@ -17,6 +16,7 @@ logger = logging.getLogger(__name__)
 JOB = "wakee"
 PATIENCE_SECONDS = 5
 _registry = CollectorRegistry()
+_gauges: dict[str, Gauge] = {}
 
 
 class TelemetrySettings(Settings):
@@ -58,6 +58,7 @@ def _note_end(record: dict[str, Any]) -> None:
         _gauge("wakee_stage_last_success_timestamp_seconds", "When it last ended well.", ()).set_to_current_time()
 
 
-@functools.cache
 def _gauge(name: str, description: str, labels: tuple[str, ...]) -> Gauge:
-    return Gauge(name, description, labels, registry=_registry)
+    if name not in _gauges:
+        _gauges[name] = Gauge(name, description, labels, registry=_registry)
+    return _gauges[name]

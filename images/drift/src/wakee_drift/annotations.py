@@ -81,13 +81,17 @@ def fetch(
 
 
 def _age_in_days(connection: Connection) -> float | None:
-    """Of the newest validated annotation; None without any. The column holds UTC without saying so."""
+    """Of the newest validated annotation that is not of the future; None without any.
+
+    The column holds UTC without saying so, and may hold `infinity`, from which PostgreSQL subtracts nothing.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT extract(epoch FROM now() AT TIME ZONE 'UTC' - max(\"timestamp\")) / 86400"
-            " FROM emotion_labels WHERE is_validated"
+            "SELECT (extract(epoch FROM now() AT TIME ZONE 'UTC') - extract(epoch FROM max(\"timestamp\"))) / 86400"
+            ' FROM emotion_labels WHERE is_validated AND isfinite("timestamp")'
+            " AND \"timestamp\" < now() AT TIME ZONE 'UTC' + interval '1 day'"
         )
-        age = cursor.fetchone()[0]
+        (age,) = cursor.fetchone() or (None,)
     return None if age is None else float(age)
 
 
