@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
-from wakee_common.errors import ConfigurationError, UnavailableError
+from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError
 from wakee_common.settings import DatabaseSettings
 
 logger = logging.getLogger(__name__)
@@ -97,6 +97,7 @@ def transact(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T:
     A drop during commit leaves open whether it took effect, so `work` must be idempotent (upserts).
 
     Raises:
+        BadInputError: the database cannot hold a value: a number out of range, a NUL in a text.
         ConfigurationError: a table or column is missing.
         UnavailableError: the connection kept dropping.
     """
@@ -122,6 +123,8 @@ def _transact_once(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T
             return work(cursor)
     except WRONG_SCHEMA as error:
         raise _wrong_schema(error) from error
+    except psycopg2.DataError as error:
+        raise BadInputError(f"the database cannot hold a value: {_one_line(error)}") from error
     except TRANSIENT as error:
         raise _TransientError(_one_line(error)) from error
     finally:

@@ -12,9 +12,10 @@ Exit codes: 0 done, 1 failed and worth a retry, 2 failed and a retry will not he
 import functools
 import json
 import logging
+import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -24,7 +25,7 @@ import typer
 from pydantic import BaseModel, ConfigDict
 
 from wakee_common import telemetry
-from wakee_common.errors import InterruptedStageError, WakeeError
+from wakee_common.errors import BadInputError, InterruptedStageError, WakeeError
 from wakee_common.logs import configure_logging, redact
 from wakee_common.settings import R2Settings, RunContext, load
 from wakee_common.storage import ObjectStore
@@ -61,12 +62,27 @@ def stage(app: typer.Typer, *, record_required: bool = True) -> Callable[[Callab
     def register(function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)
         def command(*args: P.args, **kwargs: P.kwargs) -> NoReturn:
-            raise typer.Exit(run(function.__name__, lambda: function(*args, **kwargs), record_required))
+            def call() -> R:
+                _refuse_no_numbers(kwargs)
+                return function(*args, **kwargs)
+
+            raise typer.Exit(run(function.__name__, call, record_required))
 
         app.command(name=function.__name__.replace("_", "-"))(command)
         return function
 
     return register
+
+
+def _refuse_no_numbers(flags: Mapping[str, object]) -> None:
+    """Ranges do not keep NaN out: it compares with nothing.
+
+    Raises:
+        BadInputError: a flag is NaN or infinite.
+    """
+    for name, value in flags.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BadInputError(f"--{name.replace('_', '-')} {value} is no number to work with")
 
 
 def run_context(stage_name: str = "") -> RunContext:
@@ -136,8 +152,13 @@ def _checked(outcome: dict[str, Any]) -> dict[str, Any]:
 
 def _failure(error: Exception) -> dict[str, Any]:
     name = "" if isinstance(error, WakeeError) else f"{type(error).__name__}: "
-    cause = " ".join(redact(f"{name}{error}").split())[:LONGEST_CAUSE]
+    cause = " ".join(_printable(redact(f"{name}{error}")).split())[:LONGEST_CAUSE]
     return {"status": "failed", "cause": cause, "error": type(error).__name__}
+
+
+def _printable(text: str) -> str:
+    """The text without what tables refuse (NUL, half an emoji) and terminals obey."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _write_record(record: dict[str, Any], context: RunContext, exit_code: int, record_required: bool) -> int:

@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 CREDENTIAL_ERRORS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "403", "Unauthorized", "401"}
 MISSING_OBJECT_ERRORS = {"NoSuchKey", "404", "NotFound"}
+LONGEST_KEY = 1024
+"""Bytes of UTF-8 that S3 allows a key."""
 
 
 class MissingObjectError(BadInputError):
@@ -48,6 +50,9 @@ class StoredObject:
 class ObjectStore:
     """A bucket of R2 or of another S3 server; safe to share between threads.
 
+    Addresses come out of the database and off command lines: those that leave the bucket, or that S3 does not allow,
+    are refused by every method with a `BadInputError`, before anybody is asked.
+
     Raises:
         ConfigurationError: the endpoint is not an address.
     """
@@ -67,13 +72,13 @@ class ObjectStore:
 
     def put_bytes(self, uri: R2Uri, data: bytes, content_type: str = "application/octet-stream") -> None:
         """Write an object whole; a reader sees the old one or the new one."""
-        with _translated(uri):
+        with self._translated(uri):
             self._client.put_object(Bucket=uri.bucket, Key=uri.key, Body=data, ContentType=content_type)
 
     def put_file(self, uri: R2Uri, path: Path, content_type: str = "application/octet-stream") -> None:
         """Upload a file, in parts when large."""
         # Not the client's upload_file: it hides the server's error code in a text.
-        with path.open("rb") as file, _translated(uri):
+        with path.open("rb") as file, self._translated(uri):
             self._client.upload_fileobj(
                 file, uri.bucket, uri.key, ExtraArgs={"ContentType": content_type}, Config=_parts()
             )
@@ -86,7 +91,7 @@ class ObjectStore:
             ConfigurationError: the credentials or the bucket are wrong.
             UnavailableError: the server cannot be reached, or cut the connection.
         """
-        with _translated(uri):
+        with self._translated(uri):
             body: bytes = self._client.get_object(Bucket=uri.bucket, Key=uri.key)["Body"].read()
             return body
 
@@ -94,7 +99,7 @@ class ObjectStore:
         """Download to `path`, which appears only when complete. Raises as `get_bytes`."""
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "wb") as file, _translated(uri):
+            with os.fdopen(handle, "wb") as file, self._translated(uri):
                 self._client.download_fileobj(uri.bucket, uri.key, file, Config=_parts())
             Path(part).replace(path)
         finally:
@@ -104,12 +109,12 @@ class ObjectStore:
     def head(self, uri: R2Uri) -> dict[str, Any]:
         """Size, type and digest of an object, as S3 tells them. Raises as `get_bytes`."""
         try:
-            with _translated(uri):
+            with self._translated(uri):
                 answer: dict[str, Any] = self._client.head_object(Bucket=uri.bucket, Key=uri.key)
                 return answer
         except MissingObjectError:
             # An answer to HEAD has no body, and so cannot say whether the object or the whole bucket is missing.
-            with _translated(uri):
+            with self._translated(uri):
                 self._client.list_objects_v2(Bucket=uri.bucket, Prefix=uri.key, MaxKeys=1)
             raise
 
@@ -123,20 +128,25 @@ class ObjectStore:
 
     def link(self, uri: R2Uri, seconds: int = 3600) -> str:
         """An address that opens the object in a browser, without credentials, for a time."""
-        with _translated(uri):
+        with self._translated(uri):
             where = {"Bucket": uri.bucket, "Key": uri.key}
             return str(self._client.generate_presigned_url("get_object", Params=where, ExpiresIn=seconds))
 
     def list_keys(self, prefix: str) -> Iterator[str]:
         """The keys under a prefix, in S3's order."""
-        with _translated(self.uri(prefix or "-")):
+        with self._translated(self.uri(prefix or "-")):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
             for page in pages:
                 yield from (item["Key"] for item in page.get("Contents", []))
 
     def list_folder(self, folder: str) -> Iterator[StoredObject]:
-        """The objects directly in a folder (`""` for the top, else ending in a slash), not those in folders below."""
-        with _translated(self.uri(folder or "-")):
+        """The objects directly in a folder (`""` for the top, else ending in a slash), not those in folders below.
+
+        A folder that S3 does not allow holds nothing.
+        """
+        if _forbidden(self.uri(folder or "-"), self.bucket):
+            return
+        with self._translated(self.uri(folder or "-")):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=folder, Delimiter="/"
             )
@@ -146,7 +156,7 @@ class ObjectStore:
 
     def delete(self, uri: R2Uri) -> None:
         """Remove an object; no error when it is not there."""
-        with _translated(uri):
+        with self._translated(uri):
             self._client.delete_object(Bucket=uri.bucket, Key=uri.key)
 
     def fetch_many(self, keys: Iterable[str]) -> Iterator[Download]:
@@ -167,6 +177,11 @@ class ObjectStore:
                 list(pool.map(lambda item: self.put_bytes(self.uri(item[0]), item[1], content_type), some))
                 count += len(some)
         return count
+
+    def _translated(self, uri: R2Uri) -> contextlib.AbstractContextManager[None]:
+        if problem := _forbidden(uri, self.bucket):
+            raise BadInputError(f"{problem}: {str(uri)[:LONGEST_KEY]!r}")
+        return _translated(uri)
 
     def _download(self, key: str) -> Download:
         try:
@@ -223,6 +238,17 @@ def _translated(uri: R2Uri) -> Iterator[None]:
         raise BadInputError(f"S3 allows no such address: {uri}: {' '.join(str(error).split())}") from error
     except (BotoCoreError, RetriesExceededError, OSError) as error:
         raise UnavailableError(f"R2 cannot be reached for {uri}: {error}") from error
+
+
+def _forbidden(uri: R2Uri, bucket: str) -> str:
+    """Why an address may not be used; empty when it may."""
+    if uri.bucket != bucket:
+        return f"not in our bucket {bucket!r}"
+    if len(uri.key.encode(errors="replace")) > LONGEST_KEY:
+        return f"S3 allows no key of more than {LONGEST_KEY} bytes"
+    if {".", ".."} & set(uri.key.split("/")):
+        return "S3 allows no such address: a relative one"
+    return ""
 
 
 def _refusal(uri: R2Uri, code: str) -> WakeeError:

@@ -8,32 +8,36 @@ import logging
 import mimetypes
 import time
 from collections.abc import Callable, Iterator
-from typing import ParamSpec, TypeVar
+from typing import Annotated, ParamSpec, TypeVar
 
 import httpx
 import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
-from wakee_common.emotions import EMOTIONS
+from wakee_common.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
 from wakee_common.errors import BadInputError, InterruptedStageError
+from wakee_common.http import BoundedClient
 from wakee_common.settings import Settings
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 
 from wakee_drift.records import ApiComparison
 from wakee_drift.tables import PREDICTED, matrix
+from wakee_drift.validity import OVERSHOOT
 
 logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-TIMEOUT = httpx.Timeout(10, connect=5)
+ANSWER_SECONDS = 20.0
 TOTAL_SECONDS = 60.0
 LARGEST_PICTURE = 20 << 20
 LARGEST_ANSWER = 64 << 10
 FAILURES_IN_A_ROW = 3
 LONGEST_CAUSE = 200
+
+Level = Annotated[FiniteFloat, Field(ge=LOWEST_LEVEL - OVERSHOOT, le=HIGHEST_LEVEL + OVERSHOOT)]
 
 
 class ApiSettings(Settings):
@@ -43,14 +47,14 @@ class ApiSettings(Settings):
 
 
 class Prediction(BaseModel):
-    """What `POST /predict` answers, as far as we need it."""
+    """What `POST /predict` answers, as far as we need it: numbers that could be predictions."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", strict=True)
 
-    boredom: FiniteFloat
-    confusion: FiniteFloat
-    engagement: FiniteFloat
-    frustration: FiniteFloat
+    boredom: Level
+    confusion: Level
+    engagement: Level
+    frustration: Level
 
 
 def compare_with_api(store: ObjectStore, api: ApiSettings, pairs: pa.Table) -> ApiComparison:
@@ -98,7 +102,7 @@ def _answers(store: ObjectStore, api: ApiSettings, keys: list[str]) -> Iterator[
     """Per picture the four scores, or why there are none; gives up early on an API that keeps failing."""
     deadline, failures = time.monotonic() + TOTAL_SECONDS, 0
     url = f"{api.url.rstrip('/')}/predict"
-    with httpx.Client(timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}) as client:
+    with BoundedClient(largest_answer=LARGEST_ANSWER) as client:
         for key in keys:
             if failures == FAILURES_IN_A_ROW or time.monotonic() > deadline:
                 return
@@ -127,20 +131,16 @@ def _picture(store: ObjectStore, key: str) -> bytes:
     return store.get_bytes(uri)
 
 
-def _predict(client: httpx.Client, url: str, picture: bytes, key: str, deadline: float) -> list[float]:
+def _predict(client: BoundedClient, url: str, picture: bytes, key: str, deadline: float) -> list[float]:
     prediction = Prediction.model_validate_json(_post(client, url, picture, key, deadline))
     return [getattr(prediction, emotion) for emotion in EMOTIONS]
 
 
-def _post(client: httpx.Client, url: str, picture: bytes, key: str, deadline: float) -> bytes:
+def _post(client: BoundedClient, url: str, picture: bytes, key: str, deadline: float) -> bytes:
     """The body of the API's answer, within bounds of size and time."""
     kind = mimetypes.guess_type(key)[0] or "image/jpeg"
-    with client.stream("POST", url, files={"file": ("picture", picture, kind)}) as response:
-        body = b""
-        for chunk in response.iter_raw():
-            body += chunk
-            if len(body) > LARGEST_ANSWER or time.monotonic() > deadline:
-                raise BadInputError("the answer is too long, or takes too long")
+    seconds = max(0.0, min(ANSWER_SECONDS, deadline - time.monotonic()))
+    response = client.request("POST", url, seconds, files={"file": ("picture", picture, kind)})
     if response.status_code != httpx.codes.OK:
         raise BadInputError(f"{url} answers {response.status_code}")
-    return body
+    return response.content

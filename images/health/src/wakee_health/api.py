@@ -1,7 +1,7 @@
 """`test-api`: is the Wakee API healthy, does its model answer, does it refuse what is no picture?"""
 
 import logging
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -23,6 +23,8 @@ NAME = "the API"
 BAD_REQUEST = 400
 
 M = TypeVar("M", bound=BaseModel)
+ShortText = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""What others say of themselves goes into results, tables and pages, of which not all take a NUL or a novel."""
 
 
 class Health(BaseModel):
@@ -30,16 +32,16 @@ class Health(BaseModel):
 
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
-    status: str
+    status: ShortText
     model_loaded: bool
-    runtime: str = "unknown"
-    model_revision: str | None = None
+    runtime: ShortText = "unknown"
+    model_revision: ShortText | None = None
 
 
 class Prediction(BaseModel):
     """What `POST /predict` answers, as far as we need it."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", strict=True)
 
     boredom: FiniteFloat = Field(ge=LOWEST_LEVEL, le=HIGHEST_LEVEL)
     confusion: FiniteFloat = Field(ge=LOWEST_LEVEL, le=HIGHEST_LEVEL)

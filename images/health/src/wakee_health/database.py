@@ -4,7 +4,6 @@ import logging
 import time
 import uuid
 from contextlib import closing
-from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2
@@ -36,7 +35,9 @@ COLUMNS = (
 )
 CONNECTIONS = "SELECT (SELECT count(*) FROM pg_stat_activity), current_setting('max_connections')::int"
 LABELS = (
-    "SELECT count(*), count(*) FILTER (WHERE is_validated), max(timestamp),"
+    "SELECT count(*), count(*) FILTER (WHERE is_validated),"
+    " (extract(epoch FROM now() AT TIME ZONE 'UTC') - extract(epoch FROM max(timestamp) FILTER ("
+    "WHERE isfinite(timestamp) AND timestamp < now() AT TIME ZONE 'UTC' + interval '1 day'))) / 86400,"
     " count(*) FILTER (WHERE is_validated AND ({nulls})) FROM emotion_labels"
 ).format(nulls=" OR ".join(f"user_{emotion} IS NULL" for emotion in EMOTIONS))
 COUNTS = "SELECT (SELECT count(*) FROM drift_reports), (SELECT count(*) FROM model_versions)"
@@ -154,21 +155,17 @@ def data_warnings(facts: dict[str, Any], stale_days: float, most_nulls: float) -
 
 
 def _contents(cursor: Cursor) -> dict[str, Any]:
-    rows, validated, newest, nulls = _row(cursor, LABELS)
+    rows, validated, days, nulls = _row(cursor, LABELS)
     reports, versions = _row(cursor, COUNTS)
     return {
         "annotations": rows,
         "validated": validated,
-        "newest_annotation_days": None if newest is None else round(_age_days(newest), 2),
+        # Of those that are not of the future; PostgreSQL knows times, "infinity" for one, that Python does not.
+        "newest_annotation_days": None if days is None else round(float(days), 2),
         "null_share": round(nulls / validated, 4) if validated else 0.0,
         "drift_reports": reports,
         "model_versions": versions,
     }
-
-
-def _age_days(moment: datetime) -> float:
-    utc = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (datetime.now(UTC) - utc).total_seconds() / 86400
 
 
 def _row(cursor: Cursor, query: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from wakee_health.settings import HubSettings
 logger = logging.getLogger(__name__)
 
 MAIN = "main"
+VERSION_NAME = re.compile("[A-Za-z0-9._-]{1,100}")
 ONNX, CONFIG, CARD = "model.onnx", "config.json", "README.md"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
@@ -79,10 +81,14 @@ class ModelRepository:
             return None
         try:
             config: Any = json.loads(self.download(CONFIG, head).read_text())
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
-        version = config.get("version") if isinstance(config, dict) else None
-        return version if isinstance(version, str) else None
+        return version_name(config.get("version")) if isinstance(config, dict) else None
+
+
+def version_name(value: object) -> str | None:
+    """The name of one of our versions; None for what cannot be one, whoever says it."""
+    return value if isinstance(value, str) and VERSION_NAME.fullmatch(value) else None
 
 
 def sha256(path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
 from wakee_common.database import reading
 from wakee_common.emotions import EMOTIONS
 from wakee_common.errors import WakeeError
@@ -16,7 +17,7 @@ from wakee_common.settings import DatabaseSettings, load
 from wakee_health.api import open_api, predict
 from wakee_health.errors import WrongAnswerError, one_line
 from wakee_health.faces import draw_face, face_png
-from wakee_health.hub import ONNX, ModelRepository
+from wakee_health.hub import ONNX, ModelRepository, version_name
 from wakee_health.model import Model
 from wakee_health.results import ProbeResult
 from wakee_health.settings import ApiSettings, HubSettings, ProbeSettings, RegistrySettings
@@ -31,6 +32,27 @@ CHAMPION, VERSION_TAG = "champion", "wakee.version"
 PRODUCTION = "SELECT version_name FROM model_versions WHERE is_production"
 IMPATIENCE_SECONDS = 5.0
 INFERENCES = 5
+
+
+class Tag(BaseModel):
+    """A tag of a registered version."""
+
+    key: str = ""
+    value: Any = None
+
+
+class RegisteredVersion(BaseModel):
+    """A registered version, as far as we need it."""
+
+    tags: list[Tag] = []
+
+
+class Alias(BaseModel):
+    """What MLflow answers about an alias."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    model_version: RegisteredVersion = RegisteredVersion()
 
 
 def probe(hub: HubSettings, settings: ProbeSettings, tolerance: float) -> ProbeResult:
@@ -83,8 +105,13 @@ def champion(registry: RegistrySettings, settings: ProbeSettings) -> str | None:
         response = site.ask_json("GET", "/api/2.0/mlflow/registered-models/alias", (200, 400, 404), params=query)
     if response.get("error_code") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
         return None
-    tags = response.get("model_version", {}).get("tags", [])
-    return next((str(tag["value"]) for tag in tags if tag.get("key") == VERSION_TAG), None)
+    try:
+        tags = Alias.model_validate(response).model_version.tags
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise WrongAnswerError(f"MLflow answers no registered version: {place}: {problem['msg'].lower()}") from None
+    return next((version_name(tag.value) for tag in tags if tag.key == VERSION_TAG), None)
 
 
 def production(database: DatabaseSettings) -> str | None:

@@ -5,7 +5,7 @@ import ssl
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from wakee_common.errors import UnavailableError
+from wakee_common.errors import ConfigurationError, UnavailableError
 
 from wakee_health.errors import one_line
 
@@ -16,12 +16,16 @@ def days_left(url: str, timeout_seconds: float, context: ssl.SSLContext | None =
     """Days until the server's certificate expires; None for plain http.
 
     Raises:
+        ConfigurationError: the address is none.
         UnavailableError: no connection, or a certificate that is not valid (expired, another name, unknown issuer).
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        address = parts.hostname or "", parts.port or 443
+    except ValueError as error:
+        raise ConfigurationError(f"{url!r} is no address: {one_line(error)}") from error
     if parts.scheme != "https" or not parts.hostname:
         return None
-    address = parts.hostname, parts.port or 443
     try:
         with (
             socket.create_connection(address, timeout_seconds) as plain,
@@ -32,7 +36,7 @@ def days_left(url: str, timeout_seconds: float, context: ssl.SSLContext | None =
         raise UnavailableError(
             f"the certificate of {parts.hostname} is not valid: {one_line(error.verify_message)}"
         ) from error
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # a name may be none that DNS can be asked about
         raise UnavailableError(f"no TLS connection to {parts.hostname}: {one_line(error)}") from error
     expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
     return (expires - datetime.now(UTC)).total_seconds() / 86400
