@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,15 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
             if self._exit_code(remote_pod) == NO_RETRY_EXIT_CODE:
                 raise AirflowFailException(str(error)) from error
             raise
+
+    def process_pod_deletion(self, pod: k8s.V1Pod, *, reraise: bool = True) -> bool:
+        """Keep what failed, but not what has not ended: it would start, or go on, beside the next try."""
+        if pod is None or pod.status.phase not in {"Pending", "Running"} or self._exit_code(pod) is not None:
+            return bool(super().process_pod_deletion(pod, reraise=reraise))
+        self.log.warning("Deleting pod %s, which has not ended", pod.metadata.name)
+        with contextlib.nullcontext() if reraise else contextlib.suppress(Exception):
+            self.pod_manager.delete_pod(pod)
+        return True
 
     def _checked(self, result: dict[str, Any] | None, context: Any) -> dict[str, Any]:
         if not result:
