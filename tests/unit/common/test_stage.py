@@ -188,3 +188,20 @@ def test_sigterm_after_the_work_is_done_does_not_lose_the_result(run, pod, monke
 
     assert run(count_nothing) == 0
     assert pod.record("count_rows")["status"] == "success"
+
+
+@pytest.mark.parametrize("value", ["nan", "-nan", "inf", "1e999"])
+def test_a_flag_that_is_no_number_is_bad_input(run, pod, value):
+    def function(limit: float = 1) -> Counted:
+        raise AssertionError("must not be called")
+
+    assert run(function, f"--limit={value}") == 2
+    assert "--limit" in pod.result()["cause"]
+
+
+def test_a_cause_is_one_printable_line(run, pod):
+    assert run(fail_with(BadInputError("a\x00b\x1b[31m\ud83d\r\n" + "c" * 5000))) == 2
+
+    cause = pod.result()["cause"]
+    assert cause.isprintable()
+    assert len(cause) <= 1000

@@ -244,7 +244,11 @@ def _forbidden(uri: R2Uri, bucket: str) -> str:
     """Why an address may not be used; empty when it may."""
     if uri.bucket != bucket:
         return f"not in our bucket {bucket!r}"
-    if len(uri.key.encode(errors="replace")) > LONGEST_KEY:
+    try:
+        size = len(uri.key.encode())
+    except UnicodeEncodeError:
+        return "S3 allows no such address: half a character"
+    if size > LONGEST_KEY:
         return f"S3 allows no key of more than {LONGEST_KEY} bytes"
     if {".", ".."} & set(uri.key.split("/")):
         return "S3 allows no such address: a relative one"
