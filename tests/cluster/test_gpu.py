@@ -40,12 +40,15 @@ def late_gpu(kubernetes):
     (node,) = kubernetes.list_node().items
     path = GPU.replace("/", "~1")
 
-    def patch(operation):
-        kubernetes.patch_node_status(node.metadata.name, [operation])
+    def patch(operation, **value):
+        places = [f"/status/{kind}/{path}" for kind in ("capacity", "allocatable")]
+        kubernetes.patch_node_status(
+            node.metadata.name, [{"op": operation, "path": place, **value} for place in places]
+        )
 
-    yield lambda: patch({"op": "add", "path": f"/status/capacity/{path}", "value": "1"})
-    if GPU in kubernetes.read_node(node.metadata.name).status.capacity:
-        patch({"op": "remove", "path": f"/status/capacity/{path}"})
+    patch("add", value="0")
+    yield lambda: patch("add", value="1")
+    patch("remove")
 
 
 @pytest.mark.usefixtures("model_in_production", "gpus_wanted")
