@@ -39,9 +39,14 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
 
     def trigger_reentry(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
         """Take over from the triggerer when the pod has ended, or was not scheduled in time."""
-        if event["status"] == "timeout":
-            event = event | {"message": event["message"] + self._why_pending(event)}
-        return self._checked(super().trigger_reentry(context, event), context)
+        pending = self._why_pending(event) if event["status"] == "timeout" else ""
+        try:
+            result = super().trigger_reentry(context, event)
+        except AirflowException as error:
+            if pending:  # the provider would say that such a pod left no result
+                raise AirflowException(event["message"] + pending) from error
+            raise
+        return self._checked(result, context)
 
     def build_pod_request_obj(self, context: Any = None, *, dry_run: bool = False) -> k8s.V1Pod:
         """The pod, labelled so that `kubectl get pods -l wakee.io/run-id=...` finds it."""

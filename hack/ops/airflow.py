@@ -125,7 +125,7 @@ class Airflow:
         """The log of one try of a task, one line per entry."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
         content = self.call("GET", path, params={"full_content": "true"})["content"]
-        return "\n".join(str(line["event"]) if isinstance(line, dict) else str(line) for line in content)
+        return "\n".join(_text(line) for line in content)
 
     def wait(
         self,
@@ -173,6 +173,14 @@ class Airflow:
             request = f"{response.request.method} {response.request.url.path}"
             raise AirflowError(f"{request}: {response.text[:500]}", response.status_code)
         return response.json() if response.content else None
+
+
+def _text(line: Any) -> str:
+    """A log entry with the causes of its exception, the first one last."""
+    if not isinstance(line, dict):
+        return str(line)
+    causes = [f"{error['exc_type']}: {error['exc_value']}" for error in line.get("error_detail") or []]
+    return "\n".join([str(line["event"]), *causes])
 
 
 def _poll(seconds: float, interval: float = 1.0) -> Iterator[None]:
