@@ -14,8 +14,9 @@ __all__ = ["airflow", "model_in_production", "query", "retraining_paused", "seed
 
 AIRFLOW = "http://localhost:8080"
 SCREENSHOTS = Path(__file__).parents[2] / "reports" / "browser"
-NOT_OURS = re.compile("ERR_NETWORK_CHANGED")
-"""Chromium drops its connections whenever a network interface of this machine comes or goes, as every pod's does."""
+NOT_OURS = re.compile(r"ERR_NETWORK_CHANGED|/favicon\.ico")
+"""Chromium drops its connections whenever a network interface of this machine comes or goes, as every pod's does; and it
+asks the object store for an icon."""
 
 expect.set_options(timeout=15_000)
 
@@ -52,7 +53,7 @@ def page(logged_in: BrowserContext, request: pytest.FixtureRequest) -> Iterator[
     page = logged_in.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("console", lambda m: errors.append(f"{m.text} {m.location.get('url')}") if m.type == "error" else None)
     yield page
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{request.node.name}.png", full_page=True)
