@@ -15,7 +15,7 @@ __all__ = ["airflow", "model_in_production", "query", "retraining_paused", "seed
 AIRFLOW = "http://localhost:8080"
 SCREENSHOTS = Path(__file__).parents[2] / "reports" / "browser"
 NOT_OURS = re.compile(r"ERR_NETWORK_CHANGED|/favicon\.ico")
-"""Chromium drops its connections whenever a network interface of this machine comes or goes, as every pod's does; and it
+"""Chromium drops its connections when a network interface comes or goes on this machine, as every pod's does; and it
 asks the object store for an icon."""
 
 expect.set_options(timeout=15_000)
