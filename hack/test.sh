@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test.sh SUITE...: run suites (lint unit dags manifests cluster) to the end, then say what passed and what failed.
+# test.sh SUITE...: run suites (lint unit dags manifests cluster faults) to the end, then say what passed and what failed.
 source "$(dirname "$0")/lib.sh"
 cd "$REPO"
 rm -rf reports && mkdir -p reports
@@ -41,6 +41,11 @@ cluster() {
     step "cluster: real pods" pytest_in dev cluster tests/cluster -vv # minutes per test: say each
     install_packages chromium
     step "browser" pytest_in dev browser tests/browser -vv
+}
+
+faults() {
+    make -s up
+    step "faults: real pods" pytest_in dev faults tests/faults -vv
 }
 
 "$REPO/hack/tools.sh"

@@ -1,0 +1,36 @@
+"""`health_check_weekly` while the database is away: what cannot be saved there is kept in R2, and said so."""
+
+from contextlib import closing
+
+import psycopg2
+import pytest
+
+from ops import sandbox
+from support.faults import out_of_order
+
+DAG = "health_check_weekly"
+
+
+@pytest.mark.usefixtures("model_in_production")
+def test_the_summary_survives_the_database(airflow, kubernetes, query):
+    with out_of_order(kubernetes, "neondb", "gone"):
+        run_id = airflow.trigger(DAG)
+        states = airflow.wait(DAG, run_id, 900)
+
+    assert states["test_database"] == states["generate_summary"] == "failed"
+    assert "no database connection" in airflow.result(DAG, run_id, "test_database")["cause"]
+    assert "in R2 only" in airflow.result(DAG, run_id, "generate_summary")["cause"]
+    assert query("SELECT 1 FROM health_reports WHERE run_id = %s", run_id) == []
+
+
+@pytest.mark.usefixtures("model_in_production")
+def test_a_database_that_does_not_answer_in_time(airflow):
+    """A forgotten transaction holds the table; everything else about the database works."""
+    with closing(psycopg2.connect(sandbox.database().url.get_secret_value())) as connection:
+        connection.cursor().execute("LOCK TABLE emotion_labels IN ACCESS EXCLUSIVE MODE")
+        run_id = airflow.trigger(DAG)
+        states = airflow.wait(DAG, run_id, 600)
+
+    assert states["test_database"] == "failed"
+    assert "timeout" in airflow.result(DAG, run_id, "test_database")["cause"]
+    assert states["test_api"] == "success"
