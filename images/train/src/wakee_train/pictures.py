@@ -2,10 +2,11 @@
 
 import io
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from wakee_common.errors import BadInputError
 
 RESIZED, CROPPED = 256, 224
@@ -14,6 +15,12 @@ PREPROCESSING = "rgb-resize256-bilinear-png-1"
 """Part of a data set's identity: changes when the stored pixels would."""
 LARGEST_FILE = 32 << 20
 LARGEST_PIXELS = 40_000_000
+LARGE_PIXELS = 4_000_000
+"""Pictures above this are decoded one at a time: many threads prepare pictures, and each pixel takes 4 to 8 bytes."""
+LARGE_PICTURES = ThreadPoolExecutor(1, "large-pictures")
+"""A thread, not a lock: the C library keeps what each thread has freed for that thread."""
+WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+"""More than 8 bits: Pillow, here as in the API, makes everything above the lowest 8 bits white."""
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 PNG_EFFORT = 1
 
@@ -36,16 +43,16 @@ def prepare(content: bytes) -> bytes:
     """Decode a picture, resize it to 256 x 256 as the Wakee API does, and pack it without loss as PNG.
 
     Raises:
-        UnusablePictureError: `not_an_image`, `truncated` or `too_large`.
+        UnusablePictureError: `not_an_image`, `truncated`, `too_large` or `too_deep` (more than 8 bits a channel).
     """
-    image = decode(content).resize((RESIZED, RESIZED), Image.Resampling.BILINEAR)
+    image = _resized(_opened(content))
     file = io.BytesIO()
     image.save(file, "PNG", compress_level=PNG_EFFORT)
     return file.getvalue()
 
 
-def decode(content: bytes) -> Image.Image:
-    """An RGB image, whole. Raises as `prepare`."""
+def _opened(content: bytes) -> Image.Image:
+    """A picture of which only the head has been read, within our limits."""
     try:
         with warnings.catch_warnings():
             # The limit that counts is ours, below; Pillow's warning for half of its own is noise.
@@ -53,14 +60,27 @@ def decode(content: bytes) -> Image.Image:
             image = Image.open(io.BytesIO(content), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise UnusablePictureError("too_large", str(error)) from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # decoders raise anything on damaged files
         raise UnusablePictureError("not_an_image", type(error).__name__) from None
     if image.width * image.height > LARGEST_PIXELS:
         raise UnusablePictureError("too_large", f"{image.width} x {image.height} pixels")
+    if image.mode in WIDE_MODES:
+        raise UnusablePictureError("too_deep", f"mode {image.mode}")
+    return image
+
+
+def _resized(image: Image.Image) -> Image.Image:
+    """The picture as the API sees it: upright only if its pixels are, for the API does not read EXIF either."""
     try:
-        return image.convert("RGB")
+        if image.width * image.height > LARGE_PIXELS:
+            return LARGE_PICTURES.submit(_decoded, image).result()
+        return _decoded(image)
     except Exception as error:  # decoders raise anything on damaged files
         raise UnusablePictureError("truncated", " ".join(str(error).split())[:200]) from None
+
+
+def _decoded(image: Image.Image) -> Image.Image:
+    return image.convert("RGB").resize((RESIZED, RESIZED), Image.Resampling.BILINEAR)
 
 
 def unpack(png: bytes) -> Pixels:
