@@ -216,8 +216,6 @@ def make(name: str, early: bool) -> str:
     if (node_runs() or not early) and not is_loaded(image):
         load(image)
         done.append("loaded")
-    if not early:  # until then what runs may still name the earlier ones
-        forget_others(image)
     if done or not early:
         what = " and ".join(done) or "unchanged"
         print(f"{image:44s} {size(image):>8s}  {what} in {time.monotonic() - start:.0f} s", flush=True)
@@ -244,7 +242,11 @@ def main() -> None:
         ensure_local_base()
     # Two at a time: installing packages keeps one core busy, and the disk is shared.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        record(dict(zip(names, pool.map(lambda name: make(name, arguments.early), names), strict=True)))
+        images = dict(zip(names, pool.map(lambda name: make(name, arguments.early), names), strict=True))
+    record(images)
+    if not arguments.early:  # until then what runs may still name the earlier ones
+        for image in images.values():
+            forget_others(image)
 
 
 if __name__ == "__main__":
