@@ -7,7 +7,6 @@ import json
 import os
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from airflow.dag_processing.processor import _execute_dag_callbacks
 from airflow.sdk.execution_time import task_runner
 
 from support.answers import RUN, Airflow, dag_run, instance
+from support.waiting import wait_for
 
 REPO = Path(__file__).parents[2]
 SANDBOX = REPO / ".venvs" / "sandbox" / "bin" / "wakee-sandbox"
@@ -68,11 +68,9 @@ def mail(tmp_path_factory):
             [*command, f"--certificate={certificate}", f"--key={key}"],
             stdout=log, stderr=log, env={"PATH": os.environ["PATH"]},
         )  # fmt: skip
-    inbox, deadline = Inbox(f"http://127.0.0.1:{port}"), time.monotonic() + 30
+    inbox = Inbox(f"http://127.0.0.1:{port}")
     try:
-        while not inbox.is_live():
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.05)
+        wait_for(inbox.is_live, 30, f"the mailbox answers; its log is {folder / 'log'}")
         yield inbox, smtp_port
     finally:
         process.terminate()

@@ -15,6 +15,7 @@ from datetime import date, timedelta
 import pytest
 from kubernetes import client
 from kubernetes.client import V1DeleteOptions
+from wakee_common.uris import R2Uri
 
 from support.faults import out_of_order
 from support.pods import running_pod
@@ -112,7 +113,7 @@ def test_a_fault_in_the_night(airflow, kubernetes, seed, query, store, fault):
     assert report["run_id"] == run_id
     for address in ("html_uri", "json_uri", "png_uri"):
         uri = airflow.result(DAG, run_id, "generate_report")[address]
-        assert store.get_bytes(store.uri(uri.split("/", 3)[3]))
+        assert store.get_bytes(R2Uri.parse(uri))
     wait_for(lambda: not _alive(kubernetes), 90, "no pod that runs on")
 
 

@@ -26,3 +26,9 @@ def rendered():
         return known[folder]
 
     return render
+
+
+@pytest.fixture(scope="session")
+def objects(rendered):
+    """The objects of the kind overlay."""
+    return rendered("overlays/kind")

@@ -16,11 +16,6 @@ NEEDS_A_TOKEN = {"airflow-scheduler", "airflow-triggerer"}
 
 
 @pytest.fixture(scope="module")
-def objects(rendered):
-    return rendered("overlays/kind")
-
-
-@pytest.fixture(scope="module")
 def pods(objects):
     return {o["metadata"]["name"]: o["spec"]["template"]["spec"] for o in objects if "template" in o.get("spec", {})}
 

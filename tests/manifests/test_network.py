@@ -14,11 +14,6 @@ EVERYBODYS = {"default-deny", "dns"}
 
 
 @pytest.fixture(scope="module")
-def objects(rendered):
-    return rendered("overlays/kind")
-
-
-@pytest.fixture(scope="module")
 def policies(objects):
     return [o for o in objects if o["kind"] == "NetworkPolicy"]
 

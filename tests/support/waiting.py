@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable
 
 
-def wait_for(condition: Callable[[], object], seconds: float, what: str) -> object:
-    """Poll until the condition holds, and return what it returned."""
+def wait_for(condition: Callable[[], object], seconds: float, what: str, every: float = 0.2) -> object:
+    """Poll every so many seconds until the condition holds, and return what it returned."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := condition():
             return found
-        time.sleep(0.2)
+        time.sleep(every)
     raise AssertionError(f"{what}: not within {seconds:g} s")

@@ -13,7 +13,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,8 +26,10 @@ from wakee_common.migrations.cli import upgrade_database
 from wakee_common.settings import DatabaseSettings, R2Settings
 from wakee_common.storage import ObjectStore
 
+from support.waiting import wait_for
+
 POSTGRES_BINARIES = Path("/usr/lib/postgresql/15/bin")
-START_SECONDS = 60
+START_SECONDS, POLL_SECONDS = 60, 0.05
 BUCKET = "wakee-test"
 S3_KEYS = {"accessKey": "test-key", "secretKey": "test-secret"}
 S3_ACTIONS = ["Admin", "Read", "List", "Tagging", "Write"]
@@ -45,15 +46,6 @@ WEED_OPTIONS = {
 }
 WEED_PORTS = tuple(f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("", ".grpc"))
 TABLES = "emotion_labels, model_versions, drift_reports"
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = START_SECONDS, what: str = "the condition") -> None:
-    """Poll with a deadline."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not within {seconds} s")
-        time.sleep(0.05)
 
 
 def free_ports(count: int) -> list[int]:
@@ -132,7 +124,7 @@ def postgres_server(make_postgres_server: Callable[[], PostgresServer]) -> Postg
     """A running PostgreSQL with one migrated template database."""
     server = make_postgres_server()
     server.start()
-    wait_until(server.answers, what="PostgreSQL")
+    wait_for(server.answers, START_SECONDS, "PostgreSQL", POLL_SECONDS)
     _administer(server, "CREATE DATABASE migrated")
     upgrade_database(server.settings("migrated"))
     return server
@@ -177,7 +169,7 @@ def s3_endpoint() -> Iterator[str]:
     process = _start_weed(folder, ports)
     endpoint = f"http://127.0.0.1:{ports['s3.port']}"
     try:
-        wait_until(lambda: _takes_a_put(endpoint, process), what="SeaweedFS")
+        wait_for(lambda: _takes_a_put(endpoint, process), START_SECONDS, "SeaweedFS", POLL_SECONDS)
         yield endpoint
     finally:
         process.kill()  # It would take 15 s to leave in peace, and its data are thrown away.
@@ -236,11 +228,6 @@ def r2_settings(make_r2_settings: Callable[..., R2Settings]) -> R2Settings:
 def store(r2_settings: R2Settings) -> ObjectStore:
     """The store of an empty bucket."""
     return ObjectStore(r2_settings)
-
-
-@pytest.fixture(name="wait_until")
-def _wait_until() -> Callable[..., None]:
-    return wait_until
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from wakee_common.database import connect, copy_csv, reading, transact
 from wakee_common.errors import ConfigurationError, UnavailableError
 from wakee_common.settings import DatabaseSettings
 
+from support.waiting import wait_for
+
 INSERT = """INSERT INTO drift_reports (report_date, drift_detected, drift_score, num_samples)
             VALUES ('2026-03-31', true, 1, 1)"""
 
@@ -63,11 +65,11 @@ def test_a_database_that_never_wakes_up():
         connect(settings)
 
 
-def test_a_database_that_wakes_up_late(make_postgres_server, wait_until, caplog):
+def test_a_database_that_wakes_up_late(make_postgres_server, caplog):
     server = make_postgres_server()
     with ThreadPoolExecutor(1) as pool:
         connecting = pool.submit(connect, server.settings(wake_up_seconds=30))
-        wait_until(lambda: "trying again" in caplog.text, what="a first failed attempt")
+        wait_for(lambda: "trying again" in caplog.text, 60, "a first failed attempt", every=0.05)
         server.start()
         connection = connecting.result(30)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from wakee_drift import api_comparison
 
 from support.hostile_http import dripping, endless, http, jsoned, saying, served
+from support.strategies import bodies, json_values
 
 SCORES = {"boredom": 1.0, "confusion": 1.0, "engagement": 1.0, "frustration": 1.0}
 MUCH = b"x" * 65536
@@ -87,16 +88,7 @@ def test_the_report_of_a_hostile_answer_is_saved(pairs, pipeline, annotations, m
     assert document["provenance"]["api_comparison"]["cause"]
 
 
-values = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text()),
-    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
-    max_leaves=8,
-)
-answers = st.one_of(
-    st.binary(max_size=200),
-    values.map(lambda value: json.dumps(value).encode()),
-    st.fixed_dictionaries(dict.fromkeys(SCORES, st.one_of(st.floats(), values))).map(lambda v: json.dumps(v).encode()),
-)
+answers = bodies(like=st.fixed_dictionaries(dict.fromkeys(SCORES, st.one_of(st.floats(), json_values))))
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,8 +11,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ from typer.testing import CliRunner
 from wakee_common import stage
 from wakee_common.settings import R2Settings
 from wakee_common.storage import ObjectStore
+
+from support.waiting import wait_for
 
 from .onnx_file import linear_model
 
@@ -70,13 +71,6 @@ class Service:
             return httpx.get(f"{self.url}{self.alive}", timeout=2).status_code == 200
         except httpx.HTTPError:
             return False
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.05)
 
 
 def free_port() -> int:
@@ -155,7 +149,7 @@ class World:
     def commit(self, files: dict[str, bytes]) -> None:
         """Commit to the Hub's main, and wait until the API serves it."""
         commit = self.push(files)
-        until(lambda: self.revision() == commit, "the API serves the new model")
+        wait_for(lambda: self.revision() == commit, 120, "the API serves the new model")
 
     def push(self, files: dict[str, bytes], repository: str = REPOSITORY) -> str:
         """Commit to the Hub's main."""
@@ -243,7 +237,7 @@ def world(postgres_server: Any, s3_endpoint: str) -> Iterator[World]:
             services.append(Service(command, environment, url, alive[name], folder / f"{name}.log"))
             stack.enter_context(services[-1].running())
         for service in services:
-            until(service.answers, service.arguments[0])
+            wait_for(service.answers, 120, service.arguments[0])
         made = World(environment, store, folder)
         made.commit(files())
         made.register(VERSION)

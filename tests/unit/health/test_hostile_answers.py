@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from wakee_common.errors import WakeeError
 
 from support.hostile_http import dripping, endless, http, jsoned, saying, served
+from support.strategies import bodies, json_values
 
 from .conftest import CHECKS, World
 
@@ -138,18 +139,8 @@ def test_a_value_that_the_database_cannot_hold_does_not_end_the_summary(world: W
     assert any("cannot hold a value" in warning for warning in result["warnings"])
 
 
-values = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text()),
-    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
-    max_leaves=8,
-)
-answers = st.one_of(
-    st.binary(max_size=200),
-    values.map(lambda value: json.dumps(value).encode()),
-    st.fixed_dictionaries({"status": st.one_of(st.just("healthy"), values), "model_loaded": values, "runtime": values})
-    .map(json.dumps)
-    .map(str.encode),
-)
+healthy = st.one_of(st.just("healthy"), json_values)
+answers = bodies(like=st.fixed_dictionaries({"status": healthy, "model_loaded": json_values, "runtime": json_values}))
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

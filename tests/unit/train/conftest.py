@@ -27,6 +27,8 @@ from wakee_common.emotions import EMOTIONS
 from wakee_common.settings import DatabaseSettings, R2Settings
 from wakee_common.storage import ObjectStore
 
+from support.waiting import wait_for
+
 REPO = Path(__file__).parents[3]
 SANDBOX = REPO / ".venvs" / "sandbox" / "bin" / "wakee-sandbox"
 TOKEN = "hf_sandbox"
@@ -99,14 +101,14 @@ def _port() -> int:
 
 
 @pytest.fixture(scope="session")
-def hub_url(service_folder: Path, session_wait: Callable[..., None]) -> Iterator[str]:
+def hub_url(service_folder: Path) -> Iterator[str]:
     port = _port()
     environment = {"HF_TOKEN": TOKEN, "HF_SANDBOX_USER": "wakee"}
     arguments = ["hub", "--data", str(service_folder / "hub"), "--port", str(port)]
     server = Server(arguments, environment, service_folder / "hub.log")
     server.start()
     try:
-        session_wait(lambda: server.answers(f"http://127.0.0.1:{port}/health"), what="the Hub double")
+        wait_for(lambda: server.answers(f"http://127.0.0.1:{port}/health"), 60, "the Hub double")
         yield f"http://127.0.0.1:{port}"
     finally:
         server.stop()
@@ -127,24 +129,11 @@ def mlflow_server(service_folder: Path, postgres_server: Any, s3_endpoint: str) 
 
 
 @pytest.fixture(scope="session")
-def mlflow_url(mlflow_server: tuple[Server, str], session_wait: Callable[..., None]) -> str:
+def mlflow_url(mlflow_server: tuple[Server, str]) -> str:
     """The address, once MLflow answers."""
     server, url = mlflow_server
-    session_wait(lambda: server.answers(f"{url}/health"), what="MLflow", seconds=120)
+    wait_for(lambda: server.answers(f"{url}/health"), 120, "MLflow")
     return url
-
-
-@pytest.fixture(scope="session")
-def session_wait() -> Callable[..., None]:
-    import time
-
-    def wait(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-            time.sleep(0.05)
-
-    return wait
 
 
 def _administer(url: str, statement: str) -> None:

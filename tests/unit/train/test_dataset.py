@@ -192,10 +192,13 @@ def test_annotations_after_the_moment_are_left_out(world):
     ("flags", "cause"),
     [
         ({"until": "yesterday"}, "no ISO 8601"),
+        ({"until": "0001-01-01T00:00:00+02:00"}, "no ISO 8601"),
         ({"drift_report_id": "x"}, "is no id"),
+        ({"drift_report_id": "9" * 5000}, "is no id"),
+        ({"drift_report_id": 10**30}, f"no drift report has the id {10**30}"),
         ({"drift_report_id": 77}, "no drift report has the id 77"),
     ],
-    ids=["until", "report-no-number", "report-unknown"],
+    ids=["until", "until-before-the-year-1", "report-no-number", "report-endless", "report-huge", "report-unknown"],
 )
 def test_bad_flags_fail_for_good(world, flags, cause):
     assert cause in world.stage("fetch-training-data", exit_code=2, **flags)["cause"]

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ from wakee_train.ranks import Ranks
 from wakee_train.records import TrainingSettings
 from wakee_train.settings import ProcessSettings
 from wakee_train.weights import load_weights
+
+from support.waiting import wait_for
 
 from . import two_processes
 from .conftest import PASSING, SMALL, World
@@ -145,21 +146,20 @@ def ended(process: subprocess.Popen[str], exit_code: int) -> str:
     return log
 
 
-def killed(world: World, splits: str, python_path: Path, wait_until: Callable[..., None]) -> str:
+def killed(world: World, splits: str, python_path: Path) -> str:
     """The log of a stage whose first process was killed after an epoch."""
     process = start(world, splits, str(python_path))
-    wait_until(lambda: world.store.exists(world.store.uri(CHECKPOINT)), what="a checkpoint", seconds=120)
+    wait_for(lambda: world.store.exists(world.store.uri(CHECKPOINT)), 120, "a checkpoint", every=0.05)
     os.kill(workers(process.pid)["0"], signal.SIGKILL)
     return ended(process, 1)
 
 
-def told_to_stop(world: World, splits: str, wait_until: Callable[..., None]) -> str:
+def told_to_stop(world: World, splits: str) -> str:
     """The log of a stage that got SIGTERM after one more epoch."""
     before = [stored.etag for stored in world.store.list_folder(CHECKPOINT)]
     process = start(world, splits)
-    wait_until(
-        lambda: [s.etag for s in world.store.list_folder(CHECKPOINT)] != before, what="another checkpoint", seconds=120
-    )
+    changed = lambda: [s.etag for s in world.store.list_folder(CHECKPOINT)] != before  # noqa: E731
+    wait_for(changed, 120, "another checkpoint", every=0.05)
     started = list(workers(process.pid).values())
     process.send_signal(signal.SIGTERM)
     log = ended(process, 1)
@@ -168,17 +168,15 @@ def told_to_stop(world: World, splits: str, wait_until: Callable[..., None]) -> 
     return log
 
 
-def test_cramped_then_killed_then_stopped_then_alone_a_training_ends_as_one_that_went_through(
-    faces, tmp_path, wait_until
-):
+def test_cramped_then_killed_then_stopped_then_alone_a_training_ends_as_one_that_went_through(faces, tmp_path):
     splits = faces.prepare()["splits_uri"]
     whole = faces.train("whole", splits, **FLAGS)
     (tmp_path / "sitecustomize.py").write_text(CRAMPED)
 
-    log = killed(faces, splits, tmp_path, wait_until)
+    log = killed(faces, splits, tmp_path)
     assert "out of memory: starting again from the checkpoint with 2 pictures at a time" in log
     assert outcome(faces)["cause"].startswith("training process 0 of 0 to 1 was killed by SIGKILL"), log
-    log = told_to_stop(faces, splits, wait_until)
+    log = told_to_stop(faces, splits)
     assert outcome(faces)["error"] == "InterruptedStageError", log
     assert "resumed at epoch" in log
     assert "2 x CPU" in log

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,8 @@ from wakee_train.records import TrainingSettings
 from wakee_train.schedule import ema_decay, learning_rate
 from wakee_train.split_pixels import SplitPixels
 from wakee_train.trainer import Trainer
+
+from support.waiting import wait_for
 
 from .conftest import PASSING, SMALL, World
 
@@ -270,12 +271,12 @@ def start(world: World, run_id: str, splits: str, **flags: Any) -> subprocess.Po
     )
 
 
-def test_sigterm_leaves_a_checkpoint_from_which_a_retry_ends_the_same(faces, wait_until: Callable[..., None]):
+def test_sigterm_leaves_a_checkpoint_from_which_a_retry_ends_the_same(faces):
     splits = faces.prepare()["splits_uri"]
     whole = faces.train("whole", splits, epochs=5, batch_size=8)
     process = start(faces, "stopped", splits, epochs=5, batch_size=8)
     folder = "runs/model_retrain/stopped/fine_tune"
-    wait_until(lambda: faces.store.exists(faces.store.uri(f"{folder}/checkpoint.pt")), what="a checkpoint")
+    wait_for(lambda: faces.store.exists(faces.store.uri(f"{folder}/checkpoint.pt")), 60, "a checkpoint", every=0.05)
     process.send_signal(signal.SIGTERM)
     _, log = process.communicate(timeout=60)
     record = json.loads(faces.store.get_bytes(faces.store.uri(f"{folder}/result.json")))

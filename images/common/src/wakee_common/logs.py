@@ -13,7 +13,7 @@ SECRET_VARIABLES = (
     "MLFLOW_TRACKING_TOKEN",
 )
 SHORTEST_SECRET = 4
-NOISY = ("botocore", "boto3", "urllib3", "s3transfer", "matplotlib", "PIL", "httpx")
+NOISY = ("botocore", "boto3", "urllib3", "s3transfer", "matplotlib", "PIL", "httpx", "httpx2")
 
 
 class _Formatter(logging.Formatter):

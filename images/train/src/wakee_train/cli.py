@@ -232,13 +232,15 @@ def _report_id(text: str) -> int | None:
     Raises:
         BadInputError: anything else that is no number.
     """
+    from pydantic import NonNegativeInt, TypeAdapter, ValidationError
     from wakee_common.errors import BadInputError
 
     if text in ("", "None", "null"):
         return None
-    if not text.isdecimal():
-        raise BadInputError(f"--drift-report-id {text!r} is no id")
-    return int(text)
+    try:
+        return TypeAdapter(NonNegativeInt).validate_python(text)
+    except ValidationError:
+        raise BadInputError(f"--drift-report-id {text[:40]!r} is no id") from None
 
 
 def _moment(text: str) -> str:
@@ -255,6 +257,6 @@ def _moment(text: str) -> str:
         return ""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadInputError(f"--until {text!r} is no ISO 8601 timestamp") from None
-    return (moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment).isoformat(sep=" ")
+        return (moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment).isoformat(sep=" ")
+    except (ValueError, OverflowError):  # the latter: a year 1 that is a year 0 in UTC
+        raise BadInputError(f"--until {text[:40]!r} is no ISO 8601 timestamp") from None
