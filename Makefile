@@ -60,8 +60,8 @@ test-unit: ## The quick tests
 	@hack/test.sh unit dags manifests
 test-cluster: up ## The tests on real pods
 	@hack/test.sh cluster
-test-faults: ## Faults in the middle of runs, on real pods; takes a quarter of an hour, not part of make test
-	@hack/test.sh faults
+test-failures: ## Every failure mode on real pods, one after the other: an hour or so, not part of make test
+	@hack/test.sh failures
 lint: ## Formatting, types, shell, Dockerfiles, YAML
 	@hack/test.sh lint
 fmt: ## Format the code

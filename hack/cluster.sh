@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# cluster.sh up|down|status: kind where a Docker engine runs, else a cluster built from Debian's packages.
+# cluster.sh up|down|status|restart NAME: kind where a Docker engine runs, else a cluster built from Debian's packages.
 source "$(dirname "$0")/lib.sh"
 
 DEBIAN=$REPO/hack/debian-cluster
@@ -41,6 +41,11 @@ status() {
     kubectl get nodes,pods --all-namespaces --request-timeout=5s || fail "no cluster answers: run 'make cluster'"
 }
 
+# One of Kubernetes' own processes is killed and started again, for tests: kube-apiserver, kubelet, containerd.
+restart() {
+    if has_kind; then docker exec "$CLUSTER_NAME-control-plane" pkill -KILL -x "$1"; else "$DEBIAN/restart.sh" "$1"; fi
+}
+
 # What building images needs where no Docker engine does it.
 prepare_build() { has_kind || install_packages buildah mmdebstrap; }
 
@@ -49,5 +54,6 @@ case ${1:-} in
     up) timed "cluster" up ;;
     down) down ;;
     status) status ;;
-    *) fail "usage: cluster.sh up|down|status" ;;
+    restart) restart "${2:?name of the process}" ;;
+    *) fail "usage: cluster.sh up|down|status|restart NAME" ;;
 esac

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test.sh SUITE...: run suites (lint unit dags manifests cluster faults) to the end, then say what passed and what failed.
+# test.sh SUITE...: run suites (lint unit dags manifests cluster failures) to the end, then say what passed and what failed.
 source "$(dirname "$0")/lib.sh"
 cd "$REPO"
 rm -rf reports && mkdir -p reports
@@ -43,9 +43,9 @@ cluster() {
     step "browser" pytest_in dev browser tests/browser -vv
 }
 
-faults() {
+failures() {
     make -s up
-    step "faults: real pods" pytest_in dev faults tests/faults -vv
+    step "failure modes: real pods" pytest_in dev failures tests/failure_modes -vv
 }
 
 "$REPO/hack/tools.sh"

@@ -4,50 +4,17 @@ A weak first model is promoted; a better one, whose training pod is deleted half
 not; a rollback puts the first one back. After each chapter Hub, registry and database must name the same version.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from ops.sandbox import environment
+from support.production import HUB, REPOSITORY, Production
 from support.waiting import wait_for
 
 DAG = "model_retrain"
-REPOSITORY = "wakee/emotions"
-HUB, MLFLOW = "http://localhost:8081", "http://localhost:5000"
 MARGIN = 0.2
 """By how much the trained model must beat the hardly trained one, in MAE on the 0..3 scale."""
-
-
-@dataclass(frozen=True)
-class Production:
-    """Which version each place holds for the one in production."""
-
-    hub: str
-    registry: str
-    database: str
-
-
-@pytest.fixture(scope="module")
-def hub():
-    token = environment("secrets.env")["HF_TOKEN"]
-    with httpx.Client(base_url=HUB, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def production(hub, query):
-    def read() -> Production:
-        (row,) = query("SELECT version_name FROM model_versions WHERE is_production")
-        address = f"{MLFLOW}/api/2.0/mlflow/registered-models/alias"
-        answer = httpx.get(address, params={"name": "wakee-emotions", "alias": "champion"}).raise_for_status().json()
-        tags = {tag["key"]: tag["value"] for tag in answer["model_version"]["tags"]}
-        config = hub.get(f"/{REPOSITORY}/resolve/main/config.json").raise_for_status().json()
-        return Production(config["version"], tags["wakee.version"], row["version_name"])
-
-    return read
 
 
 @pytest.fixture(scope="module")

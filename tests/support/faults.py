@@ -1,16 +1,34 @@
-"""Putting a service of the sandbox out of order: its Kubernetes Service is led to the impostor, then back."""
+"""Ways to break things. Each is a context manager: inside it the thing is broken, after it all is as before."""
 
+import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from kubernetes import client
+from kubernetes.client import V1DeleteOptions
 
 from support.waiting import wait_for
 
+REPO = Path(__file__).parents[2]
 NAMESPACE = "wakee"
-PORTS = {"unavailable": 9001, "silent": 9002, "nonsense": 9003, "cut": 9004, "limited": 9005, "gone": 9999}
-"""`wakee_sandbox.impostor.MODES`, and a port that nobody listens on."""
+PORTS = {
+    "unavailable": 9001,
+    "silent": 9002,
+    "nonsense": 9003,
+    "cut": 9004,
+    "limited": 9005,
+    "slow": 9006,
+    "severed": 9007,
+    "gone": 9999,
+}
+"""`wakee_sandbox.impostor.MODES`, and a port that nobody listens on. `slow` and `severed` are for R2 only."""
+POLICY_V1 = 22
+"""The minor version of Kubernetes since which evictions are of policy/v1."""
+DAG_READERS = ("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
+"""The components whose environment says what stage pods look like."""
 
 
 @contextmanager
@@ -39,3 +57,81 @@ def _lead(kubernetes: client.CoreV1Api, service: str, selector: dict[str, str], 
         return bool(found) and found <= {(ip, port) for ip in addresses for port in targets.values()}
 
     wait_for(arrived, 30, f"the Service {service} leads to {selector}")
+
+
+@contextmanager
+def pod_killed(kubernetes: client.CoreV1Api, name: str) -> Iterator[None]:
+    """The pod is deleted without a moment to end its work."""
+    kubernetes.delete_namespaced_pod(name, NAMESPACE, body=V1DeleteOptions(grace_period_seconds=0))
+    yield
+
+
+@contextmanager
+def pod_evicted(_kubernetes: client.CoreV1Api, name: str) -> Iterator[None]:
+    """As when its node is drained: SIGTERM, and some time."""
+    newer = int(client.VersionApi().get_code().minor.rstrip("+")) >= POLICY_V1
+    eviction = {
+        "apiVersion": "policy/v1" if newer else "policy/v1beta1",
+        "kind": "Eviction",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+    }
+    place = f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/eviction"
+    kubectl("create", "--raw", place, "-f", "-", text=json.dumps(eviction))
+    yield
+
+
+@contextmanager
+def sidecar_killed(_kubernetes: client.CoreV1Api, name: str) -> Iterator[None]:
+    """SIGINT is what the sidecar's shell ends by, before there is a result to read."""
+    kubectl("exec", "-n", NAMESPACE, name, "-c", "airflow-xcom-sidecar", "--", "sh", "-c", "kill -INT 1")
+    yield
+
+
+@contextmanager
+def component_killed(kubernetes: client.CoreV1Api, name: str) -> Iterator[None]:
+    """A component of Airflow dies and is made anew."""
+    for pod in kubernetes.list_namespaced_pod("airflow", label_selector=f"app.kubernetes.io/name={name}").items:
+        now = V1DeleteOptions(grace_period_seconds=0)
+        kubernetes.delete_namespaced_pod(pod.metadata.name, "airflow", body=now)
+    kubectl("rollout", "status", f"deployment/{name}", "-n", "airflow", "--timeout=180s")
+    yield
+
+
+@contextmanager
+def process_restarted(name: str) -> Iterator[None]:
+    """One of Kubernetes' own processes is killed and started again."""
+    subprocess.run([REPO / "hack/cluster.sh", "restart", name], check=True, capture_output=True, timeout=60)
+    yield
+
+
+@contextmanager
+def setting(kubernetes: client.CoreV1Api, **values: str) -> Iterator[None]:
+    """Other values in the Secret of the stages, for the pods that start inside."""
+    before = kubernetes.read_namespaced_secret("wakee-secrets", NAMESPACE).data
+    try:
+        kubernetes.patch_namespaced_secret("wakee-secrets", NAMESPACE, {"stringData": values})
+        yield
+    finally:
+        after = {name: before.get(name) for name in values}
+        kubernetes.patch_namespaced_secret("wakee-secrets", NAMESPACE, {"data": after})
+
+
+@contextmanager
+def installed_with(**variables: str) -> Iterator[None]:
+    """Airflow's components run with other variables."""
+    try:
+        _set_variables(*(f"{name}={value}" for name, value in variables.items()))
+        yield
+    finally:
+        _set_variables(*(f"{name}-" for name in variables))
+
+
+def _set_variables(*variables: str) -> None:
+    kubectl("set", "env", "-n", "airflow", *(f"deployment/{name}" for name in DAG_READERS), *variables)
+    for name in DAG_READERS:
+        kubectl("rollout", "status", f"deployment/{name}", "-n", "airflow", "--timeout=180s")
+
+
+def kubectl(*arguments: str, text: str | None = None) -> None:
+    """Run kubectl to its end, with a text as its input."""
+    subprocess.run(["kubectl", *arguments], input=text, text=True, check=True, capture_output=True, timeout=300)

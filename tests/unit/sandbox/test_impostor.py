@@ -1,6 +1,10 @@
 """Each port of the impostor misbehaves as it says."""
 
+import functools
+import threading
+import time
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -10,10 +14,23 @@ from wakee_sandbox.impostor import MODES
 from .conftest import Service, open_directory, responds
 
 
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A web server with a small and a large file."""
+    folder = tmp_path_factory.mktemp("behind")
+    (folder / "small").write_bytes(b"x" * 100)
+    (folder / "large").write_bytes(b"x" * 1_000_000)
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 @pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
+def server(behind: str) -> Iterator[None]:
     with open_directory() as folder:
-        service = Service(["impostor"], {}, Path(folder) / "impostor.log")
+        service = Service(["impostor"], {"IMPOSTOR_BEHIND": behind}, Path(folder) / "impostor.log")
         service.start().wait_until(lambda: responds(_url("nonsense")), "the impostor answers")
         yield
         service.stop()
@@ -44,3 +61,19 @@ def test_silence():
 def test_half_an_answer():
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):
         _ask("cut")
+
+
+def _get(mode: str, path: str) -> httpx.Response:
+    return httpx.get(f"http://127.0.0.1:{MODES[mode][0]}/{path}", timeout=30)
+
+
+def test_a_slow_service_is_slow_and_whole():
+    started = time.monotonic()
+    assert len(_get("slow", "large").content) == 1_000_000
+    assert time.monotonic() - started > 3
+
+
+def test_a_severed_connection_breaks_in_the_middle():
+    assert len(_get("severed", "small").content) == 100
+    with pytest.raises(httpx.TransportError):
+        _get("severed", "large")

@@ -6,6 +6,8 @@ it goes on undisturbed: no proxy in the way of those who need it in order.
 
 import asyncio
 import contextlib
+import math
+import os
 from collections.abc import Awaitable, Callable
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -15,6 +17,8 @@ PATIENCE_SECONDS = 600
 
 LINGER_SECONDS = 2
 """How long the rest of a request is read, so that the client sees the answer and no reset connection."""
+
+CHUNK = 16384
 
 
 def _http(status: str, body: bytes, promised: int | None = None) -> bytes:
@@ -46,14 +50,40 @@ async def _silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -
                 pass
 
 
+async def _carry(
+    source: asyncio.StreamReader, target: asyncio.StreamWriter, most: float, pause_seconds: float
+) -> None:
+    while most > 0 and (data := await source.read(CHUNK)):
+        await asyncio.sleep(pause_seconds)
+        target.write(data)
+        await target.drain()
+        most -= len(data)
+
+
+def _behind(most: float = math.inf, pause_seconds: float = 0) -> Answer:
+    """The service itself, `IMPOSTOR_BEHIND`, but slower, or with connections that break after `most` bytes a way."""
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        host, port = os.environ["IMPOSTOR_BEHIND"].split(":")
+        far_reader, far_writer = await asyncio.open_connection(host, int(port))
+        ways = [_carry(reader, far_writer, most, pause_seconds), _carry(far_reader, writer, most, pause_seconds)]
+        await asyncio.wait(map(asyncio.ensure_future, ways), return_when=asyncio.FIRST_COMPLETED)
+        for end in (far_writer, writer):
+            end.transport.abort()
+
+    return forward
+
+
 MODES: dict[str, tuple[int, Answer]] = {
     "unavailable": (9001, _saying(_http("503 Service Unavailable", b'{"error": "out of order"}'))),
     "silent": (9002, _silent),
     "nonsense": (9003, _saying(_http("200 OK", b'{"unexpected": true}'))),
     "cut": (9004, _saying(_http("200 OK", b'{"unexpec', promised=1_000_000))),
     "limited": (9005, _saying(_http("429 Too Many Requests", b'{"error": "rate limited"}'))),
+    "slow": (9006, _behind(pause_seconds=0.1)),
+    "severed": (9007, _behind(most=100_000)),
 }
-"""Name of each way to misbehave: its port and what it does. A port that nobody listens on is the sixth: gone."""
+"""Name of each way to misbehave: its port and what it does. A port that nobody listens on is one more: gone."""
 
 
 async def serve() -> None:

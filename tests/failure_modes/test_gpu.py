@@ -3,35 +3,20 @@
 The node's GPU is only an entry in its capacity, as a device plugin would make; what runs in the pod runs on the CPU.
 """
 
-import subprocess
-
 import pytest
 
 from ops.show import follow
+from support.faults import installed_with
 from support.waiting import wait_for
 
 DAG = "model_retrain"
 GPU = "nvidia.com/gpu"
-COMPONENTS = ("deployment/airflow-scheduler", "deployment/airflow-dag-processor", "deployment/airflow-triggerer")
 
 
-def kubectl(*arguments):
-    subprocess.run(["kubectl", "-n", "airflow", *arguments], check=True, capture_output=True, timeout=300)
-
-
-def set_variables(*variables):
-    kubectl("set", "env", *COMPONENTS, *variables)
-    for component in COMPONENTS:
-        kubectl("rollout", "status", component, "--timeout=180s")
-
-
-@pytest.fixture(scope="module")
-def gpus_wanted(airflow):
-    try:
-        set_variables("WAKEE_GPU_COUNT=1", "WAKEE_GPU_WAIT_SECONDS=15")
+@pytest.fixture
+def gpus_wanted():
+    with installed_with(WAKEE_GPU_COUNT="1", WAKEE_GPU_WAIT_SECONDS="15"):
         yield
-    finally:
-        set_variables("WAKEE_GPU_COUNT-", "WAKEE_GPU_WAIT_SECONDS-")
 
 
 @pytest.fixture
@@ -52,7 +37,7 @@ def late_gpu(kubernetes):
 
 
 @pytest.mark.usefixtures("model_in_production", "gpus_wanted")
-def test_a_gpu_that_comes_late(airflow, kubernetes, late_gpu):
+def test_a_gpu_that_comes_late(airflow, kubernetes, late_gpu, observed):
     run_id = airflow.trigger(DAG, {"epochs": 1, "start": "random", "min_samples": 50})
     wait_for(lambda: airflow.states(DAG, run_id)["fine_tune"] == "up_for_retry", 240, "the first try's end")
     log = airflow.log(DAG, run_id, "fine_tune", attempt=1)
@@ -60,6 +45,7 @@ def test_a_gpu_that_comes_late(airflow, kubernetes, late_gpu):
     late_gpu()
     states = follow(airflow, DAG, run_id, 600)
 
+    observed(DAG, run_id, "no GPU on any node, then one", "fine_tune", "Insufficient nvidia.com/gpu")
     assert "Insufficient nvidia.com/gpu" in log
     assert "WAKEE_GPU_COUNT=0 trains on the CPU" in log
     assert pending == []

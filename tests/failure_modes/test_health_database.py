@@ -12,11 +12,12 @@ DAG = "health_check_weekly"
 
 
 @pytest.mark.usefixtures("model_in_production")
-def test_the_summary_survives_the_database(airflow, kubernetes, query):
+def test_the_summary_survives_the_database(airflow, kubernetes, query, observed):
     with out_of_order(kubernetes, "neondb", "gone"):
         run_id = airflow.trigger(DAG)
         states = airflow.wait(DAG, run_id, 900)
 
+    observed(DAG, run_id, "database gone", "test_database", airflow.result(DAG, run_id, "generate_summary")["cause"])
     assert states["test_database"] == states["generate_summary"] == "failed"
     assert "no database connection" in airflow.result(DAG, run_id, "test_database")["cause"]
     assert "in R2 only" in airflow.result(DAG, run_id, "generate_summary")["cause"]
@@ -24,13 +25,14 @@ def test_the_summary_survives_the_database(airflow, kubernetes, query):
 
 
 @pytest.mark.usefixtures("model_in_production")
-def test_a_database_that_does_not_answer_in_time(airflow):
+def test_a_database_that_does_not_answer_in_time(airflow, observed):
     """A forgotten transaction holds the table; everything else about the database works."""
     with closing(psycopg2.connect(sandbox.database().url.get_secret_value())) as connection:
         connection.cursor().execute("LOCK TABLE emotion_labels IN ACCESS EXCLUSIVE MODE")
         run_id = airflow.trigger(DAG)
         states = airflow.wait(DAG, run_id, 600)
 
+    observed(DAG, run_id, "table locked", "test_database", airflow.result(DAG, run_id, "test_database")["cause"])
     assert states["test_database"] == "failed"
     assert "timeout" in airflow.result(DAG, run_id, "test_database")["cause"]
     assert states["test_api"] == "success"

@@ -1,0 +1,70 @@
+"""What no retry can mend: the run fails at once, and says what to change; and what comes right while Airflow tries."""
+
+import pytest
+
+from support.faults import installed_with, setting
+from support.waiting import wait_for
+
+DRIFT, RETRAIN = "drift_detection_daily", "model_retrain"
+
+
+@pytest.mark.parametrize(
+    ("fault", "values", "reads"),
+    [
+        ("wrong R2 key", {"R2_SECRET_ACCESS_KEY": "wrong"}, "R2_SECRET_ACCESS_KEY"),
+        ("missing bucket", {"R2_BUCKET_NAME": "no-such-bucket"}, "R2_BUCKET_NAME"),
+        ("wrong database password", {"NEON_DATABASE_URL": "postgresql://wakee_app:wrong@neondb:5432/wakee"}, "NEON_"),
+    ],
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
+)
+def test_a_wrong_setting_fails_at_once(airflow, kubernetes, seed, observed, fault, values, reads):
+    seed("--rows", "50", "--days", "7", "--until", "2014-01-08T00:00:00", "--labels-only")
+    with setting(kubernetes, **values):
+        run_id = airflow.trigger(DRIFT, {"until": "2014-01-07"})
+        airflow.wait(DRIFT, run_id, 300)
+
+    cause = airflow.result(DRIFT, run_id, "fetch_annotations")["cause"]
+    observed(DRIFT, run_id, fault, "fetch_annotations", cause[:160])
+    assert airflow.run(DRIFT, run_id)["state"] == "failed"
+    assert airflow.tasks(DRIFT, run_id)["fetch_annotations"]["try_number"] == 1
+    assert reads in cause
+    assert "wrong@" not in cause
+
+
+def comes_right(airflow, dag_id, conf, task_id, reads, **variables):
+    """Start a run with these variables, wait for the task's first try to end, mend it; returns the run."""
+    with installed_with(**variables):
+        run_id = airflow.trigger(dag_id, conf)
+        wait_for(lambda: airflow.states(dag_id, run_id)[task_id] == "up_for_retry", 420, "the first try's end")
+        log = airflow.log(dag_id, run_id, task_id, attempt=1)
+    airflow.wait(dag_id, run_id, 600)
+    assert reads in log, log[-3000:]
+    return run_id
+
+
+@pytest.mark.usefixtures("model_in_production")
+@pytest.mark.parametrize(
+    ("fault", "variables", "reads"),
+    [
+        ("out of memory", {"WAKEE_DEFAULT_TRAINING_MEMORY": "200Mi"}, "OOMKilled"),
+        ("scratch space full", {"WAKEE_DEFAULT_TRAINING_SCRATCH": "1Mi"}, "Evicted"),
+    ],
+    ids=["memory", "scratch"],
+)
+def test_a_training_with_too_little(airflow, observed, no_orphans, fault, variables, reads):
+    run_id = comes_right(airflow, RETRAIN, {"epochs": 3, "seed": 5}, "fine_tune", reads, **variables)
+
+    observed(RETRAIN, run_id, f"{fault}, then more given", "fine_tune", reads)
+    assert airflow.run(RETRAIN, run_id)["state"] == "success"
+    no_orphans(RETRAIN)
+
+
+def test_an_image_that_is_not_there(airflow, seed, observed, no_orphans):
+    seed("--rows", "50", "--days", "7", "--until", "2014-02-08T00:00:00", "--labels-only", "--bias", "0")
+    missing = "localhost/wakee/drift:missing"
+    conf = {"until": "2014-02-07", "threshold": 3}
+    run_id = comes_right(airflow, DRIFT, conf, "fetch_annotations", missing, WAKEE_DRIFT_IMAGE=missing)
+
+    observed(DRIFT, run_id, "image missing, then there", "fetch_annotations", "its name, and that it cannot be pulled")
+    assert airflow.run(DRIFT, run_id)["state"] == "success"
+    no_orphans(DRIFT)

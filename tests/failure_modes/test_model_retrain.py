@@ -1,0 +1,73 @@
+"""One fault at a time in the middle of a retraining. Whatever it is, the run succeeds, one row names its version, Hub,
+registry and database agree on what is in production, and no pod runs on.
+"""
+
+import pytest
+
+from support import faults
+from support.cases import Case, component, service
+
+DAG = "model_retrain"
+CASES = [
+    Case("S3 server gone, 20 s", "fine_tune", service("r2", "gone"), 20),
+    Case("S3 connections severed after 100 kB, 20 s", "fine_tune", service("r2", "severed"), 20),
+    Case("pod evicted", "fine_tune", faults.pod_evicted, tries=2),
+    Case("Airflow's scheduler killed", "fine_tune", component("airflow-scheduler")),
+    Case("Airflow's triggerer killed", "fine_tune", component("airflow-triggerer")),
+    Case("Hub gone, 15 s", "export_onnx", service("hub", "gone"), 15, until="upload_to_hub"),
+    Case("Hub answers 503, 15 s", "export_onnx", service("hub", "unavailable"), 15, until="upload_to_hub"),
+    Case("Hub answers 429, 15 s", "export_onnx", service("hub", "limited"), 15, until="upload_to_hub"),
+    Case("pod killed", "upload_to_hub", faults.pod_killed, tries=2),
+    Case("MLflow gone, 15 s", "upload_to_hub", service("mlflow", "gone"), 15, until="log_to_mlflow"),
+    Case("pod killed", "log_to_mlflow", faults.pod_killed, tries=2),
+    Case("database gone, 15 s", "log_to_mlflow", service("neondb", "gone"), 15, until="update_model_versions"),
+    Case("pod killed", "update_model_versions", faults.pod_killed, tries=2),
+]
+
+
+@pytest.fixture
+def all_agree(airflow, hub, production, query):
+    """One row, one registered version and one commit for the run's model, and one model in production everywhere."""
+
+    def check(run_id: str) -> None:
+        version = airflow.result(DAG, run_id, "evaluate")["version"]
+        published = airflow.result(DAG, run_id, "upload_to_hub")
+        (row,) = query("SELECT is_production FROM model_versions WHERE version_name = %s", version)
+        assert row["is_production"] == published["promoted"] == airflow.result(DAG, run_id, "evaluate")["promote"]
+        commits = hub.get(f"/api/models/wakee/emotions/commits/{published['branch']}").raise_for_status().json()
+        assert len([commit for commit in commits if version in commit["title"]]) == 1
+        assert production().agreed
+
+    return check
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.fault}-{case.hit}".replace(" ", "-"))
+@pytest.mark.usefixtures("model_in_production")
+def test_a_fault_in_the_night(airflow, kubernetes, all_agree, observed, no_orphans, case):
+    run_id = airflow.trigger(DAG, {"epochs": 3, "start": "auto", "seed": CASES.index(case)})
+    case.strike(kubernetes, run_id)
+    airflow.wait(DAG, run_id, 900)
+
+    observed(DAG, run_id, case.fault, case.hit)
+    assert airflow.run(DAG, run_id)["state"] == "success"
+    assert case.tries in (None, airflow.tasks(DAG, run_id)[case.hit]["try_number"])
+    all_agree(run_id)
+    no_orphans(DAG)
+
+
+@pytest.mark.usefixtures("model_in_production")
+def test_a_run_that_is_cleared_and_run_again(airflow, all_agree, observed):
+    """From publication on: the same commit, the same MLflow run, the same row."""
+    run_id = airflow.trigger(DAG, {"epochs": 3, "start": "auto", "seed": 99})
+    airflow.wait(DAG, run_id, 600)
+    later = ("upload_to_hub", "log_to_mlflow", "update_model_versions")
+    before = [airflow.result(DAG, run_id, task_id) for task_id in later]
+    body = {"dag_run_id": run_id, "task_ids": list(later), "dry_run": False, "only_failed": False}
+    airflow.call("POST", f"dags/{DAG}/clearTaskInstances", json=body)
+    airflow.wait(DAG, run_id, 600)
+    after = [airflow.result(DAG, run_id, task_id) for task_id in later]
+
+    observed(DAG, run_id, "cleared and run again", "upload_to_hub")
+    for key, number in (("commit", 0), ("mlflow_run_id", 1), ("model_version_id", 2)):
+        assert before[number][key] == after[number][key]
+    all_agree(run_id)

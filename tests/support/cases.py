@@ -1,0 +1,61 @@
+"""A failure mode as a line of a table: what happens, while which task runs, for how long."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from kubernetes import client
+
+from support import faults
+from support.pods import running_pod
+from support.waiting import wait_for
+
+Happening = Callable[[client.CoreV1Api, str], AbstractContextManager[None]]
+"""A fault, made of the cluster's client and the name of the pod that runs."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something that happens while `during` runs, and how long it lasts."""
+
+    fault: str
+    during: str
+    happen: Happening
+    seconds: float = 0
+    until: str = ""
+    """The task that must be running before the seconds count."""
+    tries: int | None = None
+    """How many the task needs, where that is certain."""
+
+    @property
+    def hit(self) -> str:
+        """The task that the fault hurts."""
+        return self.until or self.during
+
+    def strike(self, kubernetes: client.CoreV1Api, run_id: str) -> None:
+        """Wait for the task's pod, and let it happen."""
+        pod = _pod(kubernetes, run_id, self.during)
+        with self.happen(kubernetes, pod.metadata.name):
+            if self.until:
+                _pod(kubernetes, run_id, self.until)
+            time.sleep(self.seconds)
+
+
+def _pod(kubernetes: client.CoreV1Api, run_id: str, task_id: str) -> client.V1Pod:
+    return wait_for(lambda: running_pod(kubernetes, run_id, task_id), 300, f"a running {task_id} pod")
+
+
+def service(name: str, mode: str) -> Happening:
+    """A service of the sandbox is out of order."""
+    return lambda kubernetes, _pod: faults.out_of_order(kubernetes, name, mode)
+
+
+def component(name: str) -> Happening:
+    """A component of Airflow is killed."""
+    return lambda kubernetes, _pod: faults.component_killed(kubernetes, name)
+
+
+def process(name: str) -> Happening:
+    """A process of Kubernetes is killed."""
+    return lambda _kubernetes, _pod: faults.process_restarted(name)
