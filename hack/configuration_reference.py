@@ -73,8 +73,6 @@ def stage_sections() -> Iterator[str]:
     for image, who in IMAGES.items():
         yield f"### {'Every image' if who == 'all' else f'Image `{who}`'}\n"
         rows = [row for settings in settings_classes(image) for row in setting_rows(settings)]
-        if image == "common":
-            rows.append(("WAKEE_LOG_LEVEL", "INFO", "Level of the log: DEBUG, INFO, WARNING or ERROR."))
         yield table(rows)
 
 

@@ -62,6 +62,16 @@ def test_only_those_that_make_pods_get_a_token(overlay):
     assert values["allowPodLaunching"] is False
 
 
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_airflow_knows_every_option(overlay):
+    subprocess.run([REPO / "hack/venv.sh", "airflow"], check=True, capture_output=True)
+    (path,) = (REPO / ".venvs/airflow/lib").glob("python3*/site-packages/airflow/config_templates/config.yml")
+    known = yaml.safe_load(path.read_text())
+    options = [(section, option) for section, found in merged(overlay)["config"].items() for option in found]
+    assert ("logging", "remote_logging") in options
+    assert [pair for pair in options if pair[1] not in known.get(pair[0], {}).get("options", {})] == []
+
+
 def test_production_names_images_by_digest():
     assert merged("values-production.yaml")["images"]["airflow"]["digest"].startswith("sha256:")
 

@@ -1,9 +1,18 @@
-"""Log lines for people, without secrets."""
+"""Log lines for people, or for a log collector; without secrets either way."""
 
+import json
 import logging
 import os
 import time
+from typing import Literal
 from urllib.parse import unquote
+
+from pydantic import Field
+
+from wakee_common.errors import ConfigurationError
+from wakee_common.settings import Settings, load
+
+logger = logging.getLogger(__name__)
 
 SECRET_VARIABLES = (
     "NEON_DATABASE_URL",
@@ -14,9 +23,28 @@ SECRET_VARIABLES = (
 )
 SHORTEST_SECRET = 4
 NOISY = ("botocore", "boto3", "urllib3", "s3transfer", "matplotlib", "PIL", "httpx", "httpx2")
+RUN_VARIABLES = {
+    "dag_id": "WAKEE_DAG_ID",
+    "run_id": "WAKEE_RUN_ID",
+    "task_id": "WAKEE_TASK_ID",
+    "try_number": "WAKEE_TRY_NUMBER",
+}
 
 
-class _Formatter(logging.Formatter):
+class LogSettings(Settings):
+    """What the log looks like."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", alias="WAKEE_LOG_LEVEL", description="Level of the log: DEBUG, INFO, WARNING or ERROR."
+    )
+    line_format: Literal["text", "json"] = Field(
+        "text",
+        alias="WAKEE_LOG_FORMAT",
+        description="`text` for people; `json` for log collectors: an object per line, with DAG, run and task.",
+    )
+
+
+class _TextFormatter(logging.Formatter):
     """ISO timestamps in UTC, and secrets blotted out of messages and tracebacks alike."""
 
     converter = staticmethod(time.gmtime)
@@ -25,13 +53,47 @@ class _Formatter(logging.Formatter):
         return redact(super().format(record))
 
 
+class _JsonFormatter(_TextFormatter):
+    """One object per line, whatever is in the message, with the run that it is about.
+
+    Secrets are blotted out before they are encoded: JSON may spell them in another way.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": self.formatTime(record, self.datefmt),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **{key: os.environ[name] for key, name in RUN_VARIABLES.items() if name in os.environ},
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps({key: redact(value) for key, value in line.items()})
+
+
 def configure_logging() -> None:
-    """One line per message on stderr: time (UTC), level, logger, text."""
+    """One line per message on stderr: time (UTC), level, logger, text; as `WAKEE_LOG_FORMAT` says.
+
+    A setting that is wrong is no reason to do no work: it is logged, and the defaults hold.
+    """
+    settings, problem = _settings()
+    formatter = {"text": _TextFormatter, "json": _JsonFormatter}[settings.line_format]
     handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ"))
-    logging.basicConfig(level=os.environ.get("WAKEE_LOG_LEVEL", "INFO"), handlers=[handler], force=True)
+    handler.setFormatter(formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ"))
+    logging.basicConfig(level=settings.level, handlers=[handler], force=True)
+    logging.captureWarnings(settings.line_format == "json")
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    if problem:
+        logger.warning("%s", problem)
+
+
+def _settings() -> tuple[LogSettings, str]:
+    try:
+        return load(LogSettings), ""
+    except ConfigurationError as error:
+        return LogSettings.model_construct(), str(error)
 
 
 def redact(text: str) -> str:
