@@ -38,7 +38,7 @@ write_kustomization() {
         echo "kind: Kustomization"
         echo "resources: [../../k8s/overlays/kind]"
         echo "images:"
-        sed -E 's|^([a-z]+)=.*:(.*)|  - { name: localhost/wakee/\1, newTag: \2 }|' "$IMAGES"
+        sed -E 's|^([a-z]+)=.*:(.*)|  - { name: localhost/wakee/\1, newTag: "\2" }|' "$IMAGES"
         echo "configMapGenerator:"
         echo "  - name: wakee-images"
         echo "    namespace: airflow"

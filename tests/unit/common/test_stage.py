@@ -54,6 +54,7 @@ def test_success_is_recorded_in_both_places(run, pod):
     assert (result["status"], result["rows"], result["stage"]) == ("success", 6, "count_rows")
     assert result["run"]["dag_id"] == "test_dag"
     assert result["seconds"] >= 0
+    assert 10 < result["peak_memory_mib"] < 10_000
     assert pod.record("count_rows") == result
     assert pod.termination_log.read_text() == ""
 

@@ -13,6 +13,7 @@ import functools
 import json
 import logging
 import math
+import resource
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -113,11 +114,18 @@ def _run_and_record(name: str, call: Callable[[], StageResult], record_required:
         "run": context.model_dump(),
         "started_at": started.isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - clock, 2),
+        "peak_memory_mib": _peak_memory_mib(),
     }
     exit_code = _write_record(record, context, exit_code, record_required)
     telemetry.push(context, record)
     logger.info("%s ends: %s after %.1f s", name, record["status"], record["seconds"])
     return exit_code
+
+
+def _peak_memory_mib() -> int:
+    """The most that this process, or the largest one that it started, has had in memory."""
+    users = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(user).ru_maxrss for user in users) // 1024
 
 
 def _outcome(name: str, call: Callable[[], StageResult]) -> tuple[RunContext, dict[str, Any], int]:

@@ -70,6 +70,7 @@ def push(context: RunContext, record: dict[str, Any]) -> None:
 def _note_end(record: dict[str, Any]) -> None:
     outcome = record["status"]
     measured("wakee_stage_duration_seconds", "Duration of the last run.", record["seconds"], outcome=outcome)
+    measured("wakee_stage_peak_memory_mebibytes", "The most it had in memory.", record.get("peak_memory_mib"))
     measured("wakee_stage_rows", "Rows that the last run worked on.", record.get("rows"))
     if outcome != "failed":
         measured("wakee_stage_last_success_timestamp_seconds", "When it last ended well.", time.time())
