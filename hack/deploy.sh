@@ -98,3 +98,4 @@ write_kustomization
 timed "sandbox and databases" deploy_data
 timed "schema migrations" migrate
 timed "Airflow" deploy_airflow
+python3 "$REPO/hack/images.py" --forget # nothing names the earlier ones any more

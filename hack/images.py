@@ -236,7 +236,16 @@ def main() -> None:
         "images", nargs="*", default=IMAGES, metavar="IMAGE", help=f"which (default all: {', '.join(IMAGES)})"
     )
     parser.add_argument("--early", action="store_true", help="load only if the cluster's node runs already")
+    parser.add_argument(
+        "--forget",
+        action="store_true",
+        help="instead, remove earlier contents: hack/deploy.sh, once nothing names them",
+    )
     arguments = parser.parse_args()
+    if arguments.forget:
+        for line in RECORD.read_text().splitlines():
+            forget_others(line.partition("=")[2])
+        return
     names = arguments.images or IMAGES
     if builder() == "buildah":
         ensure_local_base()
@@ -244,9 +253,6 @@ def main() -> None:
     with ThreadPoolExecutor(max_workers=2) as pool:
         images = dict(zip(names, pool.map(lambda name: make(name, arguments.early), names), strict=True))
     record(images)
-    if not arguments.early:  # until then what runs may still name the earlier ones
-        for image in images.values():
-            forget_others(image)
 
 
 if __name__ == "__main__":
