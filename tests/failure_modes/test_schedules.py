@@ -28,7 +28,7 @@ def test_two_triggers_at_once_run_one_after_the_other(airflow, seed, query, obse
 @pytest.mark.usefixtures("retraining_paused")
 def test_missed_days_are_caught_up_with(airflow, seed, query, observed):
     """A backfill makes one run, and one report, for each day."""
-    days = [date(2026, 2, 10) + timedelta(days=number) for number in range(3)]
+    days = [date(2026, 3, 10) + timedelta(days=number) for number in range(3)]
     seed("--rows", "200", "--days", "30", "--until", f"{days[-1] + timedelta(days=1)}T00:00:00", "--labels-only")
     body = {"dag_id": DAG, "from_date": f"{days[0]}T00:00:00Z", "to_date": f"{days[-1]}T23:00:00Z"}
     backfill = airflow.call("POST", "backfills", json=body)
