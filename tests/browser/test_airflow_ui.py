@@ -57,3 +57,10 @@ def test_its_log_is_readable_after_the_pod_is_gone(visit, run_id):
 
 def test_its_result_is_readable(visit, run_id):
     visit(f"{RUN}/{run_id}/tasks/evaluate/xcom", "return_value")
+
+
+def test_buttons_lead_to_what_was_made(page, visit, airflow, run_id):
+    visit(f"{RUN}/{run_id}/tasks/upload_to_hub/details", "Extra Links")
+
+    address = airflow.links(DAG, run_id, "upload_to_hub")["Hub commit"]
+    expect(page.get_by_role("link", name="Hub commit")).to_have_attribute("href", address)

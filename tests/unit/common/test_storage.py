@@ -1,5 +1,10 @@
 """The object store against a real S3 server."""
 
+import os
+import shutil
+import subprocess
+import sys
+
 import pytest
 from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError
 from wakee_common.storage import MissingObjectError, ObjectStore
@@ -123,3 +128,31 @@ def test_a_fetch_can_be_left_early(store):
 
     assert next(fetching).data == b"x"
     fetching.close()
+
+
+PUT = """
+from wakee_common.settings import R2Settings, load
+from wakee_common.storage import ObjectStore
+store = ObjectStore(load(R2Settings))
+store.put_bytes(store.uri("clock"), b"x")
+"""
+
+
+@pytest.mark.usefixtures("pod")
+@pytest.mark.parametrize("skew", ["+10m", "-10m"])
+def test_a_clock_that_is_a_little_wrong_does_no_harm(store, skew):
+    assert _under_another_clock(skew).returncode == 0
+    assert store.get_bytes(store.uri("clock")) == b"x"
+
+
+@pytest.mark.usefixtures("pod")
+@pytest.mark.parametrize("skew", ["+2d", "-2d"])
+def test_a_clock_that_is_days_off_is_named(skew):
+    assert "this node's clock is wrong" in _under_another_clock(skew).stderr
+
+
+def _under_another_clock(skew: str) -> subprocess.CompletedProcess[str]:
+    program = shutil.which("faketime")
+    assert program, "apt-get install faketime (hack/test.sh unit does)"
+    command = [program, "-f", skew, sys.executable, "-c", PUT]
+    return subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, timeout=120)

@@ -265,6 +265,8 @@ def _refusal(uri: R2Uri, code: str) -> WakeeError:
         )
     if code in MISSING_OBJECT_ERRORS:
         return MissingObjectError(f"no such object: {uri}")
+    if code == "RequestTimeTooSkewed":
+        return UnavailableError(f"R2 refuses {uri}: this node's clock is wrong ({code}): check its time service")
     return UnavailableError(f"R2 failed on {uri}: {code}")
 
 
