@@ -1,0 +1,170 @@
+"""Pictures out of R2 into shards, against plain downloaders.
+
+    .venvs/train/bin/python benchmarks/pictures.py
+    .venvs/train/bin/python benchmarks/pictures.py --largest 20000
+
+The pictures are JPEG files of 640 x 480 and about 85 KB; the S3 server runs on the same cores. `one by one` and `plain
+pool` (16 threads, one boto3 client) only download and forget. `our download` is `ObjectStore.fetch_many`, which does
+the same. `our data set` is `fetch-training-data` whole: rows, listing, download, decoding, resizing, PNG, shards,
+upload, manifest. `pool, then decode` is what a plain pool has to do for the same pixels, before PNG and upload.
+"""
+
+from argparse import Namespace
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from document import Goal, picture, plot_path, publish, run_table
+from harness import Contestant, Runs, contestant, in_turns, median, options_of, play
+
+ONE, POOL, DECODED = "one by one", "plain pool", "pool, then decode"
+DOWNLOAD, DATASET = "our download", "our data set"
+THREADS = 16
+
+
+def _client(s3: dict[str, str]) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=s3["R2_ENDPOINT_URL"],
+        region_name="auto",
+        aws_access_key_id=s3["R2_ACCESS_KEY_ID"],
+        aws_secret_access_key=s3["R2_SECRET_ACCESS_KEY"],
+        config=Config(max_pool_connections=THREADS, s3={"addressing_style": "path"}),
+    )
+
+
+def one_by_one(s3: dict[str, str], count: int, **_: Any) -> dict[str, Any]:
+    """A loop."""
+    from photos import key
+
+    client, bucket = _client(s3), s3["R2_BUCKET_NAME"]
+    total = sum(len(client.get_object(Bucket=bucket, Key=key(n))["Body"].read()) for n in range(count))
+    return {"bytes": total}
+
+
+def plain_pool(s3: dict[str, str], count: int, decode: bool = False, **_: Any) -> dict[str, Any]:
+    """As many threads as `aws s3 cp` and more."""
+    from photos import key
+
+    client, bucket = _client(s3), s3["R2_BUCKET_NAME"]
+
+    def get(number: int) -> int:
+        content = client.get_object(Bucket=bucket, Key=key(number))["Body"].read()
+        return len(_decoded(content) if decode else content)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return {"bytes": sum(pool.map(get, range(count)))}
+
+
+def _decoded(content: bytes) -> bytes:
+    import io
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(content)) as image:
+        return image.convert("RGB").resize((256, 256), Image.Resampling.BILINEAR).tobytes()
+
+
+def our_download(s3: dict[str, str], count: int, **_: Any) -> dict[str, Any]:
+    """What all our stages use."""
+    from photos import key
+    from wakee_common.settings import R2Settings
+    from wakee_common.storage import ObjectStore
+
+    store = ObjectStore(R2Settings.model_validate(s3))
+    return {"bytes": sum(len(one.data or b"") for one in store.fetch_many(key(n) for n in range(count)))}
+
+
+def our_dataset(s3: dict[str, str], url: str, count: int, **_: Any) -> dict[str, Any]:
+    """The stage; the data set that it may find made is taken away first."""
+    from wakee_common.settings import DatabaseSettings, R2Settings
+    from wakee_common.storage import ObjectStore
+    from wakee_train.dataset import fetch
+
+    store = ObjectStore(R2Settings.model_validate(s3))
+    for old in list(store.list_keys("datasets/")):
+        store.delete(store.uri(old))
+    made = fetch(store, DatabaseSettings(url=url), min_samples=1, max_bad_share=0)
+    if made.reused or made.samples != count:
+        raise AssertionError(f"{made.samples} samples of {count}, reused: {made.reused}")
+    return {"samples": made.samples}
+
+
+CONTESTANTS = {"one": one_by_one, "pool": plain_pool, "download": our_download, "dataset": our_dataset}
+
+
+def contestants(s3: dict[str, str], url: str, count: int) -> list[Contestant]:
+    """All of them, over the same pictures."""
+    given = {"s3": s3, "url": url, "count": count}
+    return [
+        contestant(__file__, ONE, "one", **given),
+        contestant(__file__, POOL, "pool", **given),
+        contestant(__file__, DECODED, "pool", decode=True, **given),
+        contestant(__file__, DOWNLOAD, "download", **given),
+        contestant(__file__, DATASET, "dataset", **given),
+    ]
+
+
+def measure(options: Namespace, sizes: list[int], repetitions: int) -> dict[int, Runs]:
+    """The measurements per number of pictures; above 5,000 once."""
+    from annotations import make_table
+    from photos import fill_bucket, fill_table
+    from services import postgres, s3
+    from wakee_common.settings import R2Settings
+    from wakee_common.storage import ObjectStore
+
+    found = {}
+    with postgres() as url, s3() as variables:
+        make_table(url)
+        for count in sizes:
+            fill_bucket(ObjectStore(R2Settings.model_validate(variables)), count)
+            fill_table(url, count)
+            large = count > 5_000
+            found[count] = in_turns(contestants(variables, url, count), 1 if large else repetitions, warm_up=not large)
+    return found
+
+
+def report(found: dict[int, Runs], *, write: bool) -> None:
+    """Tables, goals and a plot."""
+    from plots import bars
+
+    text = "\n\n".join(f"**{count:,} pictures**\n\n{run_table(runs, POOL)}" for count, runs in found.items())
+    goals = []
+    for count, runs in found.items():
+        share = {name: median(runs[POOL]) / median(runs[name]) for name in (DOWNLOAD, DATASET)}
+        against = median(runs[DECODED]) / median(runs[DATASET])
+        rate = count / median(runs[DATASET])
+        goals += [
+            Goal(
+                f"download of {count:,} pictures",
+                "90 % of a plain pool",
+                f"{share[DOWNLOAD]:.0%}",
+                share[DOWNLOAD] >= 0.9,
+            ),
+            Goal(
+                f"{count:,} pictures to shards, decoding included",
+                "90 % of a plain pool that only downloads",
+                f"{share[DATASET]:.0%} ({rate:.0f} a second; {against:.0%} of a pool that also decodes)",
+                share[DATASET] >= 0.9,
+            ),
+        ]
+    if write:
+        runs = found[max(found)]
+        heights = {name: [run.seconds for run in done] for name, done in runs.items()}
+        bars(plot_path("pictures"), f"{max(found):,} pictures of 100 KB out of S3", heights, "seconds")
+        text += f"\n\n{picture('pictures', 'Seconds per contestant')}"
+    publish("pictures", goals, text, write=write)
+
+
+def main() -> None:
+    """Measure and tell."""
+    options = options_of(__doc__ or "", repetitions=5, largest=1_000)
+    sizes = [200] if options.quick else sorted({1_000, options.largest})
+    report(measure(options, sizes, options.repetitions or (2 if options.quick else 5)), write=options.publish)
+
+
+if __name__ == "__main__":
+    play(CONTESTANTS)
+    main()
