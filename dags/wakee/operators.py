@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NO_RETRY_EXIT_CODE = 2
 INSUFFICIENT_DATA = "insufficient_data"
+GIVE_MORE = "give it more, in its DAG file, or for fine_tune by WAKEE_DEFAULT_TRAINING"
 
 
 class StageOperator(KubernetesPodOperator, SkipMixin):
@@ -70,6 +71,8 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         except AirflowException as error:
             if self._exit_code(remote_pod) == NO_RETRY_EXIT_CODE:
                 raise AirflowFailException(str(error)) from error
+            if ran_out := self._what_ran_out(remote_pod):
+                raise AirflowException(f"{error} {ran_out}") from error
             raise
 
     def process_pod_deletion(self, pod: k8s.V1Pod, *, reraise: bool = True) -> bool:
@@ -108,7 +111,23 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
             " does its device plugin run)? WAKEE_GPU_COUNT=0 trains on the CPU."
         )
 
+    def _what_ran_out(self, pod: k8s.V1Pod) -> str:
+        """What Kubernetes ended the stage for, and what to do about it; empty when the stage ended by itself."""
+        limits = (self.container_resources.limits if self.container_resources else None) or {}
+        ended = self._ended(pod)
+        if ended and ended.reason == "OOMKilled":
+            limit = limits.get("memory", "no")
+            return f"It needed more memory than its limit of {limit} (OOMKilled): {GIVE_MORE}_MEMORY."
+        if pod.status.reason == "Evicted":
+            return f"Kubernetes evicted it: {pod.status.message} If that is its scratch space: {GIVE_MORE}_SCRATCH."
+        return ""
+
     def _exit_code(self, pod: k8s.V1Pod) -> int | None:
+        ended = self._ended(pod)
+        return ended.exit_code if ended else None
+
+    def _ended(self, pod: k8s.V1Pod) -> k8s.V1ContainerStateTerminated | None:
+        """How the stage's own container ended, if it has."""
         statuses = (pod.status.container_statuses if pod and pod.status else None) or []
         ended = [s.state.terminated for s in statuses if s.name == self.base_container_name and s.state.terminated]
-        return ended[0].exit_code if ended else None
+        return ended[0] if ended else None

@@ -1,0 +1,64 @@
+"""What is left of a stage: pods that failed, for people to look at, never one that could still run; and words."""
+
+from unittest.mock import Mock
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from kubernetes.client import models as k8s
+
+
+def pod(phase, exit_code=None, killed_for=None, evicted_for=None):
+    terminated = None if exit_code is None else k8s.V1ContainerStateTerminated(exit_code=exit_code, reason=killed_for)
+    base = k8s.V1ContainerStatus(
+        name="base",
+        image="",
+        image_id="",
+        ready=False,
+        restart_count=0,
+        state=k8s.V1ContainerState(terminated=terminated),
+    )
+    reason = "Evicted" if evicted_for else None
+    statuses = [] if phase == "Pending" or evicted_for else [base]
+    status = k8s.V1PodStatus(phase=phase, container_statuses=statuses, reason=reason, message=evicted_for)
+    return k8s.V1Pod(metadata=k8s.V1ObjectMeta(name="a-pod"), spec=k8s.V1PodSpec(containers=[]), status=status)
+
+
+@pytest.mark.parametrize(
+    ("left", "deleted"),
+    [
+        pytest.param(pod("Pending"), True, id="never got a node"),
+        pytest.param(pod("Running"), True, id="did not end in time"),
+        pytest.param(pod("Running", exit_code=0), True, id="succeeded, the sidecar not yet"),
+        pytest.param(pod("Running", exit_code=1), False, id="failed, the sidecar not yet"),
+        pytest.param(pod("Failed", exit_code=1), False, id="failed"),
+        pytest.param(pod("Succeeded", exit_code=0), True, id="succeeded"),
+    ],
+)
+def test_what_is_deleted(dag_bag, left, deleted):
+    task = dag_bag.dags["model_retrain"].get_task("fine_tune")
+    task.__dict__["pod_manager"] = manager = Mock()
+
+    task.process_pod_deletion(left)
+
+    assert manager.delete_pod.called is deleted
+    del task.__dict__["pod_manager"]
+
+
+@pytest.mark.parametrize(
+    ("left", "error", "says"),
+    [
+        pytest.param(pod("Failed", 137, killed_for="OOMKilled"), AirflowException, "its limit of 8Gi", id="memory"),
+        pytest.param(pod("Failed", evicted_for="Usage exceeds."), AirflowException, "Usage exceeds.", id="evicted"),
+        pytest.param(pod("Failed", 1), AirflowException, "returned a failure", id="by itself"),
+        pytest.param(pod("Failed", 2), AirflowFailException, "returned a failure", id="for good"),
+    ],
+)
+def test_what_is_said(dag_bag, left, error, says):
+    task = dag_bag.dags["model_retrain"].get_task("fine_tune")
+    task.__dict__["pod_manager"] = Mock(**{"read_pod.return_value": left, "read_pod_events.return_value.items": []})
+
+    with pytest.raises(error, match=says) as raised:
+        task.cleanup(left, left)
+
+    assert type(raised.value) is error
+    del task.__dict__["pod_manager"]
