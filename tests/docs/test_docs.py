@@ -84,3 +84,11 @@ def test_the_docs_name_every_variable_of_the_overlays():
         lines = (REPO / "k8s/overlays" / file).read_text().splitlines()
         names = {line.split("=")[0] for line in lines if line and not line.startswith("#")} - {"HF_HUB_DISABLE_XET"}
         assert {variable for variable in names if f"`{variable}`" not in reference} == set(), file
+
+
+def test_every_failure_mode_is_in_the_table():
+    sources = [path.read_text() for path in (REPO / "tests" / "failure_modes").glob("test_*.py")]
+    cases = {match for source in sources for match in re.findall(r'^    Case\("([^"]+)"', source, re.MULTILINE)}
+    page = (REPO / "docs" / "failure-modes.md").read_text()
+    assert cases
+    assert {case for case in cases if f"| {case} |" not in page} == set()

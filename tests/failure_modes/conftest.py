@@ -9,6 +9,8 @@ from support.cluster import airflow, kubernetes, model_in_production, query, ret
 from support.production import hub, production
 from support.waiting import wait_for
 
+pytest.register_assert_rewrite("support.health")
+
 __all__ = [
     "airflow",
     "hub",

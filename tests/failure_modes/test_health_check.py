@@ -1,4 +1,6 @@
-"""`health_check_weekly` while the database is away: what cannot be saved there is kept in R2, and said so."""
+"""`health_check_weekly` with one service out of order, and while the database is away: what cannot be saved there is
+kept in R2, and said so.
+"""
 
 from contextlib import closing
 
@@ -7,8 +9,23 @@ import pytest
 
 from ops import sandbox
 from support.faults import out_of_order
+from support.health import DAG, HealthCase
 
-DAG = "health_check_weekly"
+CASES = [
+    HealthCase("api", "silent", {"test_api"}, "no answer within 10 s"),
+    HealthCase("api", "nonsense", {"test_api"}, "breaks the contract"),
+    HealthCase("sourcing", "nonsense", {"test_app_sourcing"}, "is no web page", run="success"),
+    HealthCase("hub", "silent", {"test_model_hub"}, "cannot be reached"),
+    HealthCase("r2", "unavailable", {"test_storage"}, "503"),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.usefixtures("model_in_production")
+def test_one_service_out_of_order(airflow, kubernetes, query, observed, case):
+    run_id = case.check(airflow, kubernetes, query)
+    (red,) = case.red
+    observed(DAG, run_id, f"{case.service} {case.mode}", red, airflow.result(DAG, run_id, red)["cause"][:160])
 
 
 @pytest.mark.usefixtures("model_in_production")

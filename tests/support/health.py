@@ -1,0 +1,51 @@
+"""`health_check_weekly` with one service out of order: the right task is red, with its cause, and told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+from kubernetes import client
+
+from ops.airflow import Airflow
+from support.faults import out_of_order
+from support.waiting import wait_for
+
+DAG = "health_check_weekly"
+PROBES = {"test_api", "test_database", "test_storage", "test_app_sourcing", "test_model_hub"}
+MAIL = "http://localhost:8025"
+
+
+@dataclass(frozen=True)
+class HealthCase:
+    """What one fault should look like to those who run this."""
+
+    service: str
+    mode: str
+    red: set[str]
+    cause: str
+    """Part of what the first red probe says."""
+    run: str = "failed"
+
+    def __str__(self) -> str:
+        return f"{self.service}-{self.mode}"
+
+    def check(self, airflow: Airflow, kubernetes: client.CoreV1Api, query: Callable) -> str:
+        """Make it happen, and look at everything that people get to see; returns the run's id."""
+        httpx.delete(f"{MAIL}/messages").raise_for_status()
+        with out_of_order(kubernetes, self.service, self.mode):
+            run_id = airflow.trigger(DAG)
+            states = airflow.wait(DAG, run_id, 600)
+
+        assert {task for task in PROBES if states[task] == "failed"} == self.red
+        assert airflow.run(DAG, run_id)["state"] == self.run
+        first = sorted(self.red)[0]
+        assert self.cause in airflow.result(DAG, run_id, first)["cause"]
+        (mail,) = wait_for(lambda: _mail_about(run_id), 60, "mail")
+        assert first in mail
+        rows = query("SELECT check_name FROM health_reports WHERE run_id = %s AND status = 'failed'", run_id)
+        assert {row["check_name"] for row in rows} >= self.red
+        return run_id
+
+
+def _mail_about(run_id: str) -> list[str]:
+    return [mail["body"] for mail in httpx.get(f"{MAIL}/messages").json() if run_id in mail["body"]]
