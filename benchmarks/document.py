@@ -51,24 +51,32 @@ def publish(name: str, goals: Sequence[Goal], text: str, *, write: bool) -> None
     print(f"written: {PAGE.relative_to(REPO)}", file=sys.stderr)
 
 
-def run_table(runs: Runs, base: str, rate: str = "", unit: str = "", digits: int = 2) -> str:
-    """Median, spread and memory of each contestant; the last column compares it with the contestant `base`.
+def run_table(
+    runs: Runs,
+    base: str,
+    what: str = "seconds",
+    unit: str = "seconds",
+    digits: int = 2,
+    *,
+    more_is_better: bool = False,
+) -> str:
+    """Median, spread and memory of each contestant; the last column says how many times as fast as `base` it is.
 
     Args:
         runs: The measurements.
         base: The name of the contestant that has 1.00.
-        rate: A number in the answers that is the better the higher it is; without one, seconds are compared.
-        unit: What the rate is of, for the heading.
+        what: The seconds, or a number in the answers.
+        unit: What it is, for the heading.
         digits: Behind the decimal point.
+        more_is_better: Whether the number is a rate.
     """
-    what = rate or "seconds"
-    rows = [f"| | {unit or 'seconds'}, median | lowest to highest | peak memory | ratio |", "|---|---:|---:|---:|---:|"]
+    rows = [f"| | {unit}, median | lowest to highest | peak memory | speed |", "|---|---:|---:|---:|---:|"]
     for name, done in runs.items():
         found = values(done, what)
         ratio = median(done, what) / median(runs[base], what)
         rows.append(
             f"| {name} | {median(done, what):.{digits}f} | {min(found):.{digits}f} to {max(found):.{digits}f} "
-            f"| {_memory(done)} | {ratio if rate else 1 / ratio:.2f} x |"
+            f"| {_memory(done)} | {ratio if more_is_better else 1 / ratio:.2f} x |"
         )
     return "\n".join(rows)
 

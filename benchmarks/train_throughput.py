@@ -1,69 +1,88 @@
-"""How many pictures a second fine-tuning takes: a plain loop against our trainer, in turns, as a Markdown table.
+"""How many pictures a second fine-tuning takes: our trainer against plain loops.
 
-    .venvs/train/bin/python benchmarks/train_throughput.py --backbone efficientnet_b4 --image-size 224 --batch-size 8
+    .venvs/train/bin/python benchmarks/train_throughput.py
+    .venvs/train/bin/python benchmarks/train_throughput.py --batch-size 32 --steps 5
 
-The plain loop: fp32, NCHW, pictures normalised and moved already, AdamW, nothing else. Our trainer's step does all that
-training does: cropping, light, channels_last, bf16 where it is a GPU, clipping, the averaged weights (EMA). A first
-measurement of each is not counted; noise stands in for pictures and weights are random, which no time depends on.
+EfficientNet-B4 at 224 px from random weights, noise for pictures; no time depends on either. `plain loop`: fp32, NCHW,
+pictures normalised and in place already, AdamW, nothing else. `timm's loop`: what timm's train script does in a step at
+our settings (channels_last, AdamW, clipping, averaged weights), with timm's own parts, on pictures in place already.
+`our trainer`: `Trainer._step`, which also crops, mirrors, relights and normalises. Where there is a GPU it is used.
 """
 
-import argparse
-import os
-import platform
-import statistics
 import time
+from argparse import Namespace
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-from torch.nn.functional import smooth_l1_loss
-from wakee_train.backbone import describe, make_model
-from wakee_train.pictures import CROPPED, RESIZED
-from wakee_train.records import TrainingSettings
-from wakee_train.split_pixels import SplitPixels
-from wakee_train.trainer import Trainer
+from document import Goal, picture, plot_path, publish, run_table
+from harness import Contestant, Runs, contestant, in_turns, median, options_of, play
 
-
-def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backbone", default="efficientnet_b4", help="a timm model (%(default)s)")
-    parser.add_argument("--image-size", type=int, default=224, help="pixels at which it works (%(default)s)")
-    parser.add_argument("--batch-size", type=int, default=32, help="pictures a step (%(default)s)")
-    parser.add_argument("--steps", type=int, default=10, help="steps that are timed together (%(default)s)")
-    parser.add_argument("--repetitions", type=int, default=5, help="measurements of each loop (%(default)s)")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 (%(default)s)")
-    parser.add_argument("--threads", type=int, help="of the CPU; torch's own choice unless told")
-    return parser.parse_args()
+PLAIN, TIMM, OURS = "plain loop", "timm's loop", "our trainer"
+BACKBONE = "efficientnet_b4"
+RATE = "images_per_second"
+Step = Callable[[], object]
 
 
-def plain_step(options: argparse.Namespace, device: torch.device) -> Callable[[], object]:
-    """One step of the plain loop."""
-    model = make_model(options.backbone, options.image_size).to(device).train()
+def plain_loop(batch_size: int, steps: int, backbone: str) -> dict[str, Any]:
+    """Forward, backward, AdamW."""
+    import torch
+    from torch.nn.functional import smooth_l1_loss
+
+    model, pictures, labels = _model_and_batch(batch_size, backbone)
+    model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-    pictures = torch.randn(options.batch_size, 3, CROPPED, CROPPED, device=device)
-    labels = torch.rand(options.batch_size, 4, device=device) * 3
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
         smooth_l1_loss(model(pictures), labels).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
-    return step
+    return _timed(step, batch_size, steps)
 
 
-def our_step(options: argparse.Namespace, device: torch.device) -> Callable[[], object]:
-    """One step of our trainer."""
-    chance, size = np.random.default_rng(0), options.batch_size
-    pixels = chance.integers(0, 256, (size, RESIZED, RESIZED, 3), np.uint8)
-    pictures = SplitPixels([""] * size, pixels, chance.uniform(0, 3, (size, 4)).astype(np.float32))
+def timm_loop(batch_size: int, steps: int, backbone: str) -> dict[str, Any]:
+    """`train.py --channels-last --opt adamw --clip-grad 1 --model-ema`."""
+    import torch
+    from torch.nn.functional import smooth_l1_loss
+
+    model, pictures, labels = _model_and_batch(batch_size, backbone)
+    from timm.optim import create_optimizer_v2
+    from timm.utils import ModelEmaV3, dispatch_clip_grad
+
+    model = model.train().to(memory_format=torch.channels_last)
+    pictures = pictures.contiguous(memory_format=torch.channels_last)
+    optimizer = create_optimizer_v2(model, opt="adamw", lr=1e-4, weight_decay=0.01)
+    average, number = ModelEmaV3(model, decay=0.999, use_warmup=True), iter(range(10**6))
+
+    def step() -> None:
+        optimizer.zero_grad()
+        smooth_l1_loss(model(pictures), labels).backward()  # type: ignore[no-untyped-call]
+        dispatch_clip_grad(model.parameters(), 1.0)
+        optimizer.step()
+        average.update(model, step=next(number))
+
+    return _timed(step, batch_size, steps)
+
+
+def our_trainer(batch_size: int, steps: int, backbone: str) -> dict[str, Any]:
+    """A step as `fine-tune` does it."""
+    import numpy as np
+    from wakee_train.backbone import choose_device, make_model
+    from wakee_train.pictures import RESIZED
+    from wakee_train.records import TrainingSettings
+    from wakee_train.split_pixels import SplitPixels
+    from wakee_train.trainer import Trainer
+
+    chance = np.random.default_rng(0)
+    pixels = chance.integers(0, 256, (batch_size, RESIZED, RESIZED, 3), np.uint8)
+    labels = chance.uniform(0, 3, (batch_size, 4)).astype(np.float32)
+    pictures = SplitPixels([""] * batch_size, pixels, labels)
     settings = TrainingSettings(
-        backbone=options.backbone,
-        image_size=options.image_size,
+        backbone=backbone,
+        image_size=224,
         epochs=1,
         learning_rate=1e-4,
-        batch_size=size,
+        batch_size=batch_size,
         freeze_epochs=0,
         seed=0,
         start="random",
@@ -71,67 +90,70 @@ def our_step(options: argparse.Namespace, device: torch.device) -> Callable[[], 
         weight_decay=0.01,
         precision="auto",
     )
-    trainer = Trainer(make_model(options.backbone, options.image_size), settings, pictures, pictures, device)
+    trainer = Trainer(make_model(backbone, 224), settings, pictures, pictures, choose_device())
     trainer.model.train()
-    rows = np.arange(size)
-    return lambda: trainer._step(rows)
+    return _timed(lambda: trainer._step(np.arange(batch_size)), batch_size, steps)
 
 
-def images_per_second(step: Callable[[], object], options: argparse.Namespace, device: torch.device) -> float:
-    """Time some steps together."""
-    started = time.perf_counter()
-    for _ in range(options.steps):
+CONTESTANTS = {"plain": plain_loop, "timm": timm_loop, "ours": our_trainer}
+
+
+def _model_and_batch(batch_size: int, backbone: str) -> tuple[Any, Any, Any]:
+    import torch
+    from wakee_train.backbone import choose_device, make_model
+
+    device = choose_device()
+    pictures = torch.randn(batch_size, 3, 224, 224, device=device)
+    return make_model(backbone, 224).to(device), pictures, torch.rand(batch_size, 4, device=device) * 3
+
+
+def _timed(step: Step, batch_size: int, steps: int) -> dict[str, Any]:
+    """Images per second over the steps together, after two that do not count."""
+    import torch
+
+    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
+    for _ in range(2):
         step()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return float(options.steps * options.batch_size / (time.perf_counter() - started))
+    wait()
+    started = time.perf_counter()
+    for _ in range(steps):
+        step()
+    wait()
+    return {RATE: steps * batch_size / (time.perf_counter() - started)}
 
 
-def measure(options: argparse.Namespace, device: torch.device) -> dict[str, list[float]]:
-    """Speeds of both loops, measured in turns."""
-    precision = "bf16" if device.type == "cuda" else "fp32"
-    loops = {
-        "plain, fp32, NCHW": plain_step(options, device),
-        f"our step, {precision}, channels_last": our_step(options, device),
-    }
-    speeds: dict[str, list[float]] = {name: [] for name in loops}
-    for repetition in range(options.repetitions + 1):
-        for name, step in loops.items():
-            speed = images_per_second(step, options, device)
-            speeds[name] += [speed] if repetition else []
-    return speeds
+def contestants(options: Namespace) -> list[Contestant]:
+    """The three loops."""
+    given = {"batch_size": options.batch_size, "steps": options.steps, "backbone": BACKBONE}
+    named = {PLAIN: "plain", TIMM: "timm", OURS: "ours"}
+    return [contestant(__file__, name, function, **given) for name, function in named.items()]
 
 
-def table(speeds: dict[str, list[float]]) -> str:
-    """Median and spread of each loop; the last column is against the first loop."""
-    base = statistics.median(next(iter(speeds.values())))
-    rows = ["| loop | images/s, median | lowest to highest | ratio |", "|---|---|---|---|"]
-    for name, values in speeds.items():
-        median = statistics.median(values)
-        rows.append(f"| {name} | {median:.2f} | {min(values):.2f} to {max(values):.2f} | {median / base:.2f} |")
-    return "\n".join(rows)
+def report(runs: Runs, options: Namespace, *, write: bool) -> None:
+    """Table, goal and a plot."""
+    from plots import bars
 
-
-def processor() -> str:
-    """The CPU's model, as the system calls it."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
+    best = max(median(runs[name], RATE) for name in (PLAIN, TIMM))
+    ratio = median(runs[OURS], RATE) / best
+    goals = [Goal("fine-tuning B4 at 224 px", "ahead of both loops", f"{ratio:.2f} x the better one", ratio > 1)]
+    text = f"Batches of {options.batch_size}, {options.steps} steps timed together.\n\n"
+    text += run_table(runs, PLAIN, RATE, "images/s", more_is_better=True)
+    if write:
+        heights = {name: [run.answer[RATE] for run in done] for name, done in runs.items()}
+        bars(plot_path("train_throughput"), f"Fine-tuning {BACKBONE} at 224 px", heights, "images/s")
+        text += f"\n\n{picture('train_throughput', 'Images per second of three training loops')}"
+    publish("train_throughput", goals, text, write=write)
 
 
 def main() -> None:
-    """Measure and print."""
-    options = arguments()
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    device = torch.device(options.device)
-    speeds = measure(options, device)
-    print(
-        f"{options.backbone} at {options.image_size} px, batches of {options.batch_size}, {describe(device)}; ", end=""
-    )
-    print(f"{options.repetitions} repetitions of {options.steps} steps, in turns\n\n{table(speeds)}\n")
-    cores = len(os.sched_getaffinity(0))
-    print(f"Machine: {processor()}, {cores} cores; torch {torch.__version__}, Python {platform.python_version()}")
+    """Measure and tell."""
+    options = options_of(__doc__ or "", repetitions=5, batch_size=8, steps=8)
+    if options.quick:
+        options.batch_size, options.steps = 4, 2
+    runs = in_turns(contestants(options), options.repetitions or (1 if options.quick else 5), warm_up=False)
+    report(runs, options, write=options.publish)
 
 
 if __name__ == "__main__":
+    play(CONTESTANTS)
     main()
