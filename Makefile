@@ -62,6 +62,10 @@ test-cluster: up ## The tests on real pods
 	@hack/test.sh cluster
 test-failures: ## Every failure mode on real pods, one after the other: an hour or so, not part of make test
 	@hack/test.sh failures
+bench: ## Every benchmark against what people would otherwise run; writes docs/benchmarks.md; takes an hour
+	@hack/tools.sh && hack/bench.sh
+bench-quick: ## The same with small sizes, in five minutes; prints only
+	@hack/tools.sh && hack/bench.sh --quick
 lint: ## Formatting, types, shell, Dockerfiles, YAML
 	@hack/test.sh lint
 fmt: ## Format the code

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from document import Goal, picture, plot_path, publish, run_table
-from harness import Contestant, Runs, contestant, in_turns, median, options_of, play
+from harness import Contestant, Contestants, Runs, competing_with, contestant, in_turns, median, options_of, play
 
 WINDOW_START, WINDOW_END = "2026-03-25", "2026-04-01"
 COLUMNS = "img_name, s3_path, timestamp, user_boredom, user_confusion, user_engagement, user_frustration"
@@ -81,7 +81,7 @@ def our_query(url: str, path: str, **_: Any) -> dict[str, Any]:
         reference_start=windows.reference_start,
         min_samples=10,
     )
-    with reading(DatabaseSettings(url=url)) as connection:
+    with reading(DatabaseSettings.model_validate({"url": url})) as connection:
         written = _write(connection, window_query(windows), Path(path), provenance)
     return {"rows": written.rows}
 
@@ -95,10 +95,10 @@ def our_stage(url: str, s3: dict[str, str], **_: Any) -> dict[str, Any]:
 
     store = ObjectStore(R2Settings.model_validate(s3))
     windows = windows_until("2026-03-31", 7, 28)
-    return {"rows": fetch(store, DatabaseSettings(url=url), store.uri("bench/"), windows, 10).rows}
+    return {"rows": fetch(store, DatabaseSettings.model_validate({"url": url}), store.uri("bench/"), windows, 10).rows}
 
 
-CONTESTANTS = {"pandas": pandas_whole, "chunks": pandas_in_chunks, "query": our_query, "stage": our_stage}
+CONTESTANTS: Contestants = {"pandas": pandas_whole, "chunks": pandas_in_chunks, "query": our_query, "stage": our_stage}
 
 
 def make_table(url: str) -> None:
@@ -106,7 +106,7 @@ def make_table(url: str) -> None:
     from wakee_common.migrations.cli import upgrade_database
     from wakee_common.settings import DatabaseSettings
 
-    upgrade_database(DatabaseSettings(url=url))
+    upgrade_database(DatabaseSettings.model_validate({"url": url}))
 
 
 def fill(url: str, rows: int) -> None:
@@ -147,6 +147,7 @@ def measure(options: Namespace, sizes: list[int], repetitions: int) -> dict[int,
             fill(url, rows)
             large = rows > 1_000_000
             field = contestants(url, variables, Path(folder), all_in_memory=not large or options.pandas_at_largest)
+            field = competing_with(options.before, field, [OURS, STAGE])
             found[rows] = in_turns(field, 1 if large else repetitions, warm_up=not large)
     return found
 
@@ -170,7 +171,7 @@ def report(found: dict[int, Runs], *, write: bool) -> None:
             text += f"\n\n{picture('annotations', 'Seconds for 1 million annotations, per contestant')}"
     peak = max(run.answer["peak_mib"] for run in found[largest][STAGE])
     goals.append(Goal(f"memory of the stage, {largest:,} rows", "300 MiB", f"{peak:.0f} MiB", peak < 300))
-    publish("annotations", goals, text, write=write)
+    publish("annotations", goals, text, write=write, packages=["pandas", "pyarrow", "psycopg2-binary"])
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ def report(runs: Runs, *, write: bool) -> None:
             "seconds",
         )
         text += f"\n\n{picture('command_start', 'Seconds until each command has printed its help')}"
-    publish("command_start", [goal], text, write=write)
+    publish("command_start", [goal], text, write=write, packages=["typer", "pydantic"])
 
 
 def main() -> None:

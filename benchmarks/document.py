@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import machine
 from harness import REPO, Run, Runs, median, values
 
 PAGE = REPO / "docs" / "benchmarks.md"
@@ -38,15 +39,24 @@ class Goal:
     met: bool
 
 
-def publish(name: str, goals: Sequence[Goal], text: str, *, write: bool) -> None:
-    """Print a benchmark's part of the page; write it, and its goals, into the page when asked to."""
+def publish(name: str, goals: Sequence[Goal], text: str, *, write: bool, packages: Sequence[str] = ()) -> None:
+    """Print a benchmark's part of the page; write it, and its goals, into the page when asked to.
+
+    Args:
+        name: Of the benchmark, as in the page's markers.
+        goals: Its lines of the table at the top.
+        text: Its part of the page.
+        write: Whether to write.
+        packages: Whose versions matter to the figures.
+    """
     print(f"\n{text}\n\n{_goal_table(goals)}\n")
     if not write:
         return
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / f"{name}.json").write_text(json.dumps([asdict(goal) for goal in goals], indent=2) + "\n")
-    stamp = f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
+    stamp = f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {machine.versions(packages)}."
     page = _between_markers(PAGE.read_text(), name, f"{text}\n\n{stamp}")
+    page = _between_markers(page, "machine", f"Machine: {machine.describe()}.")
     PAGE.write_text(_between_markers(page, SUMMARY, _goal_table(_all_goals(page))))
     print(f"written: {PAGE.relative_to(REPO)}", file=sys.stderr)
 

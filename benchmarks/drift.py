@@ -15,7 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from document import Goal, picture, plot_path, publish, run_table
-from harness import Contestant, Runs, contestant, ends_badly, in_turns, median, options_of, play
+from harness import (
+    Contestant,
+    Contestants,
+    Runs,
+    competing_with,
+    contestant,
+    ends_badly,
+    in_turns,
+    median,
+    options_of,
+    play,
+)
 
 OURS, EVIDENTLY = "ours", "Evidently"
 LONGEST = 600.0
@@ -62,7 +73,7 @@ def _their_errors(metrics: list[dict[str, Any]]) -> dict[str, list[float]]:
     return found
 
 
-CONTESTANTS = {"ours": ours, "evidently": evidently}
+CONTESTANTS: Contestants = {"ours": ours, "evidently": evidently}
 
 
 def make_pairs(path: Path, rows: int, seed: int) -> Path:
@@ -102,7 +113,7 @@ def contestants(folder: Path, rows: int) -> tuple[Contestant, Contestant]:
     """Both, over a file of so many rows."""
     pairs = make_pairs(folder / f"{rows}.parquet", rows, seed=1)
     reference = make_pairs(folder / "reference.parquet", min(rows, REFERENCE_ROWS), seed=2)
-    files = {"pairs": str(pairs), "reference": str(reference), "folder": str(folder)}
+    files: dict[str, Any] = {"pairs": str(pairs), "reference": str(reference), "folder": str(folder)}
     return (
         contestant(__file__, OURS, "ours", **files),
         contestant(__file__, EVIDENTLY, "evidently", limit_seconds=LONGEST, **files),
@@ -116,7 +127,7 @@ def compare(runs: Runs) -> float:
         AssertionError: it is more than 1e-9.
     """
     mine, theirs = runs[OURS][0].answer["errors"], runs[EVIDENTLY][0].answer["errors"]
-    gaps = [abs(a - b) for name in mine for a, b in zip(mine[name], theirs[name], strict=True)]
+    gaps: list[float] = [abs(a - b) for name in mine for a, b in zip(mine[name], theirs[name], strict=True)]
     if len(gaps) != 12 or max(gaps) > TOLERANCE:
         raise AssertionError(f"ours and Evidently's errors differ: {mine}, {theirs}")
     return max(gaps)
@@ -133,7 +144,8 @@ def measure_sizes(options: Namespace, sizes: list[int]) -> tuple[dict[int, Runs]
                 found[rows] = in_turns(both[:1], 2, warm_up=False)
                 ends[rows] = ends_badly(both[1])
             else:
-                found[rows] = in_turns(both, usual if rows < 1_000_000 else min(usual, 3), warm_up=rows < 1_000_000)
+                field = competing_with(options.before, both, [OURS])
+                found[rows] = in_turns(field, usual if rows < 1_000_000 else min(usual, 3), warm_up=rows < 1_000_000)
     return found, ends
 
 
@@ -160,7 +172,13 @@ def report(found: dict[int, Runs], ends: dict[int, str], *, write: bool) -> None
         heights = {name: [run.seconds for run in done] for name, done in found[1_000_000].items()}
         bars(plot_path("drift"), "Drift metrics and report, 1 million pairs", heights, "seconds")
         parts.append(picture("drift", "Seconds for 1 million pairs, per contestant"))
-    publish("drift", list(dict.fromkeys(goals)), "\n\n".join(parts), write=write)
+    publish(
+        "drift",
+        list(dict.fromkeys(goals)),
+        "\n\n".join(parts),
+        write=write,
+        packages=["evidently", "pandas", "pyarrow", "numpy"],
+    )
 
 
 def _within(rows: int, seconds: float, peak: float) -> bool:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +55,36 @@ class Run:
 
 
 Runs = dict[str, list[Run]]
+Contestants = Mapping[str, Callable[..., dict[str, Any]]]
+"""Names on the command line of the functions of a benchmark's file."""
 
 
 def contestant(
-    script: str, name: str, function: str, limit_seconds: float | None = None, **arguments: Any
+    script: str, name: str, function: str, *, limit_seconds: float | None = None, python: str = "", **arguments: Any
 ) -> Contestant:
-    """A function of a benchmark's file, to be run in a process of its own."""
-    command = [sys.executable, script, "contestant", function, json.dumps(arguments)]
+    """A function of a benchmark's file, to be run in a process of its own.
+
+    Args:
+        script: The file.
+        name: As it stands in the tables.
+        function: Its name in the file's `CONTESTANTS`.
+        limit_seconds: After which it is ended.
+        python: Another interpreter than ours.
+        arguments: What the function is given.
+    """
+    command = [python or sys.executable, script, "contestant", function, json.dumps(arguments)]
     return Contestant(name, command, limit_seconds=limit_seconds)
+
+
+def competing_with(earlier: str, contestants: Sequence[Contestant], names: Sequence[str]) -> list[Contestant]:
+    """The contestants, and those of these names once more with the code of an older checkout, if there is one."""
+    packages = os.pathsep.join(f"{earlier}/images/{image}/src" for image in ("common", "drift", "train"))
+    older = [
+        replace(one, name=f"{one.name}, before", environment={**one.environment, "PYTHONPATH": packages})
+        for one in contestants
+        if earlier and one.name in names
+    ]
+    return [*contestants, *older]
 
 
 def in_turns(contestants: Sequence[Contestant], repetitions: int, *, warm_up: bool = True) -> Runs:
@@ -132,12 +154,13 @@ def options_of(description: str, **defaults: int) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="smaller sizes, fewer repetitions: seconds, not minutes")
     parser.add_argument("--publish", action="store_true", help="write the figures into docs/benchmarks.md")
     parser.add_argument("--repetitions", type=int, help=f"of each contestant ({defaults.pop('repetitions', 5)})")
+    parser.add_argument("--before", default="", metavar="CHECKOUT", help="let the code of this checkout compete, too")
     for name, default in defaults.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default, help="(%(default)s)")
     return parser.parse_args()
 
 
-def play(contestants: Mapping[str, Callable[..., dict[str, Any]]]) -> None:
+def play(contestants: Contestants) -> None:
     """Be the contestant that the command line names, then end; otherwise do nothing."""
     if sys.argv[1:2] != ["contestant"]:
         return

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from document import Goal, picture, plot_path, publish, run_table
-from harness import Contestant, Runs, contestant, in_turns, median, options_of, play
+from harness import Contestant, Contestants, Runs, contestant, in_turns, median, options_of, play
 
 EAGER, COMPILED, NAIVE, OURS, INT8 = "PyTorch", "PyTorch compiled", "naive export", "our export", "our export, int8"
 BACKBONE, SIZES = "efficientnet_b4", (1, 32)
@@ -63,7 +63,7 @@ def onnx(folder: str, calls: int, file: str) -> dict[str, Any]:
     return _timed(OnnxModel(Path(folder, file).read_bytes()), calls)
 
 
-CONTESTANTS = {"pytorch": pytorch, "onnx": onnx}
+CONTESTANTS: Contestants = {"pytorch": pytorch, "onnx": onnx}
 
 
 def _timed(answer: Callable[[Any], Any], calls: int) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def make_files(folder: Path) -> None:
 
 def contestants(folder: str, calls: int) -> list[Contestant]:
     """Five ways to the same levels."""
-    given = {"folder": folder, "calls": calls}
+    given: dict[str, Any] = {"folder": folder, "calls": calls}
     files = {NAIVE: "naive.onnx", OURS: "ours.onnx", INT8: "int8.onnx"}
     return [
         contestant(__file__, EAGER, "pytorch", **given),
@@ -131,7 +131,7 @@ def report(runs: Runs, *, write: bool) -> None:
             heights = {name: [run.answer[what] for run in done] for name, done in runs.items()}
             bars(plot_path(f"inference_{size}"), f"{BACKBONE}, batch {size}", heights, "ms a call")
             parts.append(picture(f"inference_{size}", f"Milliseconds for {size} pictures"))
-    publish("inference", goals, "\n\n".join(parts), write=write)
+    publish("inference", goals, "\n\n".join(parts), write=write, packages=["torch", "onnxruntime"])
 
 
 def _agree(runs: Runs) -> None:

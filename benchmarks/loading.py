@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from document import Goal, picture, plot_path, publish, run_table
-from harness import Runs, contestant, in_turns, median, options_of, play
+from harness import Contestants, Runs, competing_with, contestant, in_turns, median, options_of, play
 
 PLAIN, OURS, EPOCH = "PIL and torchvision", "ours, 10 epochs from shards", "ours, one epoch once unpacked"
 BATCH, EPOCHS = 32, 10
@@ -30,7 +30,7 @@ def plain(folder: str, count: int) -> dict[str, Any]:
     from wakee_train.backbone import DEVIATION, MEAN, import_timm
 
     import_timm()  # lets torchvision import beside the CPU build of torch
-    from torchvision import transforms
+    from torchvision import transforms  # type: ignore[import-untyped]
 
     torch.set_num_threads(1)
     change = transforms.Compose(
@@ -110,7 +110,7 @@ def _one_core() -> None:
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
 
 
-CONTESTANTS = {"plain": plain, "ours": ours}
+CONTESTANTS: Contestants = {"plain": plain, "ours": ours}
 
 
 def make_files(folder: Path, count: int) -> None:
@@ -137,13 +137,14 @@ def report(runs: Runs, count: int, *, write: bool) -> None:
     goal = Goal("data loading, images/s per core", "3 x PIL and torchvision", f"{ratio:.1f} x", ratio >= 3)
     parts = {"unpacking once": "unpacked_per_second", "each epoch then": "epoch_per_second"}
     said = ", ".join(f"{name} {median(runs[OURS], what):.0f} images/s" for name, what in parts.items())
-    text = f"{count:,} pictures.\n\n{run_table(runs, PLAIN, rate, 'images/s on one core', 0, more_is_better=True)}\n\nOurs in detail: {said}."
+    table = run_table(runs, PLAIN, rate, "images/s on one core", 0, more_is_better=True)
+    text = f"{count:,} pictures.\n\n{table}\n\nOurs in detail: {said}."
     if write:
         heights = {name: [run.answer[rate] for run in done] for name, done in runs.items()}
         heights[EPOCH] = [run.answer["epoch_per_second"] for run in runs[OURS]]
         bars(plot_path("loading"), "Pictures ready for a training step", heights, "images/s on one core")
         text += f"\n\n{picture('loading', 'Images per second on one core')}"
-    publish("loading", [goal], text, write=write)
+    publish("loading", [goal], text, write=write, packages=["torch", "torchvision", "pillow"])
 
 
 def main() -> None:
@@ -156,7 +157,9 @@ def main() -> None:
             contestant(__file__, PLAIN, "plain", folder=folder, count=count),
             contestant(__file__, OURS, "ours", folder=folder, count=count),
         ]
-        runs = in_turns(field, options.repetitions or (2 if options.quick else 5))
+        runs = in_turns(
+            competing_with(options.before, field, [OURS]), options.repetitions or (2 if options.quick else 5)
+        )
     report(runs, count, write=options.publish)
 
 

@@ -7,16 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def describe(packages: Sequence[str] = ()) -> str:
-    """The machine and the versions, in one line."""
+def describe() -> str:
+    """The machine, in one line."""
     cores = len(os.sched_getaffinity(0))
-    versions = [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)]
-    return f"{processor()}, {cores} cores, {memory_gib():.0f} GiB; Linux {platform.release()}; {', '.join(versions)}"
+    return f"{processor()}, {cores} cores, {memory_gib():.0f} GiB, Linux {platform.release()}"
 
 
-def version(package: str) -> str:
-    """The version of an installed package."""
-    return importlib.metadata.version(package)
+def versions(packages: Sequence[str]) -> str:
+    """Of Python and of installed packages."""
+    return ", ".join([f"Python {platform.python_version()}", *(f"{name} {_version(name)}" for name in packages)])
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "?"
 
 
 def processor() -> str:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from document import Goal, picture, plot_path, publish, run_table
-from harness import Contestant, Runs, contestant, in_turns, median, options_of, play
+from harness import Contestant, Contestants, Runs, competing_with, contestant, in_turns, median, options_of, play
 
 ONE, POOL, DECODED = "one by one", "plain pool", "pool, then decode"
 DOWNLOAD, DATASET = "our download", "our data set"
@@ -86,18 +86,18 @@ def our_dataset(s3: dict[str, str], url: str, count: int, **_: Any) -> dict[str,
     store = ObjectStore(R2Settings.model_validate(s3))
     for old in list(store.list_keys("datasets/")):
         store.delete(store.uri(old))
-    made = fetch(store, DatabaseSettings(url=url), min_samples=1, max_bad_share=0)
+    made = fetch(store, DatabaseSettings.model_validate({"url": url}), min_samples=1, max_bad_share=0)
     if made.reused or made.samples != count:
         raise AssertionError(f"{made.samples} samples of {count}, reused: {made.reused}")
     return {"samples": made.samples}
 
 
-CONTESTANTS = {"one": one_by_one, "pool": plain_pool, "download": our_download, "dataset": our_dataset}
+CONTESTANTS: Contestants = {"one": one_by_one, "pool": plain_pool, "download": our_download, "dataset": our_dataset}
 
 
 def contestants(s3: dict[str, str], url: str, count: int) -> list[Contestant]:
     """All of them, over the same pictures."""
-    given = {"s3": s3, "url": url, "count": count}
+    given: dict[str, Any] = {"s3": s3, "url": url, "count": count}
     return [
         contestant(__file__, ONE, "one", **given),
         contestant(__file__, POOL, "pool", **given),
@@ -122,7 +122,8 @@ def measure(options: Namespace, sizes: list[int], repetitions: int) -> dict[int,
             fill_bucket(ObjectStore(R2Settings.model_validate(variables)), count)
             fill_table(url, count)
             large = count > 5_000
-            found[count] = in_turns(contestants(variables, url, count), 1 if large else repetitions, warm_up=not large)
+            field = competing_with(options.before, contestants(variables, url, count), [DOWNLOAD, DATASET])
+            found[count] = in_turns(field, 1 if large else repetitions, warm_up=not large)
     return found
 
 
@@ -155,7 +156,7 @@ def report(found: dict[int, Runs], *, write: bool) -> None:
         heights = {name: [run.seconds for run in done] for name, done in runs.items()}
         bars(plot_path("pictures"), f"{max(found):,} pictures of 100 KB out of S3", heights, "seconds")
         text += f"\n\n{picture('pictures', 'Seconds per contestant')}"
-    publish("pictures", goals, text, write=write)
+    publish("pictures", goals, text, write=write, packages=["boto3", "pillow"])
 
 
 def main() -> None:

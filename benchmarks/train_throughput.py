@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from document import Goal, picture, plot_path, publish, run_table
-from harness import Contestant, Runs, contestant, in_turns, median, options_of, play
+from harness import Contestant, Contestants, Runs, competing_with, contestant, in_turns, median, options_of, play
 
 PLAIN, TIMM, OURS = "plain loop", "timm's loop", "our trainer"
 BACKBONE = "efficientnet_b4"
@@ -46,8 +46,9 @@ def timm_loop(batch_size: int, steps: int, backbone: str) -> dict[str, Any]:
     from torch.nn.functional import smooth_l1_loss
 
     model, pictures, labels = _model_and_batch(batch_size, backbone)
-    from timm.optim import create_optimizer_v2
-    from timm.utils import ModelEmaV3, dispatch_clip_grad
+    from timm.optim import create_optimizer_v2  # type: ignore[attr-defined]
+    from timm.utils.clip_grad import dispatch_clip_grad
+    from timm.utils.model_ema import ModelEmaV3
 
     model = model.train().to(memory_format=torch.channels_last)
     pictures = pictures.contiguous(memory_format=torch.channels_last)
@@ -67,6 +68,26 @@ def timm_loop(batch_size: int, steps: int, backbone: str) -> dict[str, Any]:
 def our_trainer(batch_size: int, steps: int, backbone: str) -> dict[str, Any]:
     """A step as `fine-tune` does it."""
     import numpy as np
+
+    trainer = _trainer(backbone, 224, pictures=batch_size, batch_size=batch_size, epochs=1)
+    trainer.model.train()
+    return _timed(lambda: trainer._step(np.arange(batch_size)), batch_size, steps)
+
+
+def epochs(count: int) -> dict[str, Any]:
+    """For `growth`: a small training of so many epochs, none of them stopped early, checkpoints in memory."""
+    import io
+
+    import torch
+
+    trainer = _trainer("test_efficientnet", 112, pictures=64, batch_size=32, epochs=count)
+    trainer.run(lambda: False, lambda: torch.save(trainer.state(), io.BytesIO()))
+    return {"epochs": len(trainer.progress.history)}
+
+
+def _trainer(backbone: str, image_size: int, *, pictures: int, batch_size: int, epochs: int) -> Any:
+    """Our trainer with so many noisy pictures to learn from, and the same to be judged by."""
+    import numpy as np
     from wakee_train.backbone import choose_device, make_model
     from wakee_train.pictures import RESIZED
     from wakee_train.records import TrainingSettings
@@ -74,28 +95,25 @@ def our_trainer(batch_size: int, steps: int, backbone: str) -> dict[str, Any]:
     from wakee_train.trainer import Trainer
 
     chance = np.random.default_rng(0)
-    pixels = chance.integers(0, 256, (batch_size, RESIZED, RESIZED, 3), np.uint8)
-    labels = chance.uniform(0, 3, (batch_size, 4)).astype(np.float32)
-    pictures = SplitPixels([""] * batch_size, pixels, labels)
+    pixels = chance.integers(0, 256, (pictures, RESIZED, RESIZED, 3), np.uint8)
+    split = SplitPixels([""] * pictures, pixels, chance.uniform(0, 3, (pictures, 4)).astype(np.float32))
     settings = TrainingSettings(
         backbone=backbone,
-        image_size=224,
-        epochs=1,
+        image_size=image_size,
+        epochs=epochs,
         learning_rate=1e-4,
         batch_size=batch_size,
         freeze_epochs=0,
         seed=0,
         start="random",
-        patience=1,
+        patience=epochs,
         weight_decay=0.01,
         precision="auto",
     )
-    trainer = Trainer(make_model(backbone, 224), settings, pictures, pictures, choose_device())
-    trainer.model.train()
-    return _timed(lambda: trainer._step(np.arange(batch_size)), batch_size, steps)
+    return Trainer(make_model(backbone, image_size), settings, split, split, choose_device())
 
 
-CONTESTANTS = {"plain": plain_loop, "timm": timm_loop, "ours": our_trainer}
+CONTESTANTS: Contestants = {"plain": plain_loop, "timm": timm_loop, "ours": our_trainer, "epochs": epochs}
 
 
 def _model_and_batch(batch_size: int, backbone: str) -> tuple[Any, Any, Any]:
@@ -111,7 +129,7 @@ def _timed(step: Step, batch_size: int, steps: int) -> dict[str, Any]:
     """Images per second over the steps together, after two that do not count."""
     import torch
 
-    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
+    wait: Step = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
     for _ in range(2):
         step()
     wait()
@@ -142,7 +160,7 @@ def report(runs: Runs, options: Namespace, *, write: bool) -> None:
         heights = {name: [run.answer[RATE] for run in done] for name, done in runs.items()}
         bars(plot_path("train_throughput"), f"Fine-tuning {BACKBONE} at 224 px", heights, "images/s")
         text += f"\n\n{picture('train_throughput', 'Images per second of three training loops')}"
-    publish("train_throughput", goals, text, write=write)
+    publish("train_throughput", goals, text, write=write, packages=["torch", "timm"])
 
 
 def main() -> None:
@@ -150,7 +168,8 @@ def main() -> None:
     options = options_of(__doc__ or "", repetitions=5, batch_size=8, steps=8)
     if options.quick:
         options.batch_size, options.steps = 4, 2
-    runs = in_turns(contestants(options), options.repetitions or (1 if options.quick else 5), warm_up=False)
+    field = competing_with(options.before, contestants(options), [OURS])
+    runs = in_turns(field, options.repetitions or (1 if options.quick else 5), warm_up=False)
     report(runs, options, write=options.publish)
 
 

@@ -30,7 +30,12 @@ def crop_and_mirror(pixels: Pixels, places: NDArray[np.int64], mirrored: NDArray
     crops = np.empty((len(pixels), CROPPED, CROPPED, 3), np.uint8)
     for index, ((top, left), mirror) in enumerate(zip(places, mirrored, strict=True)):
         crop = pixels[index, top : top + CROPPED, left : left + CROPPED]
-        crops[index] = crop[:, ::-1] if mirror else crop
+        if mirror:
+            # Channel by channel: pixels of three bytes are copied byte by byte.
+            for channel in range(3):
+                crops[index, :, :, channel] = crop[:, ::-1, channel]
+        else:
+            crops[index] = crop
     return crops
 
 
@@ -43,5 +48,5 @@ def light_factors(count: int, chance: np.random.Generator) -> Tensor:
 def relit(normalised: Tensor, factors: Tensor) -> Tensor:
     """Change contrast (about zero, ImageNet's mean) and brightness of normalised pictures, on their device."""
     contrast, brightness = factors
-    changed: Tensor = normalised * contrast + (brightness - 1) * 2
-    return changed
+    changed: Tensor = normalised * contrast
+    return changed.add_((brightness - 1) * 2)

@@ -101,10 +101,12 @@ def import_timm() -> Any:
 
 
 def normalised(pictures: Tensor) -> Tensor:
-    """Pictures (N, H, W, 3) uint8 on any device as the contract's (N, 3, H, W) float32."""
-    mean = torch.tensor(MEAN, device=pictures.device).view(1, 3, 1, 1)
-    deviation = torch.tensor(DEVIATION, device=pictures.device).view(1, 3, 1, 1)
-    return (pictures.permute(0, 3, 1, 2).float() / 255 - mean) / deviation
+    """Pictures (N, H, W, 3) uint8 on any device as the contract's (N, 3, H, W) float32, stored channels last."""
+    count, height, width, channels = pictures.shape
+    # A row of pixels at a time: broadcasting over the innermost axis, three channels long, takes five times as long.
+    mean, deviation = (torch.tensor(values, device=pictures.device).repeat(width) for values in (MEAN, DEVIATION))
+    rows = pictures.reshape(count, height, width * channels).float()
+    return rows.div_(255).sub_(mean).div_(deviation).view(pictures.shape).permute(0, 3, 1, 2)
 
 
 def head(model: EmotionRegressor) -> nn.Linear:

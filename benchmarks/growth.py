@@ -1,0 +1,134 @@
+"""How time and memory grow with rows, pictures and epochs, each ten and a hundred times as many.
+
+    .venvs/drift/bin/python benchmarks/growth.py
+
+Each size once, in a process of its own: rows through `fetch-annotations` and through the drift metrics with their
+report, pictures through `fetch-training-data`, epochs through the trainer (64 pictures, a small backbone).
+"""
+
+import math
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from document import Goal, picture, plot_path, publish
+from harness import REPO, Contestant, Run, contestant, options_of, run_once
+
+HERE = Path(__file__).parent
+TRAIN = str(REPO / ".venvs" / "train" / "bin" / "python")
+ROWS, PICTURES, EPOCHS = (10_000, 100_000, 1_000_000), (100, 1_000, 10_000), (1, 10, 100)
+LINEAR = 1.1
+"""How much steeper than a straight line through the first two sizes the last step may be."""
+Points = dict[int, Run]
+
+
+Field = Iterator[tuple[str, int, Contestant]]
+
+
+def with_rows(sizes: int) -> Field:
+    """So many sizes, each when its turn comes: the table has been filled then."""
+    import annotations
+    import drift
+    from services import postgres, s3
+
+    script = str(HERE / "annotations.py")
+    with postgres() as url, s3() as variables, tempfile.TemporaryDirectory() as folder:
+        annotations.make_table(url)
+        for rows in ROWS[:sizes]:
+            annotations.fill(url, rows)
+            yield "fetch-annotations", rows, contestant(script, "rows", "stage", url=url, s3=variables)
+            yield "drift and report", rows, drift.contestants(Path(folder), rows)[0]
+
+
+def with_pictures(sizes: int) -> Field:
+    """So many sizes, each when its turn comes: the bucket has been filled then."""
+    import annotations
+    import photos
+    from services import postgres, s3
+    from wakee_common.settings import R2Settings
+    from wakee_common.storage import ObjectStore
+
+    script = str(HERE / "pictures.py")
+    with postgres() as url, s3() as variables:
+        annotations.make_table(url)
+        for count in PICTURES[:sizes]:
+            photos.fill_bucket(ObjectStore(R2Settings.model_validate(variables)), count)
+            photos.fill_table(url, count)
+            given: dict[str, Any] = {"s3": variables, "url": url, "count": count}
+            yield "fetch-training-data", count, contestant(script, "pictures", "dataset", python=TRAIN, **given)
+
+
+def with_epochs(sizes: int) -> Field:
+    """So many sizes."""
+    for count in EPOCHS[:sizes]:
+        yield (
+            "training",
+            count,
+            contestant(str(HERE / "train_throughput.py"), "epochs", "epochs", python=TRAIN, count=count),
+        )
+
+
+def measure(sizes: int) -> dict[str, Points]:
+    """What -> size -> measurement."""
+    found: dict[str, Points] = {}
+    for field in (with_rows(sizes), with_pictures(sizes), with_epochs(sizes)):
+        for what, size, one in field:
+            found.setdefault(what, {})[size] = run_once(one)
+    return found
+
+
+def steepness(points: Points) -> float:
+    """Time per unit added in the last step over that in the first one: 1 is a straight line."""
+    (a, b, c), seconds = list(points), [run.seconds for run in points.values()]
+    first, last = (seconds[1] - seconds[0]) / (b - a), (seconds[2] - seconds[1]) / (c - b)
+    return last / first if first > 0 else math.inf
+
+
+def table(found: dict[str, Points]) -> str:
+    """Seconds and memory of every size."""
+    rows = ["| | size | seconds | peak memory |", "|---|---:|---:|---:|"]
+    for what, points in found.items():
+        rows += [
+            f"| {what} | {n:,} | {run.seconds:.1f} | {run.answer['peak_mib']:.0f} MiB |" for n, run in points.items()
+        ]
+    return "\n".join(rows)
+
+
+def report(found: dict[str, Points], *, write: bool) -> None:
+    """Table, goals and curves."""
+    from plots import curves
+
+    goals = [
+        Goal(
+            f"growth of {what}, to {max(points):,}",
+            "at most linear",
+            f"{steepness(points):.2f} x linear",
+            _flat(points),
+        )
+        for what, points in found.items()
+        if len(points) == 3
+    ]
+    text = table(found)
+    if write:
+        panels: dict[str, dict[str, dict[float, float]]] = {"seconds": {}, "peak memory, MiB": {}}
+        for what, points in found.items():
+            panels["seconds"][what] = {size: run.seconds for size, run in points.items()}
+            panels["peak memory, MiB"][what] = {size: run.answer["peak_mib"] for size, run in points.items()}
+        curves(plot_path("growth"), "Ten and a hundred times as much", panels, "rows, pictures, epochs")
+        text += f"\n\n{picture('growth', 'Seconds and memory over the size, logarithmic')}"
+    publish("growth", goals, text, write=write)
+
+
+def _flat(points: Points) -> bool:
+    return steepness(points) <= LINEAR
+
+
+def main() -> None:
+    """Measure and tell."""
+    options = options_of(__doc__ or "", repetitions=1)
+    report(measure(2 if options.quick else 3), write=options.publish)
+
+
+if __name__ == "__main__":
+    main()

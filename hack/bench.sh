@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# bench.sh [--quick]: every benchmark in turn. Whole: about an hour, writes docs/benchmarks.md and its plots.
+# --quick: smaller sizes, under five minutes, prints the tables only. Each can be run alone: benchmarks/*.py --help.
+source "$(dirname "$0")/lib.sh"
+cd "$REPO"
+quick=${1:-}
+
+# bench ENVIRONMENT NAME FLAGS...: one benchmark, with the flags only where it is not quick.
+bench() {
+    local python=.venvs/$1/bin/python script=benchmarks/$2.py
+    shift 2
+    if [[ $quick == --quick ]]; then set -- --quick; else set -- --publish "$@"; fi
+    timed "$script $*" "$python" "$script" "$@" || failed+=("$script")
+}
+
+install_packages postgresql
+hack/venv.sh drift health sandbox train airflow
+failed=()
+say "other work on this machine falsifies what follows; load now: $(cut -d' ' -f1-3 /proc/loadavg)"
+bench drift command_start
+bench drift dag_parse
+bench drift annotations --largest 10000000
+bench drift drift --largest 10000000
+bench train loading
+bench train pictures --largest 20000
+bench train train_throughput
+bench train inference
+bench drift growth
+bench drift image_sizes
+((!${#failed[@]})) || fail "failed: ${failed[*]}"
