@@ -28,11 +28,11 @@ BASE_PACKAGES = "python3,python3-venv,ca-certificates"
 
 # What each image is made of, besides its own folder.
 INGREDIENTS = {
-    "airflow": ["dags"],
-    "drift": ["images/common"],
-    "sandbox": ["images/common"],
-    "train": ["images/common"],
-    "health": ["images/common"],
+    "airflow": ["dags", "images/sbom"],
+    "drift": ["images/common", "images/sbom"],
+    "sandbox": ["images/common", "images/sbom"],
+    "train": ["images/common", "images/sbom"],
+    "health": ["images/common", "images/sbom"],
 }
 IMAGES = [name for name in INGREDIENTS if (REPO / "images" / name / "Dockerfile").exists()]
 LEFT_OUT = {"__pycache__", "tests", "README.md"}

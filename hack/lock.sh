@@ -7,6 +7,7 @@ cd "$REPO"
 compile() { uv pip compile -q --generate-hashes --python-version 3.11 --no-header --unsafe-package wakee-common "$@"; }
 
 compile images/airflow/requirements.in -o images/airflow/requirements.lock
+compile images/sbom/requirements.in -o images/sbom/requirements.lock
 compile hack/requirements.in images/common/pyproject.toml -o hack/requirements.lock
 for name in drift health sandbox; do
     compile images/common/pyproject.toml "images/$name/pyproject.toml" -o "images/$name/requirements.lock"

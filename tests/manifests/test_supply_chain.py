@@ -26,6 +26,14 @@ def test_the_bill_of_materials_is_the_lock(tmp_path):
     assert bill["metadata"]["component"]["name"] == "wakee-health"
 
 
+@pytest.mark.parametrize("image", ["airflow", "drift", "health", "sandbox", "train"])
+def test_an_image_holds_its_bill_of_materials_and_says_where(image):
+    """That it is the right one, tests/cluster/test_images_hardened.py asks the image."""
+    dockerfile = (REPO / f"images/{image}/Dockerfile").read_text()
+    (path,) = re.findall(r'io\.wakee\.sbom="(.+)"', dockerfile)
+    assert f"COPY --from=bill /build/sbom.cdx.json {path}\n" in dockerfile
+
+
 @pytest.fixture
 def audit(tmp_path):
     """A function: hack/audit.sh with a uv that gives these answers, the first to whether anybody answers."""
