@@ -62,7 +62,9 @@ def test_gpus_are_asked_for_and_limited(named):
     assert int(settings["WAKEE_GPU_COUNT"]) <= int(quota[f"requests.{settings['WAKEE_GPU_RESOURCE']}"])
 
 
-def test_stages_are_told_where_to_push(named):
+@pytest.mark.parametrize("overlay", ["production", "kind"])
+def test_stages_are_told_where_to_push(rendered, overlay):
+    named = {(o["kind"], o["metadata"]["name"]): o for o in rendered(f"overlays/{overlay}")}
     port = named["Service", "pushgateway"]["spec"]["ports"][0]["port"]
     assert named["ConfigMap", "wakee-config"]["data"]["PUSHGATEWAY_URL"] == f"http://pushgateway:{port}"
 
