@@ -1,6 +1,6 @@
 """What Airflow adds to a stage: every pod of a drift run against the very same container run bare, by nobody.
 
-    make up && make bench-cluster
+    PYTHONPATH=hack .venvs/dev/bin/python benchmarks/stage_overhead.py
 
 The bare pod has the stage's image, command, environment, limits and security, but no XCom sidecar, and is made through
 Kubernetes' API alone, in the place of `kubectl run`. It runs the stage again, which changes nothing. Where Airflow's
@@ -9,7 +9,6 @@ seconds go: `queued` until a worker has the task, `made` until its pod exists, `
 `worked` are the moments at which a watch heard of them.
 """
 
-import argparse
 import itertools
 import statistics
 import subprocess
@@ -20,7 +19,7 @@ from datetime import datetime
 from typing import Any
 
 from document import Goal, publish
-from harness import REPO
+from harness import REPO, options_of
 from kubernetes import client, config, watch
 
 from ops.airflow import Airflow
@@ -132,20 +131,15 @@ def _seconds(moment: str) -> float:
 
 
 def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repetitions", type=int, default=5, help="runs of the DAG (%(default)s)")
-    parser.add_argument("--write", action="store_true", help="write the table into docs/benchmarks.md")
-    options = parser.parse_args()
+    """Measure and tell."""
+    options = options_of(__doc__ or "", repetitions=5)
     seeding = ["--rows", "200", "--days", "30", "--until", "2012-06-30T00:00:00", "--labels-only"]
     subprocess.run([REPO / "hack" / "seed.sh", *seeding], check=True, stdout=subprocess.DEVNULL)
-    phases, bare, whole = measure(options.repetitions)
+    phases, bare, whole = measure(options.repetitions or (1 if options.quick else 5))
     text, worst = table(phases, bare)
     spread = f"{statistics.median(whole):.1f} s ({min(whole):.1f} to {max(whole):.1f})"
-    goal = Goal(
-        "overhead per stage", "at most 3 s over a bare pod", f"{worst:.1f} s at the most", worst <= GOAL_SECONDS
-    )
-    publish("stage_overhead", [goal], f"{text}\n\nThe whole run of seven tasks: {spread}.", write=options.write)
+    goals = [Goal("a stage, over a bare pod", "at most 3 s", f"{worst:.1f} s at the most", worst <= GOAL_SECONDS)]
+    publish("stage_overhead", goals, f"{text}\n\nThe whole run of seven tasks: {spread}.", write=options.publish)
 
 
 if __name__ == "__main__":
