@@ -20,7 +20,7 @@ lint() {
     step lint hack/lint.sh
 }
 unit() {
-    install_packages postgresql prometheus-pushgateway faketime
+    install_packages postgresql prometheus-pushgateway faketime openssl socat
     hack/venv.sh drift health sandbox train
     step "unit: common and drift" pytest_in drift unit-drift tests/unit/common tests/unit/drift
     step "unit: sandbox" pytest_in sandbox unit-sandbox tests/unit/sandbox
