@@ -7,7 +7,6 @@ import uuid
 from pathlib import Path
 
 import pytest
-from kubernetes import client
 
 from support.restricted import loose_ends, violations
 from support.waiting import wait_for
@@ -52,9 +51,10 @@ def image_of(name: str) -> str:
 
 
 def spec(image: str, memory: str, container: dict[str, object]) -> dict[str, object]:
-    """A pod's specification; every shell of the image is an empty file that nobody may execute."""
+    """A pod's specification; every shell of the image is hidden by a file that nobody may execute."""
     restricted = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
-    shells = [{"name": "nothing", "mountPath": path, "subPath": "nothing"} for path in SHELLS]
+    shells = [{"name": "no-shell", "mountPath": path, "subPath": "file"} for path in SHELLS]
+    no_shell = [{"path": "file", "fieldRef": {"fieldPath": "metadata.name"}, "mode": 0o444}]
     return {
         "restartPolicy": "Never",
         "activeDeadlineSeconds": SECONDS,
@@ -79,21 +79,12 @@ def spec(image: str, memory: str, container: dict[str, object]) -> dict[str, obj
                 **container,
             }
         ],
-        "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "nothing", "configMap": {"name": "nothing"}}],
+        "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "no-shell", "downwardAPI": {"items": no_shell}}],
     }
 
 
 @pytest.fixture(scope="module")
-def nothing(kubernetes):
-    """A ConfigMap with an empty file."""
-    body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name="nothing"), data={"nothing": ""})
-    kubernetes.create_namespaced_config_map("wakee", body)
-    yield
-    kubernetes.delete_namespaced_config_map("nothing", "wakee")
-
-
-@pytest.fixture(scope="module")
-def run(kubernetes, nothing):
+def run(kubernetes):
     """A function: run a container of an image to its end; returns its exit code and what it printed."""
 
     def run_pod(image, memory="1Gi", **container):
@@ -102,10 +93,12 @@ def run(kubernetes, nothing):
         kubernetes.create_namespaced_pod("wakee", {"metadata": metadata, "spec": spec(image, memory, container)})
         try:
             wait_for(lambda: _phase(kubernetes, name) in {"Succeeded", "Failed"}, SECONDS + 30, f"the end of {name}", 1)
-            ended = kubernetes.read_namespaced_pod(name, "wakee").status.container_statuses[0].state.terminated
+            status = kubernetes.read_namespaced_pod(name, "wakee").status
+            ended = [c.state.terminated for c in status.container_statuses or [] if c.state.terminated]
+            assert ended, f"{name}: {status.reason}, {status.message}"
             # Preloaded, the client would take a JSON line for an object.
             log = kubernetes.read_namespaced_pod_log(name, "wakee", _preload_content=False).data.decode()
-            return ended.exit_code, log
+            return ended[0].exit_code, log
         finally:
             kubernetes.delete_namespaced_pod(name, "wakee", grace_period_seconds=0)
 
