@@ -45,8 +45,10 @@ def database_settings() -> DatabaseSettings:
 
 @pytest.fixture(scope="session")
 def database(database_settings: DatabaseSettings) -> Iterator[Connection]:
-    """A connection; every test's transaction is rolled back."""
+    """A connection that does not wait for ever behind a locked table; every test's transaction is rolled back."""
     with contextlib.closing(connect(database_settings)) as connection:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '5s'")
         yield connection
 
 
