@@ -36,8 +36,8 @@ def comes_right(airflow, dag_id, conf, task_id, reads, **variables):
     with installed_with(**variables):
         run_id = airflow.trigger(dag_id, conf)
         wait_for(lambda: airflow.states(dag_id, run_id)[task_id] == "up_for_retry", 420, "the first try's end")
-        log = airflow.log(dag_id, run_id, task_id, attempt=1)
     airflow.wait(dag_id, run_id, 600)
+    log = airflow.log(dag_id, run_id, task_id, attempt=1)  # now: it is kept only after the try's end is known
     assert reads in log, log[-3000:]
     return run_id
 
@@ -46,13 +46,15 @@ def comes_right(airflow, dag_id, conf, task_id, reads, **variables):
 @pytest.mark.parametrize(
     ("fault", "variables", "reads"),
     [
-        ("out of memory", {"WAKEE_DEFAULT_TRAINING_MEMORY": "200Mi"}, "OOMKilled"),
-        ("scratch space full", {"WAKEE_DEFAULT_TRAINING_SCRATCH": "1Mi"}, "Evicted"),
+        ("out of memory", {"WAKEE_DEFAULT_TRAINING_MEMORY": "200Mi"}, "its limit of 200Mi (OOMKilled)"),
+        ("scratch space full", {"WAKEE_DEFAULT_TRAINING_SCRATCH": "1Mi"}, "Kubernetes evicted it"),
     ],
     ids=["memory", "scratch"],
 )
 def test_a_training_with_too_little(airflow, observed, no_orphans, fault, variables, reads):
-    run_id = comes_right(airflow, RETRAIN, {"epochs": 3, "seed": 5}, "fine_tune", reads, **variables)
+    # Long enough for the kubelet, which measures volumes once a minute, to notice.
+    conf = {"epochs": 200, "patience": 1000, "seed": 5}
+    run_id = comes_right(airflow, RETRAIN, conf, "fine_tune", reads, **variables)
 
     observed(RETRAIN, run_id, f"{fault}, then more given", "fine_tune", reads)
     assert airflow.run(RETRAIN, run_id)["state"] == "success"

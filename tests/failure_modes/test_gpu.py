@@ -40,10 +40,10 @@ def late_gpu(kubernetes):
 def test_a_gpu_that_comes_late(airflow, kubernetes, late_gpu, observed):
     run_id = airflow.trigger(DAG, {"epochs": 1, "start": "random", "min_samples": 50})
     wait_for(lambda: airflow.states(DAG, run_id)["fine_tune"] == "up_for_retry", 240, "the first try's end")
-    log = airflow.log(DAG, run_id, "fine_tune", attempt=1)
     pending = _pending_pods(kubernetes)
     late_gpu()
     states = follow(airflow, DAG, run_id, 600)
+    log = airflow.log(DAG, run_id, "fine_tune", attempt=1)
 
     observed(DAG, run_id, "no GPU on any node, then one", "fine_tune", "Insufficient nvidia.com/gpu")
     assert "Insufficient nvidia.com/gpu" in log
