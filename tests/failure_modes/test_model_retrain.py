@@ -2,10 +2,13 @@
 registry and database agree on what is in production, and no pod runs on.
 """
 
+from urllib.parse import quote
+
 import pytest
 
 from support import faults
 from support.cases import Case, component, service
+from support.production import REPOSITORY
 
 DAG = "model_retrain"
 CASES = [
@@ -34,7 +37,8 @@ def all_agree(airflow, hub, production, query):
         published = airflow.result(DAG, run_id, "upload_to_hub")
         (row,) = query("SELECT is_production FROM model_versions WHERE version_name = %s", version)
         assert row["is_production"] == published["promoted"] == airflow.result(DAG, run_id, "evaluate")["promote"]
-        commits = hub.get(f"/api/models/wakee/emotions/commits/{published['branch']}").raise_for_status().json()
+        branch = quote(published["branch"], safe="")
+        commits = hub.get(f"/api/models/{REPOSITORY}/commits/{branch}").raise_for_status().json()
         assert len([commit for commit in commits if version in commit["title"]]) == 1
         assert production().agreed
 
