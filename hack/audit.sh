@@ -5,7 +5,7 @@ source "$(dirname "$0")/lib.sh"
 
 PIP_AUDIT=pip-audit==2.10.1
 SERVICE=${SERVICE:-pypi}
-LOCKS=("$REPO"/images/{airflow,drift,health,sandbox}/requirements.lock "$REPO"/images/train/requirements-cuda.lock "$REPO"/hack/requirements.lock)
+LOCKS=("$REPO"/images/{airflow,drift,health,sandbox,sbom}/requirements.lock "$REPO"/images/train/requirements-cuda.lock "$REPO"/hack/requirements.lock)
 ANSWERS=$(mktemp -d)
 trap 'rm -rf "$ANSWERS"' EXIT
 

@@ -72,7 +72,7 @@ deploy_data() {
     apply '!wakee.io/wave'
     wait_for wakee statefulset/neondb statefulset/r2
     wait_for airflow statefulset/airflow-database
-    wait_for wakee deployment/{hub,mlflow,api,sourcing,mail,impostor}
+    wait_for wakee deployment/{hub,mlflow,api,sourcing,mail,impostor,pushgateway}
 }
 
 # Jobs cannot be changed in place; a finished one of the same image need not run again.

@@ -50,9 +50,7 @@ async def _silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -
                 pass
 
 
-async def _carry(
-    source: asyncio.StreamReader, target: asyncio.StreamWriter, most: float, pause_seconds: float
-) -> None:
+async def _carry(source: asyncio.StreamReader, target: asyncio.StreamWriter, most: float, pause_seconds: float) -> None:
     while most > 0 and (data := await source.read(CHUNK)):
         await asyncio.sleep(pause_seconds)
         target.write(data)
