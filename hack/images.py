@@ -203,7 +203,7 @@ def forget_others(image: str) -> None:
 
 def size(image: str) -> str:
     """Size on disk, uncompressed, as the builder prints it."""
-    return run(builder(), "images", "--format", "{{.Size}}", image)
+    return run(builder(), "images", "--format", "{{.Size}}", image).partition("\n")[0]  # a line for each of its names
 
 
 def make(name: str, early: bool) -> str:
