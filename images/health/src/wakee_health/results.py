@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, Self
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 from wakee_common.stage import StageResult
 
@@ -24,6 +23,8 @@ class Latency(BaseModel):
     @classmethod
     def of(cls, seconds: Sequence[float]) -> Self:
         """Median and 95th percentile of measured seconds (linear interpolation)."""
+        import numpy as np  # not needed for --help
+
         p50, p95 = np.percentile(np.asarray(seconds) * 1000, [50, 95])
         return cls(p50_ms=round(float(p50), 1), p95_ms=round(float(p95), 1), calls=len(seconds))
 
