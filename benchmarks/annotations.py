@@ -29,7 +29,7 @@ INSERT INTO emotion_labels (img_name, s3_path, timestamp, source, is_validated,
     user_boredom, user_confusion, user_engagement, user_frustration)
 SELECT format('face-%%s-%%s.jpg', %(prefix)s, lpad(i::text, 8, '0')),
     format('pictures/face-%%s-%%s.jpg', %(prefix)s, lpad(i::text, 8, '0')),
-    %(start)s::timestamp + ((i * 7919) %% %(rows)s) * (%(days)s * interval '1 day' / %(rows)s), 'bench', true,
+    %(start)s::timestamp + i * (%(days)s * interval '1 day' / %(rows)s), 'bench', true,
     random() * 3, random() * 3, random() * 3, random() * 3, random() * 3, random() * 3, random() * 3, random() * 3
 FROM generate_series(0, %(rows)s - 1) i
 """

@@ -54,7 +54,9 @@ class Watcher(threading.Thread):
         for status in pod.status.container_statuses or []:
             if status.name == "base" and status.state.running:
                 self.heard[name].setdefault("started", now)
-            if status.name == "base" and status.state.terminated:
+            if status.name == "base" and (end := status.state.terminated):
+                # Of a container that ran for a moment only its end may be heard of.
+                self.heard[name].setdefault("started", max(self.heard[name]["made"], end.started_at.timestamp()))
                 self.heard[name].setdefault("worked", now)
 
 

@@ -34,10 +34,11 @@ def test_the_summary_survives_the_database(airflow, kubernetes, query, observed)
         run_id = airflow.trigger(DAG)
         states = airflow.wait(DAG, run_id, 900)
 
-    observed(DAG, run_id, "database gone", "test_database", airflow.result(DAG, run_id, "generate_summary")["cause"][:160])
+    summary = airflow.result(DAG, run_id, "generate_summary")["cause"]
+    observed(DAG, run_id, "database gone", "test_database", summary[:160])
     assert states["test_database"] == states["generate_summary"] == "failed"
     assert "no database connection" in airflow.result(DAG, run_id, "test_database")["cause"]
-    assert "in R2 only" in airflow.result(DAG, run_id, "generate_summary")["cause"]
+    assert "in R2 only" in summary
     assert query("SELECT 1 FROM health_reports WHERE run_id = %s", run_id) == []
 
 

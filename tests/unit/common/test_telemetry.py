@@ -23,7 +23,9 @@ def gateway():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen([program, f"--web.listen-address=127.0.0.1:{port}"], stderr=subprocess.DEVNULL)
+    # Debian's keeps what it was told, for all that start after it, unless told otherwise.
+    options = [f"--web.listen-address=127.0.0.1:{port}", "--persistence.file="]
+    process = subprocess.Popen([program, *options], stderr=subprocess.DEVNULL)
     wait_for(lambda: _answers(url), 20, "the Pushgateway")
     yield url
     process.terminate()
