@@ -178,6 +178,7 @@ with DAG(
         # So that a retry hours later still means the same annotations.
         "--until={{ dag_run.run_after.isoformat() }}",
         timeout=timedelta(hours=2),
+        cpu="1",
         memory="2Gi",
     )
     split_dataset = stage("train", "split_dataset", "--manifest", result("fetch_training_data", "manifest_uri"))
@@ -210,6 +211,7 @@ with DAG(
         *training,
         "--min-improvement={{ params.min_improvement }}",
         "--max-regression={{ params.max_regression }}",
+        cpu="500m",
         memory="4Gi",
         scratch="4Gi",
         timeout=timedelta(hours=2),
@@ -219,6 +221,7 @@ with DAG(
         "export_onnx",
         *training,
         "{{ '--int8' if params.int8 else '--no-int8' }}",
+        cpu="500m",
         memory="4Gi",
         scratch="4Gi",
     )

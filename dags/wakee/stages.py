@@ -49,7 +49,7 @@ def stage(
     image: str,
     task_id: str,
     *arguments: str,
-    cpu: str = "1",
+    cpu: str = "250m",
     memory: str = "1Gi",
     scratch: str = "2Gi",
     timeout: timedelta = timedelta(minutes=30),
@@ -61,7 +61,8 @@ def stage(
         image: Which of our images, e.g. `drift`; its command line is the image's entry point.
         task_id: Name of the task; the stage's command is the same with dashes.
         arguments: Flags of the command; templates allowed.
-        cpu: CPU request in Kubernetes notation; there is no CPU limit, spare CPU is used.
+        cpu: CPU request in Kubernetes notation; there is no CPU limit, spare CPU is used. A stage's pod is not gone when
+            the next one's is made: a node has to have room for both, or the next one waits for the scheduler's retry.
         memory: Memory request and limit.
         scratch: Size limit of `/tmp`, the only writable place.
         timeout: Longest time for one try.
