@@ -202,7 +202,10 @@ with DAG(
         logging_interval=30,
         # Evictions and node failures cost a try each; the checkpoint makes them cheap.
         retries=4,
-        **gpu_options(CONFIG, cpu="1", memory=MEMORY, scratch=SCRATCH, shared_memory="1Gi"),
+        cpu="1",
+        memory=MEMORY,
+        scratch=SCRATCH,
+        **gpu_options(CONFIG, shared_memory="1Gi"),
     )
     training = ["--training", result("fine_tune", "training_uri")]
     evaluate = stage(

@@ -119,15 +119,23 @@ def ca_bundle() -> str:
     return next((path for path in named if path and Path(path).is_file()), "")
 
 
-def build(name: str, image: str) -> None:
-    """Build one image from its Dockerfile, with the machine's pip settings as build secrets."""
+def build(name: str, image: str, *, recipe: str = "", cached: bool = True) -> None:
+    """Build one image, with the machine's pip settings as build secrets.
+
+    Args:
+        name: Of the image.
+        image: Its name and tag.
+        recipe: Another Dockerfile than the image's own.
+        cached: Whether layers of earlier builds may serve.
+    """
     commit = (
         run("git", "-C", str(REPO), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*", quiet=True)
         or "unknown"
     )
     with tempfile.TemporaryDirectory() as folder:
         settings, folders = pip_settings(Path(folder))
-        options = ["-f", f"images/{name}/Dockerfile", "-t", image, "--secret", f"id=pip_conf,src={settings}"]
+        options = ["-f", recipe or f"images/{name}/Dockerfile", "-t", image, "--secret", f"id=pip_conf,src={settings}"]
+        options += [] if cached else ["--no-cache"]
         if bundle := ca_bundle():
             options += ["--secret", f"id=ca_bundle,src={bundle}"]
         for argument in [*build_arguments(name), f"GIT_COMMIT={commit}"]:

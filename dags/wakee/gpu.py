@@ -9,22 +9,15 @@ from kubernetes.client import models as k8s
 from wakee.config import PipelineConfig
 
 
-def gpu_options(config: PipelineConfig, *, cpu: str, memory: str, scratch: str, shared_memory: str) -> dict[str, Any]:
-    """Options for `stage(...)`: resources with GPUs, where to run, /dev/shm, and how long to wait for a node.
+def gpu_options(config: PipelineConfig, *, shared_memory: str) -> dict[str, Any]:
+    """Options for `stage(...)`: how many GPUs, where to run, /dev/shm, and how long to wait for a node.
 
     Args:
-        config: The cluster's settings; with `gpu_count` 0 there are only plain resources.
-        cpu: CPU request.
-        memory: Memory request and limit; what lies in /dev/shm counts.
-        scratch: Size of `/tmp`.
-        shared_memory: Size of `/dev/shm`, through which the processes of several GPUs talk to each other.
+        config: The cluster's settings; with `gpu_count` 0 there is only /dev/shm.
+        shared_memory: Size of `/dev/shm`, through which the processes of several GPUs talk to each other; it counts as
+            memory.
     """
-    gpus = {config.gpu_resource: str(config.gpu_count)} if config.gpu_count else {}
     options: dict[str, Any] = {
-        "container_resources": k8s.V1ResourceRequirements(
-            requests={"cpu": cpu, "memory": memory, "ephemeral-storage": scratch, **gpus},
-            limits={"memory": memory, "ephemeral-storage": scratch, **gpus},
-        ),
         "volumes": [
             k8s.V1Volume(name="dshm", empty_dir=k8s.V1EmptyDirVolumeSource(medium="Memory", size_limit=shared_memory))
         ],
@@ -32,6 +25,7 @@ def gpu_options(config: PipelineConfig, *, cpu: str, memory: str, scratch: str, 
     }
     if config.gpu_count:
         options |= {
+            "extended_resources": {config.gpu_resource: str(config.gpu_count)},
             "tolerations": [k8s.V1Toleration(key=config.gpu_resource, operator="Exists", effect="NoSchedule")],
             "node_selector": config.gpu_node_selector,
             # A GPU node may have to be made first; after that the task fails, and its log shows the scheduler's events.

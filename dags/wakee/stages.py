@@ -52,6 +52,7 @@ def stage(
     cpu: str = "250m",
     memory: str = "1Gi",
     scratch: str = "2Gi",
+    extended_resources: dict[str, str] | None = None,
     timeout: timedelta = timedelta(minutes=30),
     **options: Any,
 ) -> StageOperator:
@@ -61,10 +62,11 @@ def stage(
         image: Which of our images, e.g. `drift`; its command line is the image's entry point.
         task_id: Name of the task; the stage's command is the same with dashes.
         arguments: Flags of the command; templates allowed.
-        cpu: CPU request in Kubernetes notation; there is no CPU limit, spare CPU is used. A stage's pod is not gone when
-            the next one's is made: a node has to have room for both, or the next one waits for the scheduler's retry.
+        cpu: CPU request in Kubernetes notation; there is no CPU limit, spare CPU is used. A stage's pod is not gone yet
+            when the next one's is made: with no room for both, the next one waits for the scheduler's next look.
         memory: Memory request and limit.
         scratch: Size limit of `/tmp`, the only writable place.
+        extended_resources: What else the pod asks for, e.g. `{"nvidia.com/gpu": "1"}`.
         timeout: Longest time for one try.
         options: Anything else the operator takes, e.g. `deferrable=True`.
     """
@@ -74,7 +76,7 @@ def stage(
         image=CONFIG.image(image),
         arguments=[task_id.replace("_", "-"), *arguments],
         env_vars=_run_context(image),
-        container_resources=options.pop("container_resources", _resources(cpu, memory, scratch)),
+        container_resources=_resources(cpu, memory, scratch, extended_resources or {}),
         volumes=[_empty_dir("tmp", size_limit=scratch), *options.pop("volumes", [])],
         volume_mounts=[k8s.V1VolumeMount(name="tmp", mount_path="/tmp"), *options.pop("volume_mounts", [])],  # noqa: S108
         labels={
@@ -140,11 +142,9 @@ def _env_from() -> list[k8s.V1EnvFromSource]:
     ]
 
 
-def _resources(cpu: str, memory: str, scratch: str) -> k8s.V1ResourceRequirements:
-    return k8s.V1ResourceRequirements(
-        requests={"cpu": cpu, "memory": memory, "ephemeral-storage": scratch},
-        limits={"memory": memory, "ephemeral-storage": scratch},
-    )
+def _resources(cpu: str, memory: str, scratch: str, extended: dict[str, str]) -> k8s.V1ResourceRequirements:
+    limits = {"memory": memory, "ephemeral-storage": scratch, **extended}
+    return k8s.V1ResourceRequirements(requests={"cpu": cpu, **limits}, limits=limits)
 
 
 def _empty_dir(name: str, **options: Any) -> k8s.V1Volume:

@@ -76,6 +76,13 @@ def test_pods_are_labelled(dag):
         assert {"app.kubernetes.io/name", "app.kubernetes.io/version"} <= labels.keys()
 
 
+def test_tmp_holds_as_much_as_the_stage_may_write(dag):
+    for task, pod in pods(dag):
+        (tmp,) = (volume for volume in pod["spec"]["volumes"] if volume["name"] == "tmp")
+        limits = pod["spec"]["containers"][0]["resources"]["limits"]
+        assert tmp["emptyDir"]["sizeLimit"] == limits["ephemeral-storage"], task.task_id
+
+
 def test_secrets_come_by_reference_only(dag):
     for task, pod in pods(dag):
         references = [source["secretRef"]["name"] for source in pod["spec"]["containers"][0]["envFrom"][1:]]
