@@ -8,8 +8,9 @@ import psycopg2
 import pytest
 
 from ops import sandbox
-from support.faults import out_of_order
-from support.health import DAG, HealthCase
+from support import faults
+from support.cases import Case, component
+from support.health import DAG, PROBES, HealthCase
 
 CASES = [
     HealthCase("api", "silent", {"test_api"}, "no answer within 10 s"),
@@ -17,6 +18,12 @@ CASES = [
     HealthCase("sourcing", "nonsense", {"test_app_sourcing"}, "is no web page", run="success"),
     HealthCase("hub", "silent", {"test_model_hub"}, "cannot be reached"),
     HealthCase("r2", "unavailable", {"test_storage"}, "503"),
+]
+
+IN_THE_MIDDLE = [
+    Case("pod killed", "run_pytest_suite", faults.pod_killed, tries=2),
+    Case("pod evicted", "run_pytest_suite", faults.pod_evicted, tries=2),
+    Case("Airflow's scheduler killed", "run_pytest_suite", component("airflow-scheduler")),
 ]
 
 
@@ -28,9 +35,25 @@ def test_one_service_out_of_order(airflow, kubernetes, query, observed, case):
     observed(DAG, run_id, f"{case.service} {case.mode}", red, airflow.result(DAG, run_id, red)["cause"][:160])
 
 
+@pytest.mark.parametrize("case", IN_THE_MIDDLE, ids=lambda case: f"{case.fault}-{case.hit}".replace(" ", "-"))
+@pytest.mark.usefixtures("model_in_production")
+def test_a_fault_in_the_middle(airflow, kubernetes, query, observed, no_orphans, case):
+    """Nothing is wrong with the services, so in the end nothing is red, and every check has one row."""
+    run_id = airflow.trigger(DAG)
+    case.strike(kubernetes, run_id)
+    airflow.wait(DAG, run_id, 600)
+
+    observed(DAG, run_id, case.fault, case.hit)
+    assert airflow.run(DAG, run_id)["state"] == "success"
+    assert case.tries in (None, airflow.tasks(DAG, run_id)[case.hit]["try_number"])
+    rows = [row["check_name"] for row in query("SELECT check_name FROM health_reports WHERE run_id = %s", run_id)]
+    assert len(rows) == len(set(rows)) > len(PROBES)
+    no_orphans(DAG)
+
+
 @pytest.mark.usefixtures("model_in_production")
 def test_the_summary_survives_the_database(airflow, kubernetes, query, observed):
-    with out_of_order(kubernetes, "neondb", "gone"):
+    with faults.out_of_order(kubernetes, "neondb", "gone"):
         run_id = airflow.trigger(DAG)
         states = airflow.wait(DAG, run_id, 900)
 
