@@ -7,7 +7,8 @@ source "$(dirname "$0")/lib.sh"
 # uv does not read pip's settings; these are the ones that a closed network needs.
 pip_setting() { "$CACHE/uv-venv/bin/pip" config get "global.$1" 2>/dev/null || true; }
 UV_FIND_LINKS=${PIP_FIND_LINKS:-$(pip_setting find-links)}
-export UV_FIND_LINKS UV_LINK_MODE=hardlink
+# Compiled as in the images: a command starts in half the time, also where Python is told not to write bytecode.
+export UV_FIND_LINKS UV_LINK_MODE=hardlink UV_COMPILE_BYTECODE=1
 
 make_venv() {
     local name=$1 venv=$REPO/.venvs/$1 lock packages=() stamp extra=()
