@@ -130,7 +130,15 @@ def contestants(url: str, s3: dict[str, str], folder: Path, *, all_in_memory: bo
     """All of them; pandas' first way only where it may have the memory."""
     named = {PANDAS: "pandas", CHUNKS: "chunks", OURS: "query", STAGE: "stage"}
     return [
-        contestant(__file__, name, function, url=url, s3=s3, path=str(folder / f"{function}.parquet"))
+        contestant(
+            __file__,
+            name,
+            function,
+            image="drift" if name in (OURS, STAGE) else "",
+            url=url,
+            s3=s3,
+            path=str(folder / f"{function}.parquet"),
+        )
         for name, function in named.items()
         if all_in_memory or function != "pandas"
     ]

@@ -115,7 +115,7 @@ def contestants(folder: Path, rows: int) -> tuple[Contestant, Contestant]:
     reference = make_pairs(folder / "reference.parquet", min(rows, REFERENCE_ROWS), seed=2)
     files: dict[str, Any] = {"pairs": str(pairs), "reference": str(reference), "folder": str(folder)}
     return (
-        contestant(__file__, OURS, "ours", **files),
+        contestant(__file__, OURS, "ours", image="drift", **files),
         contestant(__file__, EVIDENTLY, "evidently", limit_seconds=LONGEST, **files),
     )
 

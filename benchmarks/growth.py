@@ -37,7 +37,7 @@ def with_rows(sizes: int) -> Field:
         annotations.make_table(url)
         for rows in ROWS[:sizes]:
             annotations.fill(url, rows)
-            yield "fetch-annotations", rows, contestant(script, "rows", "stage", url=url, s3=variables)
+            yield "fetch-annotations", rows, contestant(script, "rows", "stage", image="drift", url=url, s3=variables)
             yield "drift and report", rows, drift.contestants(Path(folder), rows)[0]
 
 
@@ -55,18 +55,15 @@ def with_pictures(sizes: int) -> Field:
         for count in PICTURES[:sizes]:
             photos.fill_bucket(ObjectStore(R2Settings.model_validate(variables)), count)
             photos.fill_table(url, count)
-            given: dict[str, Any] = {"s3": variables, "url": url, "count": count}
-            yield "fetch-training-data", count, contestant(script, "pictures", "dataset", python=TRAIN, **given)
+            given: dict[str, Any] = {"s3": variables, "url": url, "count": count, "python": TRAIN, "image": "train"}
+            yield "fetch-training-data", count, contestant(script, "pictures", "dataset", **given)
 
 
 def with_epochs(sizes: int) -> Field:
     """So many sizes."""
     for count in EPOCHS[:sizes]:
-        yield (
-            "training",
-            count,
-            contestant(str(HERE / "train_throughput.py"), "epochs", "epochs", python=TRAIN, count=count),
-        )
+        script = str(HERE / "train_throughput.py")
+        yield "training", count, contestant(script, "epochs", "epochs", python=TRAIN, image="train", count=count)
 
 
 def measure(sizes: int) -> dict[str, Points]:

@@ -11,6 +11,7 @@ a busy moment of the machine falls on all of them.
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -60,7 +61,14 @@ Contestants = Mapping[str, Callable[..., dict[str, Any]]]
 
 
 def contestant(
-    script: str, name: str, function: str, *, limit_seconds: float | None = None, python: str = "", **arguments: Any
+    script: str,
+    name: str,
+    function: str,
+    *,
+    limit_seconds: float | None = None,
+    python: str = "",
+    image: str = "",
+    **arguments: Any,
 ) -> Contestant:
     """A function of a benchmark's file, to be run in a process of its own.
 
@@ -70,10 +78,16 @@ def contestant(
         function: Its name in the file's `CONTESTANTS`.
         limit_seconds: After which it is ended.
         python: Another interpreter than ours.
+        image: Ours, whose settings of the memory allocator hold.
         arguments: What the function is given.
     """
     command = [python or sys.executable, script, "contestant", function, json.dumps(arguments)]
-    return Contestant(name, command, limit_seconds=limit_seconds)
+    return Contestant(name, command, _allocator_settings(image) if image else {}, limit_seconds)
+
+
+def _allocator_settings(image: str) -> dict[str, str]:
+    """The variables by which an image's Dockerfile tunes glibc's malloc."""
+    return dict(re.findall(r"\b((?:MALLOC|GLIBC)_\w+)=(\S+)", (REPO / "images" / image / "Dockerfile").read_text()))
 
 
 def competing_with(earlier: str, contestants: Sequence[Contestant], names: Sequence[str]) -> list[Contestant]:

@@ -6,7 +6,8 @@
 EfficientNet-B4 at 224 px from random weights, noise for pictures; no time depends on either. `plain loop`: fp32, NCHW,
 pictures normalised and in place already, AdamW, nothing else. `timm's loop`: what timm's train script does in a step at
 our settings (channels_last, AdamW, clipping, averaged weights), with timm's own parts, on pictures in place already.
-`our trainer`: `Trainer._step`, which also crops, mirrors, relights and normalises. Where there is a GPU it is used.
+`our trainer`: `Trainer._step`, which also crops, mirrors, relights and normalises, with the memory allocator set as in
+our image. Where there is a GPU it is used.
 """
 
 import time
@@ -144,7 +145,10 @@ def contestants(options: Namespace) -> list[Contestant]:
     """The three loops."""
     given = {"batch_size": options.batch_size, "steps": options.steps, "backbone": BACKBONE}
     named = {PLAIN: "plain", TIMM: "timm", OURS: "ours"}
-    return [contestant(__file__, name, function, **given) for name, function in named.items()]
+    return [
+        contestant(__file__, name, function, image="train" if name == OURS else "", **given)
+        for name, function in named.items()
+    ]
 
 
 def report(runs: Runs, options: Namespace, *, write: bool) -> None:

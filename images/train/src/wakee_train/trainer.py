@@ -82,7 +82,7 @@ class Trainer:
         self._replica: nn.Module | None = None
         self.best: State = {}
         self.optimizer = torch.optim.AdamW(
-            parameter_groups(self.model, settings.weight_decay), lr=settings.learning_rate
+            parameter_groups(self.model, settings.weight_decay), lr=settings.learning_rate, fused=True
         )
         self.progress = Progress(micro_batch=settings.batch_size)
         self._slices = training_batches(len(train), settings.batch_size)
