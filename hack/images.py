@@ -35,6 +35,8 @@ INGREDIENTS = {
     "health": ["images/common", "images/sbom"],
 }
 IMAGES = [name for name in INGREDIENTS if (REPO / "images" / name / "Dockerfile").exists()]
+# Of pip's settings; the rest (constraints, output, ...) is for other work than installing a lock.
+WHERE_PACKAGES_ARE = {"index-url", "extra-index-url", "find-links", "trusted-host", "no-index", "default-timeout", "retries"}
 LEFT_OUT = {"__pycache__", "tests", "README.md"}
 
 
@@ -100,7 +102,7 @@ def pip_settings(folder: Path) -> tuple[Path, list[Path]]:
     for line in run(str(PIP), "config", "list").splitlines():
         name, _, value = line.partition("=")
         key, value = name.rpartition(".")[2], value.strip("'\"").replace("\\n", " ")
-        if key in {"cert", "disable-pip-version-check"}:
+        if key not in WHERE_PACKAGES_ARE:
             continue
         lines.append(f"{key} = {value}")
         # An index on disk refers to files beside it, so its parent comes along.
