@@ -36,7 +36,15 @@ INGREDIENTS = {
 }
 IMAGES = [name for name in INGREDIENTS if (REPO / "images" / name / "Dockerfile").exists()]
 # Of pip's settings; the rest (constraints, output, ...) is for other work than installing a lock.
-WHERE_PACKAGES_ARE = {"index-url", "extra-index-url", "find-links", "trusted-host", "no-index", "default-timeout", "retries"}
+WHERE_PACKAGES_ARE = {
+    "index-url",
+    "extra-index-url",
+    "find-links",
+    "trusted-host",
+    "no-index",
+    "default-timeout",
+    "retries",
+}
 LEFT_OUT = {"__pycache__", "tests", "README.md"}
 
 
