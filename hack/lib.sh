@@ -53,6 +53,7 @@ install_packages() {
     ((${#missing[@]})) || return 0
     ((EUID == 0)) || fail "missing packages: ${missing[*]}. Install them, or run as root."
     say "installing ${missing[*]}"
+    dpkg --configure -a # what an interrupted run left half done
     apt-get update -qq
     # Some packages start a service when installed; the cluster starts its own.
     RUNLEVEL=1 apt-get install -qq -y --no-install-recommends "${missing[@]}" >"$STATE/apt.log" 2>&1 ||

@@ -6,6 +6,7 @@ image=$(sed -n 's/^sandbox=//p' "$REPO/.build/images.env")
 arguments=$(printf '%s\n' "$@" | python3 -c 'import json, sys; print(json.dumps(["seed", *sys.stdin.read().split()]))')
 pod=seed-$(date +%s)-$RANDOM
 
+trap 'kubectl -n wakee delete pod "$pod" --wait=false --ignore-not-found >/dev/null' EXIT
 kubectl apply -f - >/dev/null <<YAML
 apiVersion: v1
 kind: Pod
@@ -28,7 +29,10 @@ spec:
   volumes: [{ name: tmp, emptyDir: {} }]
 YAML
 finished() { [[ $(kubectl -n wakee get pod "$pod" -o jsonpath='{.status.phase}') =~ Succeeded|Failed ]]; }
-trap 'kubectl -n wakee delete pod "$pod" --wait=false >/dev/null' EXIT
-wait_until 300 "seeding" "" finished
+(wait_until "${SEED_SECONDS:-900}" "seeding (SEED_SECONDS says how long it may take)" "" finished) || {
+    kubectl -n wakee describe pod "$pod" | tail -n 10 >&2
+    kubectl -n wakee logs "$pod" --tail=20 >&2
+    exit 1
+}
 kubectl -n wakee logs "$pod"
 [[ $(kubectl -n wakee get pod "$pod" -o jsonpath='{.status.phase}') == Succeeded ]] || fail "seeding failed"

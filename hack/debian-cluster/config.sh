@@ -21,7 +21,8 @@ API=https://$NODE_IP:6443
 STARTED_PROCESSES=(etcd kube-apiserver kube-controller-manager kube-scheduler containerd kubelet kube-proxy dns forwards)
 
 ctr_k8s() { ctr --address "$CONTAINERD_SOCKET" --namespace k8s.io "$@"; }
-alive() { [[ -s $PIDS/$1 ]] && kill -0 "$(<"$PIDS/$1")" 2>/dev/null; }
+# By its command line too: a number may be somebody else's by now.
+alive() { [[ -s $PIDS/$1 ]] && grep -qa -- "$1" "/proc/$(<"$PIDS/$1")/cmdline" 2>/dev/null; }
 all_alive() {
     local name
     for name in "${STARTED_PROCESSES[@]}"; do alive "$name" || return 1; done

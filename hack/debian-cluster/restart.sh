@@ -7,6 +7,7 @@ alive "$name" || fail "$name does not run: 'make cluster' starts all"
 pid=$(<"$PIDS/$name")
 mapfile -d '' -t command <"/proc/$pid/cmdline"
 kill -KILL "$pid"
-while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+gone() { ! kill -0 "$pid"; }
+wait_until 30 "the end of $name" "" gone
 setsid "${command[@]}" >>"$LOGS/$name.log" 2>&1 </dev/null &
 echo $! >"$PIDS/$name"

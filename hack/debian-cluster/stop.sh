@@ -50,6 +50,10 @@ remove_network() {
     rm -rf "$CLUSTER/cni-addresses"
 }
 
+# Other Kubernetes or CNI software on this machine has mounts and rules of the same names.
+is_ours() { [[ -d $CLUSTER || -d $PIDS ]] || ip link show "$BRIDGE" >/dev/null 2>&1; }
+
+is_ours || exit 0
 for name in forwards dns kube-proxy kubelet; do end $name; done
 end_containers
 for name in containerd kube-scheduler kube-controller-manager kube-apiserver etcd; do end $name; done

@@ -107,6 +107,7 @@ mkdir -p "$LOGS"
 install -D -m 600 "$PKI/admin.kubeconfig" "$KUBECONFIG"
 if ! all_alive; then
     "$HERE/stop.sh"
+    "$HERE/forwards.sh" check
     mkdir -p "$PIDS"
     start_bridge
     start_containerd # first, so that images can be loaded while Kubernetes is built
