@@ -65,6 +65,8 @@ case ${1:-} in
         chart_is_there
         cluster_is_ready
         arguments
+        # A Job cannot be changed; the last upgrade's has ended (--wait).
+        kubectl -n $NAMESPACE delete job $RELEASE-run-airflow-migrations --ignore-not-found >/dev/null
         timed "Airflow $VERSION (chart) with $(basename "$VALUES")" helm upgrade --install $RELEASE "${chart[@]}" \
             --namespace $NAMESPACE "${values[@]}" "${apply[@]}" --wait --timeout 10m
         ;;
