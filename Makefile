@@ -1,7 +1,7 @@
 # Everything a person does with wakee-airflow. `make help` lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-export KUBECONFIG := $(CURDIR)/.kube/config
+export KUBECONFIG := $(or $(CLUSTER),$(CURDIR)/.kube/config)
 export PATH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wakee-airflow/tools:$(PATH)
 OPS := PYTHONPATH=hack .venvs/dev/bin/python -m ops
 
@@ -27,7 +27,7 @@ images: ## Build the images that changed and load them into the cluster
 deploy: ## Apply the manifests and wait until all is ready
 	@hack/deploy.sh
 
-##@ Work with it
+##@ Work with it (on another cluster: CLUSTER=kubeconfig; AIRFLOW_URL, AIRFLOW_USER, AIRFLOW_PASSWORD in the environment)
 seed: ## Draw faces and write annotations: SEED="--rows 600 --days 35 --drift-days 7 --drift-bias confusion=0.5"
 	@hack/seed.sh $(or $(SEED),--rows 600 --days 35)
 trigger: ## Start a DAG run and follow it: DAG=drift_detection_daily CONF='{"threshold": 0.2}'
@@ -58,7 +58,7 @@ audit: tools ## Known vulnerabilities of the locked requirements; for a schedule
 ##@ Develop
 test-unit: ## The quick tests
 	@hack/test.sh unit dags manifests
-test-cluster: up ## The tests on real pods
+test-cluster: tools ## The tests on real pods
 	@hack/test.sh cluster
 test-failures: ## Every failure mode on real pods, one after the other: an hour or so, not part of make test
 	@hack/test.sh failures

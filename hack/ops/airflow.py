@@ -12,6 +12,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 FINAL_STATES = {"success", "failed"}
 DEFAULT_URL = os.environ.get("AIRFLOW_URL", "http://localhost:8080")
+USERNAME, PASSWORD = (os.environ.get(f"AIRFLOW_{name}", "airflow") for name in ("USER", "PASSWORD"))
 
 
 class AirflowError(Exception):
@@ -24,11 +25,14 @@ class AirflowError(Exception):
 
 @dataclass
 class Airflow:
-    """One Airflow installation; logs in on the first call."""
+    """One Airflow installation, by default that of AIRFLOW_URL, AIRFLOW_USER and AIRFLOW_PASSWORD or the local one.
+
+    Logs in on the first call.
+    """
 
     url: str = DEFAULT_URL
-    username: str = "airflow"
-    password: str = "airflow"  # noqa: S105 - the local installation's
+    username: str = USERNAME
+    password: str = field(default=PASSWORD, repr=False)
     _client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
     _token: str = ""
 

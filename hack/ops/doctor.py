@@ -13,6 +13,7 @@ from ops.airflow import Airflow, AirflowError
 from ops.show import console
 
 HEALTH = "health_check_weekly"
+GPU = "nvidia.com/gpu"
 OLDEST_KUBERNETES = (1, 20)
 AIRFLOW_REMEDY = "kubectl get pods -n airflow; kubectl logs -n airflow deploy/airflow-api-server; make deploy"
 WANTED_SECRETS = {"NEON_DATABASE_URL", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "HF_TOKEN"}
@@ -101,9 +102,17 @@ def _nodes() -> str:
 
 
 def _gpus() -> str:
+    maps = _kubectl("get", "configmaps", "-n", "airflow", "--sort-by=.metadata.creationTimestamp")["items"]
+    # The local cluster's has a suffix.
+    settings = next((m["data"] for m in reversed(maps) if m["metadata"]["name"].startswith("wakee-images")), {})
+    wanted, resource = int(settings.get("WAKEE_GPU_COUNT", 0)), settings.get("WAKEE_GPU_RESOURCE", GPU)
     nodes = _kubectl("get", "nodes")["items"]
-    count = sum(int(node["status"]["allocatable"].get("nvidia.com/gpu", 0)) for node in nodes)
-    return f"{count}" if count else "none: training runs on the CPU (WAKEE_GPU_COUNT=0)"
+    most = max(int(node["status"]["allocatable"].get(resource, 0)) for node in nodes)
+    told = f"fine_tune asks for {wanted} {resource}, a node has up to {most}"
+    if wanted > most:
+        remedy = "does the device plugin run? An autoscaled pool may be empty; WAKEE_GPU_COUNT=0 trains on the CPU"
+        raise UnhealthyError(told, remedy)
+    return told
 
 
 def _quota() -> str:
@@ -113,7 +122,9 @@ def _quota() -> str:
         for name, hard in quota["status"].get("hard", {}).items()
     ]
     told = ", ".join(f"{used} of {hard} {name}" for name, used, hard in usage) or "none"
-    if full := [name for name, used, hard in usage if parse_quantity(used) >= parse_quantity(hard)]:
+    # All GPUs in use is what a training looks like.
+    full = [n for n, used, hard in usage if "gpu" not in n and parse_quantity(used) >= parse_quantity(hard)]
+    if full:
         raise UnhealthyError(
             told, f"{', '.join(full)} used up: let runs end, or raise the quota (k8s/base/limits.yaml)"
         )

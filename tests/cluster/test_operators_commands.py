@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from ops.doctor import UnhealthyError, _secrets, _version
+from ops.doctor import UnhealthyError, _gpus, _secrets, _version
 
 
 @pytest.mark.usefixtures("model_in_production", "airflow")
@@ -27,3 +27,37 @@ def test_the_doctor_names_missing_secrets(monkeypatch):
     with pytest.raises(UnhealthyError, match="lacks NEW_TOKEN") as trouble:
         _secrets()
     assert ".env" in trouble.value.remedy
+
+
+def test_the_doctor_names_the_remedy_of_a_missing_gpu(monkeypatch):
+    config = {"items": [{"metadata": {"name": "wakee-images"}, "data": {"WAKEE_GPU_COUNT": "1"}}]}
+    nodes = {"items": [{"status": {"allocatable": {}}}]}
+    monkeypatch.setattr("ops.doctor._kubectl", lambda _get, kind, *_: config if kind == "configmaps" else nodes)
+    with pytest.raises(UnhealthyError, match=r"asks for 1 nvidia\.com/gpu, a node has up to 0") as trouble:
+        _gpus()
+    assert "WAKEE_GPU_COUNT=0" in trouble.value.remedy
+
+
+def make(*words):
+    return subprocess.run(["make", "-s", *words], capture_output=True, text=True, timeout=600)
+
+
+@pytest.mark.usefixtures("retraining_paused")
+def test_a_run_is_started_followed_and_read(seed):
+    seed("--rows", "50", "--days", "7", "--until", "2010-01-08T00:00:00", "--labels-only", "--bias", "0")
+    triggered = make("trigger", "DAG=drift_detection_daily", 'CONF={"until": "2010-01-07", "threshold": 3}')
+    assert triggered.returncode == 0, triggered.stdout + triggered.stderr
+    assert "success" in triggered.stdout.splitlines()[-1]
+    assert "fetch-annotations" in make("logs", "DAG=drift_detection_daily", "TASK=fetch_annotations").stdout
+
+
+def test_a_wrong_name_is_one_line():
+    done = make("trigger", "DAG=no_such_dag")
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert "no_such_dag" in done.stderr
+
+
+def test_pods_and_pages_are_listed():
+    assert "fetch_annotations" in make("pods").stdout or "wakee-db-upgrade" in make("pods").stdout
+    assert "http://localhost:8080" in make("ui").stdout
