@@ -216,6 +216,21 @@ def test_commit_on_an_outdated_parent_is_refused(commit: Callable[..., str], rea
     assert read("a.txt") == b"2"
 
 
+def test_commits_fail_while_the_switch_says_so(
+    api: HfApi, repository: str, hub_url: str, commit: Callable[..., str], read: Callable[..., bytes]
+) -> None:
+    commit(add("a.txt", b"before"))
+    try:
+        httpx.post(f"{hub_url}/_fault", json={"mode": "down", "path": "/commit/"}).raise_for_status()
+        with pytest.raises(HfHubHTTPError, match="503"):
+            commit(add("a.txt", b"after"))
+        assert read("a.txt") == b"before"
+    finally:
+        httpx.post(f"{hub_url}/_fault", json={"mode": "none"}).raise_for_status()
+    commit(add("a.txt", b"after"))
+    assert read("a.txt") == b"after"
+
+
 def test_concurrent_commits_all_arrive(api: HfApi, repository: str, commit: Callable[..., str]) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: commit({f"{n}.txt": b"small", f"{n}.bin": b"large %d" % n}), range(16)))

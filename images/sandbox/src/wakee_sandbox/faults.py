@@ -13,10 +13,11 @@ ALIVE = "/_live"
 
 
 class Fault(BaseModel):
-    """How to misbehave: refuse with 503, answer late, or answer something that makes no sense."""
+    """How to misbehave, and to which requests: refuse with 503, answer late, or answer what makes no sense."""
 
     mode: Literal["none", "down", "slow", "wrong"] = "none"
     seconds: float = Field(default=20, ge=0, le=600, description="How late a slow answer is.")
+    path: str = Field(default="", description="Only for requests whose path holds this.")
 
 
 class FaultSwitch:
@@ -36,6 +37,8 @@ class FaultSwitch:
             return PlainTextResponse("ok")
         if request.url.path == SWITCH:
             return await self._switch(request)
+        if self._fault.path not in request.url.path:
+            return None
         if self._fault.mode == "down":
             return PlainTextResponse("Service Unavailable", 503)
         if self._fault.mode == "wrong":

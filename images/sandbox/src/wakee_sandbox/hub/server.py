@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from wakee_common.settings import Settings
 
+from wakee_sandbox.faults import FaultSwitch
 from wakee_sandbox.hub import api, pages, transfer
 from wakee_sandbox.hub.errors import HubError
 from wakee_sandbox.hub.repositories import Hub
@@ -32,7 +33,7 @@ def application(data: Path, settings: HubSettings) -> Starlette:
     """The whole Hub on a data directory that no other process uses."""
     app = Starlette(
         routes=[Route("/health", health), *api.ROUTES, *transfer.ROUTES, *pages.ROUTES],
-        middleware=[Middleware(KeepPathsQuoted)],
+        middleware=[Middleware(FaultSwitch), Middleware(KeepPathsQuoted)],
         exception_handlers={HubError: refuse},
     )
     app.state.hub = Hub(data)
