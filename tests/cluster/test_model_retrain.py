@@ -1,7 +1,7 @@
 """`model_retrain` and `model_rollback` on real pods: one story, in order, from an empty Hub.
 
 A weak first model is promoted; a better one, whose training pod is deleted half-way, replaces it; a worse one does
-not; a rollback puts the first one back. After each chapter Hub, registry and database must name the same version.
+not; a rollback puts the first one back. After each chapter Hub, registry, database and API must name the same version.
 """
 
 from typing import Any
@@ -66,7 +66,7 @@ def pod_in_epoch(kubernetes, epoch):
 
 
 def everywhere(chapter):
-    return Production(*[chapter["evaluate"]["version"]] * 3)
+    return Production(*[chapter["evaluate"]["version"]] * 4)
 
 
 def test_the_first_model_is_promoted(story):

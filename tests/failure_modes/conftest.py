@@ -1,11 +1,13 @@
 """The installation that `make up` leaves, and the table of what each fault led to."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from support.cluster import airflow, kubernetes, model_in_production, query, retraining_paused, seed, store
+from support.faults import DAG_READERS, kubectl
 from support.production import hub, production
 from support.waiting import wait_for
 
@@ -24,8 +26,22 @@ __all__ = [
 ]
 
 HEAD = "| DAG | fault | during | the run | tries | what the operator reads |\n|---|---|---|---|---|---|"
-TABLE = Path(__file__).parents[2] / "reports" / "failure-modes.md"
+REPO = Path(__file__).parents[2]
+TABLE, PAGE = REPO / "reports" / "failure-modes.md", REPO / "docs" / "failure-modes.md"
+BEGIN, END = "<!-- observed -->\n", "<!-- /observed -->"
 OBSERVED: list[str] = []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_broken(kubernetes, query):
+    """What a killed run of these tests left in disorder is put in order before the first of this one."""
+    query("DROP FUNCTION IF EXISTS sleepy CASCADE")
+    kubectl("apply", "-k", str(REPO / ".build" / "kind"), "--selector", "!wakee.io/wave")  # Services, Secrets
+    leftovers = ("WAKEE_GPU_COUNT", "WAKEE_GPU_WAIT_SECONDS", "WAKEE_DRIFT_IMAGE", "WAKEE_DEFAULT_TRAINING_MEMORY")
+    variables = [f"{name}-" for name in (*leftovers, "WAKEE_DEFAULT_TRAINING_SCRATCH")]
+    kubectl("set", "env", "-n", "airflow", *(f"deployment/{name}" for name in DAG_READERS), *variables)
+    for name in DAG_READERS:
+        kubectl("rollout", "status", f"deployment/{name}", "-n", "airflow", "--timeout=180s")
 
 
 @pytest.fixture
@@ -52,9 +68,26 @@ def no_orphans(kubernetes) -> Callable[[str], None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table, and keep it."""
-    if OBSERVED:
-        table = "\n".join([HEAD, *OBSERVED])
-        terminalreporter.write_line(table)
-        TABLE.parent.mkdir(exist_ok=True)
-        TABLE.write_text(table + "\n")
+    """Print the table, and keep it; with PUBLISH=1 its rows replace, or join, those of the page."""
+    if not OBSERVED:
+        return
+    table = "\n".join([HEAD, *OBSERVED])
+    terminalreporter.write_line(table)
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text(table + "\n")
+    if os.environ.get("PUBLISH"):
+        before, _, rest = PAGE.read_text().partition(BEGIN)
+        rows, _, after = rest.partition(END)
+        lines = rows.strip().removeprefix(HEAD).splitlines() + OBSERVED
+        newest = {_subject(line): line for line in lines if line}
+        PAGE.write_text("\n".join([before + BEGIN + HEAD, *sorted(newest.values(), key=_place), END + after]))
+
+
+def _subject(row: str) -> tuple[str, ...]:
+    """DAG, fault and task of a row."""
+    return tuple(row.split(" | ")[:3])
+
+
+def _place(row: str) -> str:
+    """Rows of a DAG stand together."""
+    return _subject(row)[0]

@@ -14,7 +14,7 @@ from wakee_common.uris import R2Uri
 
 from ops import sandbox
 from support import faults
-from support.cases import Case, component, process, service
+from support.cases import Case, component, process, service, stopped
 from support.pods import running_pod
 from support.waiting import wait_for
 
@@ -26,14 +26,16 @@ CASES = [
     Case("S3 server gone, 20 s", "load_predictions", service("r2", "gone"), 20),
     Case("S3 server answers 503, 20 s", "calculate_drift", service("r2", "unavailable"), 20),
     Case("S3 answers cut off, 20 s", "load_predictions", service("r2", "cut"), 20),
-    Case("S3 server slow, 30 s", "load_predictions", service("r2", "slow"), 30),
+    Case("S3 server slow, 30 s", "load_predictions", service("r2", "slow"), 30, passable=True),
     Case("database gone, 15 s", "generate_report", service("neondb", "gone"), 15, until="save_report"),
     Case("database silent, 15 s", "generate_report", service("neondb", "silent"), 15, until="save_report"),
+    Case("database stopped, 15 s", "generate_report", stopped("wakee/statefulset/neondb"), 15, until="save_report"),
     Case("pod killed", "calculate_drift", faults.pod_killed, tries=2),
     Case("pod evicted", "calculate_drift", faults.pod_evicted, tries=2),
     Case("XCom sidecar killed", "calculate_drift", faults.sidecar_killed, tries=2),
     Case("Airflow's scheduler killed", "calculate_drift", component("airflow-scheduler")),
     Case("Airflow's API server killed", "calculate_drift", component("airflow-api-server")),
+    Case("Airflow's API server down, 20 s", "calculate_drift", stopped("airflow/deployment/airflow-api-server"), 20),
     Case("Airflow's triggerer killed", "calculate_drift", component("airflow-triggerer"), tries=1),
     Case("Kubernetes' API server killed", "calculate_drift", process("kube-apiserver")),
     Case("kubelet killed", "calculate_drift", process("kubelet")),
@@ -56,11 +58,14 @@ def drift_data(seed):
 
 @pytest.fixture
 def one_report(airflow, query, store):
-    """The day's only report is the run's, and its pages are there."""
+    """The day's only report is the run's, it counts every annotation of its window, and its pages are there."""
+    annotations = "SELECT count(*) AS n FROM emotion_labels WHERE is_validated AND timestamp >= %s AND timestamp < %s"
 
     def check(day: date, run_id: str) -> None:
-        (report,) = query("SELECT run_id FROM drift_reports WHERE report_date = %s", day)
+        (report,) = query("SELECT run_id, num_samples FROM drift_reports WHERE report_date = %s", day)
         assert report["run_id"] == run_id
+        (window,) = query(annotations, day - timedelta(days=6), day + timedelta(days=1))
+        assert report["num_samples"] == window["n"] > 0
         for address in ("html_uri", "json_uri", "png_uri"):
             uri = airflow.result(DAG, run_id, "generate_report")[address]
             assert store.get_bytes(R2Uri.parse(uri))
@@ -73,7 +78,7 @@ def one_report(airflow, query, store):
 def test_a_fault_in_the_night(airflow, kubernetes, drift_data, one_report, observed, no_orphans, case):
     day = drift_data(CASES.index(case))
     run_id = airflow.trigger(DAG, {"until": str(day)})
-    case.strike(kubernetes, run_id)
+    case.strike(kubernetes, airflow, DAG, run_id)
     airflow.wait(DAG, run_id, 600)
 
     observed(DAG, run_id, case.fault, case.hit)
@@ -84,6 +89,7 @@ def test_a_fault_in_the_night(airflow, kubernetes, drift_data, one_report, obser
 
 
 SLEEPY = """
+DROP FUNCTION IF EXISTS sleepy CASCADE;
 CREATE FUNCTION sleepy() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(10); RETURN NEW; END';
 CREATE TRIGGER sleepy BEFORE INSERT OR UPDATE ON drift_reports FOR EACH ROW EXECUTE FUNCTION sleepy();
 """

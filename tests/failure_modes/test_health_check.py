@@ -16,7 +16,10 @@ CASES = [
     HealthCase("api", "silent", {"test_api"}, "no answer within 10 s"),
     HealthCase("api", "nonsense", {"test_api"}, "breaks the contract"),
     HealthCase("sourcing", "nonsense", {"test_app_sourcing"}, "is no web page", run="success"),
+    HealthCase("sourcing", "silent", {"test_app_sourcing"}, "no answer within", run="success"),
     HealthCase("hub", "silent", {"test_model_hub"}, "cannot be reached"),
+    HealthCase("hub", "nonsense", {"test_model_hub"}, "Hub"),
+    HealthCase("r2", "nonsense", {"test_storage"}, "R2"),
     HealthCase("r2", "unavailable", {"test_storage"}, "503"),
 ]
 
@@ -31,8 +34,7 @@ IN_THE_MIDDLE = [
 @pytest.mark.usefixtures("model_in_production")
 def test_one_service_out_of_order(airflow, kubernetes, query, observed, case):
     run_id = case.check(airflow, kubernetes, query)
-    (red,) = case.red
-    observed(DAG, run_id, f"{case.service} {case.mode}", red, airflow.result(DAG, run_id, red)["cause"][:160])
+    observed(DAG, run_id, case.fault, case.hit, airflow.result(DAG, run_id, case.hit)["cause"][:160])
 
 
 @pytest.mark.parametrize("case", IN_THE_MIDDLE, ids=lambda case: f"{case.fault}-{case.hit}".replace(" ", "-"))
@@ -40,7 +42,7 @@ def test_one_service_out_of_order(airflow, kubernetes, query, observed, case):
 def test_a_fault_in_the_middle(airflow, kubernetes, query, observed, no_orphans, case):
     """Nothing is wrong with the services, so in the end nothing is red, and every check has one row."""
     run_id = airflow.trigger(DAG)
-    case.strike(kubernetes, run_id)
+    case.strike(kubernetes, airflow, DAG, run_id)
     airflow.wait(DAG, run_id, 600)
 
     observed(DAG, run_id, case.fault, case.hit)

@@ -7,18 +7,30 @@ from urllib.parse import quote
 import pytest
 
 from support import faults
-from support.cases import Case, component, service
-from support.production import REPOSITORY
+from support.cases import Case, component, process, service
+from support.production import HUB, REPOSITORY
 
 DAG = "model_retrain"
+
+
+def no_commits(_kubernetes, _pod):
+    """The Hub takes the files, and fails at the request that would publish them."""
+    return faults.switched(HUB, "down", "/commit/")
+
+
 CASES = [
     Case("S3 server gone, 20 s", "fine_tune", service("r2", "gone"), 20),
     Case("S3 connections severed after 100 kB, 20 s", "fine_tune", service("r2", "severed"), 20),
     Case("pod evicted", "fine_tune", faults.pod_evicted, tries=2),
     Case("Airflow's scheduler killed", "fine_tune", component("airflow-scheduler")),
     Case("Airflow's triggerer killed", "fine_tune", component("airflow-triggerer")),
+    Case("XCom sidecar killed", "fine_tune", faults.sidecar_killed, tries=2),
+    Case("Kubernetes' API server killed", "fine_tune", process("kube-apiserver")),
+    Case("kubelet killed", "fine_tune", process("kubelet")),
+    Case("containerd killed", "fine_tune", process("containerd")),
     Case("Hub gone, 15 s", "export_onnx", service("hub", "gone"), 15, until="upload_to_hub"),
     Case("Hub answers 503, 15 s", "export_onnx", service("hub", "unavailable"), 15, until="upload_to_hub"),
+    Case("Hub answers 503 to the commit, 15 s", "export_onnx", no_commits, 15, until="upload_to_hub"),
     Case("Hub answers 429, 15 s", "export_onnx", service("hub", "limited"), 15, until="upload_to_hub"),
     Case("pod killed", "upload_to_hub", faults.pod_killed, tries=2),
     Case("MLflow gone, 15 s", "upload_to_hub", service("mlflow", "gone"), 15, until="log_to_mlflow"),
@@ -49,7 +61,7 @@ def all_agree(airflow, hub, production, query):
 @pytest.mark.usefixtures("model_in_production")
 def test_a_fault_in_the_night(airflow, kubernetes, all_agree, observed, no_orphans, case):
     run_id = airflow.trigger(DAG, {"epochs": 3, "start": "auto", "seed": CASES.index(case)})
-    case.strike(kubernetes, run_id)
+    case.strike(kubernetes, airflow, DAG, run_id)
     airflow.wait(DAG, run_id, 900)
 
     observed(DAG, run_id, case.fault, case.hit)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kubernetes import client
 
+from ops.airflow import Airflow
 from support import faults
 from support.pods import running_pod
 from support.waiting import wait_for
@@ -27,19 +28,23 @@ class Case:
     """The task that must be running before the seconds count."""
     tries: int | None = None
     """How many the task needs, where that is certain."""
+    passable: bool = False
+    """Whether the task may end well before the fault does."""
 
     @property
     def hit(self) -> str:
         """The task that the fault hurts."""
         return self.until or self.during
 
-    def strike(self, kubernetes: client.CoreV1Api, run_id: str) -> None:
-        """Wait for the task's pod, and let it happen."""
+    def strike(self, kubernetes: client.CoreV1Api, airflow: Airflow, dag_id: str, run_id: str) -> None:
+        """Wait for the task's pod, let it happen, and make sure that the task met it."""
         pod = _pod(kubernetes, run_id, self.during)
         with self.happen(kubernetes, pod.metadata.name):
             if self.until:
                 _pod(kubernetes, run_id, self.until)
             time.sleep(self.seconds)
+            if self.seconds and not self.passable:
+                assert airflow.states(dag_id, run_id)[self.hit] != "success", f"{self.hit} did not meet the fault"
 
 
 def _pod(kubernetes: client.CoreV1Api, run_id: str, task_id: str) -> client.V1Pod:
@@ -54,6 +59,11 @@ def service(name: str, mode: str) -> Happening:
 def component(name: str) -> Happening:
     """A component of Airflow is killed."""
     return lambda kubernetes, _pod: faults.component_killed(kubernetes, name)
+
+
+def stopped(workload: str) -> Happening:
+    """A workload has no pod: `namespace/kind/name`."""
+    return lambda _kubernetes, _pod: faults.scaled_to_nothing(*workload.split("/", 1))
 
 
 def process(name: str) -> Happening:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 from kubernetes import client
 from kubernetes.client import V1DeleteOptions
 
@@ -95,6 +96,32 @@ def component_killed(kubernetes: client.CoreV1Api, name: str) -> Iterator[None]:
         kubernetes.delete_namespaced_pod(pod.metadata.name, "airflow", body=now)
     kubectl("rollout", "status", f"deployment/{name}", "-n", "airflow", "--timeout=180s")
     yield
+
+
+@contextmanager
+def switched(address: str, mode: str, path: str) -> Iterator[None]:
+    """Inside, a service of the sandbox misbehaves by its own switch, for requests whose path holds this."""
+    switch = f"{address}/_fault"
+    try:
+        httpx.post(switch, json={"mode": mode, "path": path}).raise_for_status()
+        yield
+    finally:
+        httpx.post(switch, json={"mode": "none"}).raise_for_status()
+
+
+@contextmanager
+def scaled_to_nothing(namespace: str, workload: str) -> Iterator[None]:
+    """Inside, a Deployment or StatefulSet has no pod; after it, one that is ready."""
+
+    def scale(replicas: int) -> None:
+        kubectl("scale", workload, "-n", namespace, f"--replicas={replicas}")
+        kubectl("rollout", "status", workload, "-n", namespace, "--timeout=180s")
+
+    try:
+        scale(0)
+        yield
+    finally:
+        scale(1)
 
 
 @contextmanager

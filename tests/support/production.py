@@ -1,4 +1,4 @@
-"""Which version is in production, asked in the three places that must agree: Hub, registry, database."""
+"""Which version is in production, asked in the four places that must agree: Hub, registry, database, API."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from ops.sandbox import environment
+from support.waiting import wait_for
 
 REPOSITORY = "wakee/emotions"
-HUB, MLFLOW = "http://localhost:8081", "http://localhost:5000"
+HUB, MLFLOW, API = "http://localhost:8081", "http://localhost:5000", "http://localhost:8000"
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,11 @@ class Production:
     hub: str
     registry: str
     database: str
+    api: str
 
     @property
     def agreed(self) -> bool:
-        return len({self.hub, self.registry, self.database}) == 1
+        return len({self.hub, self.registry, self.database, self.api}) == 1
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +44,15 @@ def production(hub, query) -> Callable[[], Production]:
         address = f"{MLFLOW}/api/2.0/mlflow/registered-models/alias"
         answer = httpx.get(address, params={"name": "wakee-emotions", "alias": "champion"}).raise_for_status().json()
         tags = {tag["key"]: tag["value"] for tag in answer["model_version"]["tags"]}
-        config = hub.get(f"/{REPOSITORY}/resolve/main/config.json").raise_for_status().json()
-        return Production(config["version"], tags["wakee.version"], row["version_name"])
+        return Production(version_at("main"), tags["wakee.version"], row["version_name"], version_at(served()))
+
+    def version_at(revision: str) -> str:
+        return str(hub.get(f"/{REPOSITORY}/resolve/{revision}/config.json").raise_for_status().json()["version"])
+
+    def served() -> str:
+        """The commit whose model the API serves, once it has looked for a new one."""
+        main = hub.get(f"/api/models/{REPOSITORY}/revision/main").raise_for_status().json()["sha"]
+        wait_for(lambda: httpx.get(f"{API}/health").json()["model_revision"] == main, 30, "the API serves main")
+        return main
 
     return read
