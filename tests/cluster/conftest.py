@@ -1,6 +1,10 @@
 """The installation that `make up` leaves."""
 
+import json
+import threading
+
 import pytest
+from kubernetes import client, watch
 
 from support.cluster import airflow, kubernetes, model_in_production, query, retraining_paused, seed, store
 from support.production import hub, production
@@ -18,3 +22,19 @@ __all__ = [
     "seed",
     "store",
 ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stage_pods_seen(kubernetes: client.CoreV1Api) -> dict[str, str]:
+    """The newest pod of each stage, as JSON by task id, of all that ran while these tests did: most are gone soon."""
+    seen: dict[str, str] = {}
+
+    def listen() -> None:
+        stages = {"namespace": "wakee", "label_selector": "wakee.io/task-id"}
+        while True:
+            for event in watch.Watch().stream(kubernetes.list_namespaced_pod, timeout_seconds=60, **stages):
+                pod = event["raw_object"]
+                seen[pod["metadata"]["labels"]["wakee.io/task-id"]] = json.dumps(pod)
+
+    threading.Thread(target=listen, daemon=True).start()
+    return seen
