@@ -43,3 +43,9 @@ def test_mlflow_shows_the_figures(page, visit, query):
     experiment = run["info"]["experiment_id"]
 
     visit(f"{MLFLOW}/#/experiments/{experiment}/runs/{row['mlflow_run_id']}/artifacts", "figures")
+
+    page.get_by_text("figures").first.click()
+    page.get_by_text(".png").first.click()
+    picture = page.locator("img[src*='.png'], img[src^='blob:']").first
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.naturalWidth") > 100
