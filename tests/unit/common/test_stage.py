@@ -178,6 +178,18 @@ def test_sigterm_ends_the_stage_with_a_record(run, pod):
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_sigterm_is_not_caught_with_whatever_goes_wrong_in_a_library(run, pod):
+    def function() -> Counted:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except Exception:
+            return Counted(text="a wrong result")
+        return Counted()
+
+    assert run(function) == 1
+    assert pod.result()["error"] == "InterruptedStageError"
+
+
 def test_sigterm_after_the_work_is_done_does_not_lose_the_result(run, pod, monkeypatch):
     save = runner._save_to_r2
 

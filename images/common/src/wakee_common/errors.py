@@ -17,8 +17,13 @@ class UnavailableError(WakeeError):
     """A service is down, slow or refuses for now; a retry may help."""
 
 
-class InterruptedStageError(WakeeError):
-    """The pod was told to stop (SIGTERM) before the stage was done; a retry may help."""
+class InterruptedStageError(BaseException):
+    """The pod was told to stop (SIGTERM) before the stage was done; a retry may help.
+
+    As `KeyboardInterrupt`, no `Exception`: whoever catches whatever goes wrong in a library must not catch this.
+    """
+
+    exit_code: ClassVar[int] = 1
 
 
 class ConfigurationError(WakeeError):

@@ -136,7 +136,7 @@ def _outcome(name: str, call: Callable[[], StageResult]) -> tuple[RunContext, di
         context = run_context(name)
         logger.info("%s starts: dag=%s run=%s try=%d", name, context.dag_id, context.run_id, context.try_number)
         return context, _checked(call().model_dump(mode="json")), 0
-    except WakeeError as error:
+    except (WakeeError, InterruptedStageError) as error:
         logger.error("%s", redact(str(error)))
         return context, _failure(error), error.exit_code
     except Exception as error:
@@ -158,8 +158,8 @@ def _checked(outcome: dict[str, Any]) -> dict[str, Any]:
     return outcome
 
 
-def _failure(error: Exception) -> dict[str, Any]:
-    name = "" if isinstance(error, WakeeError) else f"{type(error).__name__}: "
+def _failure(error: BaseException) -> dict[str, Any]:
+    name = "" if isinstance(error, WakeeError | InterruptedStageError) else f"{type(error).__name__}: "
     cause = " ".join(_printable(redact(f"{name}{error}")).split())[:LONGEST_CAUSE]
     return {"status": "failed", "cause": cause, "error": type(error).__name__}
 

@@ -36,7 +36,7 @@ SECONDS_FOR_A_CHECKPOINT = 60
 SAME_MOMENT = 3
 """Seconds within which processes end that die of one cause."""
 OUT_OF_MEMORY = "OutOfMemoryError"
-OURS: dict[str, type[WakeeError]] = {
+OURS: dict[str, type[WakeeError | InterruptedStageError]] = {
     kind.__name__: kind
     for kind in (BadInputError, ConfigurationError, InterruptedStageError, MissingObjectError, UnavailableError)
 }
