@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError
+from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError
 
 from wakee_train.settings import HubSettings
 
@@ -159,6 +159,8 @@ def _translated(what: str) -> Iterator[None]:
 
     try:
         yield
+    except WakeeError:
+        raise
     except LocalEntryNotFoundError as error:
         raise UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}") from error
     except (EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError) as error:
@@ -172,7 +174,7 @@ def _translated(what: str) -> Iterator[None]:
                 f"the Hub's state changed under us for {what}: evaluate again ({_line(error)})"
             ) from error
         raise UnavailableError(f"the Hub fails on {what}: {_line(error)}") from error
-    except OSError as error:
+    except Exception as error:  # its HTTP library's errors are no OSError, and that library is not ours to name
         raise UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}") from error
 
 
