@@ -2,6 +2,7 @@
 
 import json
 import logging
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -144,6 +145,16 @@ class ModelHub:
 def publication_branch(version: str, promoted: bool) -> tuple[str, str]:
     """The branch of a version's commit, and the commit's title, by which a retry knows it."""
     return (MAIN, f"{version}: promoted") if promoted else (f"candidate/{version}", f"{version}: candidate")
+
+
+def on_main(settings: HubSettings, version: str) -> bool:
+    """Whether main still holds this version: a late retry must not undo a later promotion or a rollback."""
+    with tempfile.TemporaryDirectory(prefix="wakee-train-") as name:
+        head = ModelHub(settings, Path(name)).head()
+    if head is None or head.version != version:
+        logger.warning("main holds %s by now: production stays as it is", head.version if head else "nothing")
+        return False
+    return True
 
 
 @contextmanager

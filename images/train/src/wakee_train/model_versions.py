@@ -1,8 +1,6 @@
 """The table `model_versions`: one row per version, at most one of them in production."""
 
 import logging
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from psycopg2 import errors, sql
@@ -14,7 +12,7 @@ from wakee_common.settings import DatabaseSettings, RunContext
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 
-from wakee_train.hub import ModelHub
+from wakee_train.hub import on_main
 from wakee_train.records import Evaluation, Export, Publication, Tracking, Training, read_record
 from wakee_train.results import ModelVersionResult
 from wakee_train.settings import HubSettings
@@ -50,7 +48,7 @@ def update(
     tracking = read_record(store, tracking_uri, Tracking)
     publication = read_record(store, R2Uri.parse(tracking.publication_uri), Publication)
     row = version_row(store, context, publication, tracking)
-    production = publication.promoted and _on_main(hub_settings, publication)
+    production = publication.promoted and on_main(hub_settings, publication.version)
 
     def work(cursor: Cursor) -> tuple[int, str | None]:
         version_id = upsert(cursor, row)
@@ -67,15 +65,6 @@ def update(
         is_production=production,
         previous_production=previous,
     )
-
-
-def _on_main(settings: HubSettings, publication: Publication) -> bool:
-    with tempfile.TemporaryDirectory(prefix="wakee-train-") as name:
-        head = ModelHub(settings, Path(name)).head()
-    if head is None or head.version != publication.version:
-        logger.warning("main holds %s by now: production stays as it is", head.version if head else "nothing")
-        return False
-    return True
 
 
 def make_production(cursor: Cursor, version: str) -> str | None:

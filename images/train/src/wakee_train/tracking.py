@@ -10,7 +10,7 @@ from wakee_common.settings import RunContext
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 
-from wakee_train.hub import ONNX, ModelHub
+from wakee_train.hub import ONNX, on_main
 from wakee_train.records import (
     Epoch,
     Evaluation,
@@ -65,12 +65,10 @@ def track(
     source = f"{run.info.artifact_uri}/{MODEL_FOLDER}"
     registered = registry.ensure_version(publication.version, source, run_id, tags)
     alias = CHAMPION if publication.promoted else CHALLENGER
-    if not publication.promoted or _is_production(hub_settings, publication.version):
+    if not publication.promoted or on_main(hub_settings, publication.version):
         registry.point(alias, registered)
         if publication.promoted:
             registry.unpoint(CHALLENGER, registered)
-    else:
-        logger.warning("main holds another version by now: the alias %s stays where it is", alias)
     tracking = Tracking(
         version=publication.version,
         experiment_id=experiment_id,
@@ -89,13 +87,6 @@ def track(
         alias=alias,
         new_run=new,
     )
-
-
-def _is_production(settings: HubSettings, version: str) -> bool:
-    """Whether main still holds this version: a late retry must not undo a later promotion or a rollback."""
-    with tempfile.TemporaryDirectory(prefix="wakee-train-") as name:
-        head = ModelHub(settings, Path(name)).head()
-    return head is not None and head.version == version
 
 
 def run_tags(context: RunContext, publication: Publication, training: Training) -> dict[str, str]:
