@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from wakee_common.errors import BadInputError
+from wakee_common.uris import R2Uri
 from wakee_train.inference import as_the_api_does
 from wakee_train.pictures import UnusablePictureError, prepare, unpack
 from wakee_train.records import Manifest
-from wakee_train.shards import unpack_shard
+from wakee_train.shards import pack, unpack_shard
 from wakee_train.split_pixels import load_splits
 
 from .conftest import World, face
@@ -206,8 +208,6 @@ def test_bad_flags_fail_for_good(world, flags, cause):
 
 def test_splits_load_as_they_were_packed(world, tmp_path: Path):
     world.add_faces(range(40))
-    from wakee_common.uris import R2Uri
-
     splits_uri = R2Uri.parse(world.prepare()["splits_uri"])
 
     splits, loaded = load_splits(world.store, splits_uri, ("train", "test"), tmp_path)
@@ -220,6 +220,20 @@ def test_splits_load_as_they_were_packed(world, tmp_path: Path):
             content, levels = face(int(name[5:10]))
             assert np.array_equal(pixels.pixels[index], unpack(prepare(content)))
             assert pixels.labels[index].tolist() == pytest.approx(levels)
+
+
+def test_a_shard_that_is_another_one_is_named(world, tmp_path: Path):
+    world.add_faces(range(40))
+    splits_uri = R2Uri.parse(world.prepare()["splits_uri"])
+    manifest = R2Uri.parse(world.read_json(str(splits_uri))["manifest_uri"])
+    shard = world.store.uri(manifest.key.replace("manifest.json", "shard-000000.tar"))
+    samples = [
+        (sample.model_copy(update={"labels": GOOD}), png) for sample, png in unpack_shard(world.read(str(shard)))
+    ]
+    world.store.put_bytes(shard, pack(0, samples))
+
+    with pytest.raises(BadInputError, match=r"shard-000000\.tar is not the shard that its manifest names"):
+        load_splits(world.store, splits_uri, ("train",), tmp_path)
 
 
 def test_an_empty_split_is_refused(world):

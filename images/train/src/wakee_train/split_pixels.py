@@ -3,6 +3,7 @@
 The page cache decides what is in memory, so a data set may be larger than that.
 """
 
+import hashlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 
 from wakee_train.pictures import RESIZED, Pixels, unpack
-from wakee_train.records import Manifest, Splits, read_record
+from wakee_train.records import Manifest, Shard, Splits, read_record
 from wakee_train.shards import unpack_shard
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def load_splits(
     """Download the shards and unpack the wanted splits below `scratch`.
 
     Raises:
-        BadInputError: a shard holds other samples than its manifest says.
+        BadInputError: a shard is not the one that was packed, or holds other samples than its manifest says.
     """
     splits = read_record(store, splits_uri, Splits)
     manifest_uri = R2Uri.parse(splits.manifest_uri)
@@ -56,7 +57,7 @@ def load_splits(
     with ThreadPoolExecutor(DECODERS) as pool:
         for number, shard in enumerate(manifest.shards, start=1):
             uri = R2Uri(manifest_uri.bucket, manifest_uri.key.rpartition("/")[0]) / shard.name
-            kept = [(sample, png) for sample, png in unpack_shard(store.get_bytes(uri)) if sample.name in home]
+            kept = [(sample, png) for sample, png in unpack_shard(_content(store, uri, shard)) if sample.name in home]
             for (sample, _), pixels in zip(kept, pool.map(unpack, [png for _, png in kept]), strict=True):
                 split = home[sample.name]
                 arrays[split][filled[split]], labels[split][filled[split]] = pixels, sample.labels
@@ -86,6 +87,17 @@ def training_batches(size: int, of: int) -> list[slice]:
     """All batches of an epoch, but not a last one of a single picture, which has no batch statistics."""
     slices = batches(size, of)
     return slices[:-1] if len(slices) > 1 and slices[-1].stop - slices[-1].start == 1 else slices
+
+
+def _content(store: ObjectStore, uri: R2Uri, shard: Shard) -> bytes:
+    content = store.get_bytes(uri)
+    if hashlib.sha256(content).hexdigest() != shard.sha256:
+        # The manifest makes fetch-training-data reuse what lies there, so a retry alone would meet it again.
+        raise BadInputError(
+            f"{uri} is not the shard that its manifest names (SHA-256 differs): "
+            "delete the manifest.json beside it and trigger a new run"
+        )
+    return content
 
 
 def _array(path: Path, size: int) -> Pixels:
