@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAIN = "main"
+MAIN, PROMOTED = "main", ": promoted"
 ONNX, ONNX_INT8, SAFETENSORS, PICKLED, CONFIG, CARD = (
     "model.onnx",
     "model_int8.onnx",
@@ -79,10 +79,13 @@ class ModelHub:
         with _translated(f"{self.repository}/{path} at {revision}"):
             return Path(self._api.hf_hub_download(self.repository, path, revision=revision, cache_dir=self._cache))
 
-    def files(self, revision: str) -> list[str]:
-        """The names of a revision's files. Raises as `download`."""
+    def files(self, revision: str) -> dict[str, str]:
+        """A revision's files: name and digest of each. Raises as `download`."""
+        from huggingface_hub.hf_api import RepoFile
+
         with _translated(f"{self.repository} at {revision}"):
-            return sorted(self._api.list_repo_files(self.repository, revision=revision))
+            entries = list(self._api.list_repo_tree(self.repository, recursive=True, revision=revision))
+        return {entry.path: entry.blob_id for entry in entries if isinstance(entry, RepoFile)}
 
     def ensure_repository(self) -> None:
         """Make the repository where it is missing."""
@@ -107,6 +110,14 @@ class ModelHub:
         except NotOnHubError:
             return None
         return next((commit.commit_id for commit in commits if commit.title == title), None)
+
+    def commit_before_versions(self) -> str | None:
+        """The commit of main, with a model, onto which the first of our versions was promoted, if there is one."""
+        with _translated(self.repository):
+            commits = list(reversed(self._api.list_repo_commits(self.repository, revision=MAIN)))
+        first = next((at for at, commit in enumerate(commits) if commit.title.endswith(PROMOTED)), 0)
+        before = str(commits[first - 1].commit_id) if first else None
+        return before if before and ONNX in self.files(before) else None
 
     def commit(
         self,
@@ -144,7 +155,7 @@ class ModelHub:
 
 def publication_branch(version: str, promoted: bool) -> tuple[str, str]:
     """The branch of a version's commit, and the commit's title, by which a retry knows it."""
-    return (MAIN, f"{version}: promoted") if promoted else (f"candidate/{version}", f"{version}: candidate")
+    return (MAIN, f"{version}{PROMOTED}") if promoted else (f"candidate/{version}", f"{version}: candidate")
 
 
 def on_main(settings: HubSettings, version: str) -> bool:

@@ -22,8 +22,10 @@ logger = logging.getLogger(__name__)
 FRAMEWORK = "pytorch"
 NOW = sql.SQL("now() AT TIME ZONE 'utc'")
 PRODUCTION = "SELECT version_name FROM model_versions WHERE is_production FOR UPDATE"
+# A row that was there before us may not say since when it is in production; a rollback needs to know that it was.
 DEMOTE = (
-    "UPDATE model_versions SET is_production = false, updated_at = now() AT TIME ZONE 'utc'"
+    "UPDATE model_versions SET is_production = false, updated_at = now() AT TIME ZONE 'utc',"
+    " deployed_at = COALESCE(deployed_at, created_at, now() AT TIME ZONE 'utc')"
     " WHERE is_production AND version_name <> %s"
 )
 # The time of a deployment stays as it was when nothing changes.

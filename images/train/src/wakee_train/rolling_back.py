@@ -6,9 +6,11 @@ Each of the three is changed only where it is not as it should be, so a retry af
 import hashlib
 import logging
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a type, whatever its case
 from wakee_common.database import reading, transact
 from wakee_common.errors import BadInputError
 from wakee_common.settings import DatabaseSettings, RunContext
@@ -24,23 +26,44 @@ from wakee_train.settings import HubSettings, TrackingSettings
 
 logger = logging.getLogger(__name__)
 
+Row = tuple[str, str | None]
+"""A version and its commit."""
+
 PREVIOUS = "previous"
 RECORD = "target.json"
-ONCE_DEPLOYED = "SELECT version_name, hf_commit FROM model_versions WHERE version_name = %s AND deployed_at IS NOT NULL"
-BEFORE_CURRENT = (
-    "SELECT version_name, hf_commit FROM model_versions WHERE deployed_at IS NOT NULL AND hf_commit IS NOT NULL"
-    " AND id < (SELECT id FROM model_versions WHERE is_production) ORDER BY deployed_at DESC, id DESC LIMIT 1"
-)
+DEPLOYED = "SELECT version_name, hf_commit FROM model_versions WHERE (deployed_at IS NOT NULL OR is_production)"
+CURRENT = f"{DEPLOYED} AND is_production"
+NAMED = f"{DEPLOYED} AND version_name = %s"
+OLDER = f"{DEPLOYED} AND id < (SELECT id FROM model_versions WHERE is_production)"
+OLDER_NAMED = f"{OLDER} AND version_name = %s"
+BEFORE_CURRENT = f"{OLDER} ORDER BY deployed_at DESC, id DESC LIMIT 1"
 """Of the older versions the one that was deployed last: one that was itself rolled back is older by that."""
-CURRENT = "SELECT version_name FROM model_versions WHERE is_production"
+BEFORE_OURS = f"{DEPLOYED} AND hf_commit IS NULL ORDER BY is_production IS TRUE DESC, deployed_at DESC, id DESC LIMIT 1"
+"""Rows from before our first version name no commit; of the last one main's history shows where its files are."""
 
 
 class Target(Record):
-    """What a rollback run goes back to; written first, so that a retry of `previous` does not go further back."""
+    """What a rollback run goes back to; written first, so that a retry of `previous` does not go further back.
+
+    Attributes:
+        asked: The version as the run was told it.
+        version: The version itself.
+        commit: Where its files are.
+        replaced: What was in production.
+    """
 
     asked: str
     version: str
     commit: str
+    replaced: str | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A version, its commit unless it is from before our first one, and what it replaces."""
+
+    version: str
+    commit: str | None
     replaced: str | None
 
 
@@ -55,12 +78,14 @@ def roll_back(
     """Make an earlier version production everywhere.
 
     Raises:
-        BadInputError: no such version, or it never was in production, or there is none before the present one.
+        BadInputError: no such version, or it never was in production, or there is none before the present one, or
+            nobody knows where its files are.
     """
-    target = _target(store, context.folder(store.bucket), database, asked)
-    logger.info("rollback from %s to %s", target.replaced or "nothing", target.version)
     with tempfile.TemporaryDirectory(prefix="wakee-train-") as name:
-        commit, new_commit = _restore_main(ModelHub(hub_settings, Path(name)), context, target)
+        hub = ModelHub(hub_settings, Path(name))
+        target = _target(store, context.folder(store.bucket), database, hub, asked)
+        logger.info("rollback from %s to %s", target.replaced or "nothing", target.version)
+        commit, new_commit = _restore_main(hub, context, target)
     alias_moved, said = _move_alias(Registry(tracking_settings), target)
     replaced = transact(database, lambda cursor: make_production(cursor, target.version))
     done = [
@@ -81,7 +106,7 @@ def roll_back(
     )
 
 
-def _target(store: ObjectStore, folder: R2Uri, database: DatabaseSettings, asked: str) -> Target:
+def _target(store: ObjectStore, folder: R2Uri, database: DatabaseSettings, hub: ModelHub, asked: str) -> Target:
     try:
         target = read_record(store, folder / RECORD, Target)
     except MissingObjectError:
@@ -89,19 +114,32 @@ def _target(store: ObjectStore, folder: R2Uri, database: DatabaseSettings, asked
     else:
         if target.asked == asked:
             return target
+    head = hub.head()
     with reading(database) as connection:
-        target = find_target(connection, asked)
+        found = find_target(connection, asked, head.version if head else None)
+    commit = found.commit or hub.commit_before_versions()
+    if commit is None:
+        raise BadInputError(f"{found.version} has no commit on record, and main had no model before our first one")
+    target = Target(asked=asked, version=found.version, commit=commit, replaced=found.replaced)
     write_record(store, folder / RECORD, target)
     return target
 
 
-def find_target(connection: Connection, asked: str) -> Target:
-    """The version to go back to. Raises as `roll_back`."""
+def find_target(connection: Connection, asked: str, on_main: str | None) -> Found:
+    """The version to go back to.
+
+    Args:
+        connection: The database.
+        asked: A version's name, or `previous`.
+        on_main: Which of our versions the Hub's main holds.
+
+    Raises:
+        BadInputError: as `roll_back`.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(CURRENT)
-        current = cursor.fetchone()
-        cursor.execute(BEFORE_CURRENT if asked == PREVIOUS else ONCE_DEPLOYED, None if asked == PREVIOUS else (asked,))
-        found = cursor.fetchone()
+        current = _row(cursor, CURRENT)
+        found = _previous(cursor, current, on_main) if asked == PREVIOUS else _row(cursor, NAMED, asked)
+        before_ours = _row(cursor, BEFORE_OURS)
     if found is None:
         what = (
             "no version was in production before the present one"
@@ -109,9 +147,26 @@ def find_target(connection: Connection, asked: str) -> Target:
             else f"{asked} never was in production"
         )
         raise BadInputError(f"nothing to go back to: {what}")
-    if not found[1]:
+    if not found[1] and found != before_ours:
         raise BadInputError(f"{found[0]} has no commit on the Hub on record")
-    return Target(asked=asked, version=found[0], commit=found[1], replaced=current[0] if current else None)
+    replaced = on_main if found == current or current is None else current[0]
+    return Found(*found, replaced)
+
+
+def _previous(cursor: Cursor, current: Row | None, on_main: str | None) -> Row | None:
+    """What `previous` means: the version before production's, or that one where the Hub is ahead of the database.
+
+    The Hub is ahead when a promotion came to it and no further. It is behind when a rollback did, which this one ends.
+    """
+    if current and on_main and on_main != current[0] and not _row(cursor, OLDER_NAMED, on_main):
+        return current
+    return _row(cursor, BEFORE_CURRENT)
+
+
+def _row(cursor: Cursor, query: str, *values: str) -> Row | None:
+    cursor.execute(query, values or None)
+    found: Row | None = cursor.fetchone()
+    return found
 
 
 def _restore_main(hub: ModelHub, context: RunContext, target: Target) -> tuple[str, bool]:
@@ -121,13 +176,15 @@ def _restore_main(hub: ModelHub, context: RunContext, target: Target) -> tuple[s
     head = hub.head()
     if head is None:
         raise BadInputError(f"{hub.repository} is not on the Hub")
-    if head.version == target.version:
+    present, wanted = hub.files(head.commit), hub.files(target.commit)
+    if head.version == target.version or present == wanted:
         return head.commit, False
-    wanted = hub.files(target.commit)
     operations: list[CommitOperationAdd | CommitOperationDelete] = [
-        CommitOperationAdd(path_in_repo=path, path_or_fileobj=hub.download(path, target.commit)) for path in wanted
+        CommitOperationAdd(path_in_repo=path, path_or_fileobj=hub.download(path, target.commit))
+        for path, digest in wanted.items()
+        if present.get(path) != digest
     ]
-    operations += [CommitOperationDelete(path_in_repo=path) for path in sorted({*head.files} - {*wanted})]
+    operations += [CommitOperationDelete(path_in_repo=path) for path in sorted(present.keys() - wanted.keys())]
     key = hashlib.sha256(f"{context.dag_id}/{context.run_id}".encode()).hexdigest()[:8]
     title = f"{target.version}: rollback {key}"
     why = f"Replaces {head.version or head.commit}; asked for by {context.dag_id}/{context.run_id}."
