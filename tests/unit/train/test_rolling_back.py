@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
+from mlflow import MlflowClient
 from wakee_common.database import reading, transact
 from wakee_common.errors import BadInputError
 from wakee_train.model_versions import make_production
@@ -120,6 +121,20 @@ def first_retraining(world: World, mlflow_url: str) -> World:
     commit(world, "v1: promoted", NEW_FILES)
     versions(world, "v1", old=1, v1=2)
     return world
+
+
+def test_a_version_that_the_registry_does_not_know_is_a_warning(first_retraining):
+    client = MlflowClient(first_retraining.environment["MLFLOW_TRACKING_URI"])
+    model = first_retraining.environment["MLFLOW_MODEL_NAME"]
+    client.create_registered_model(model)
+    client.create_model_version(model, "s3://bucket/v1", tags={"wakee.version": "v1"})
+    client.set_registered_model_alias(model, "champion", "1")
+
+    done = first_retraining.stage("rollback", version="previous")
+
+    assert done["alias_moved"] is False
+    assert "champion STAYS at version 1" in done["warning"]
+    assert "has no version tagged wakee.version=old" in done["warning"]
 
 
 @pytest.mark.parametrize("asked", ["previous", "old"])

@@ -98,7 +98,7 @@ class ModelVersionResult(StageResult):
 
 
 class RollbackResult(StageResult):
-    """Result of `rollback`: what was put back, and what was as it should be already."""
+    """Result of `rollback`: what was put back, what was as it should be already, and what could not be put back."""
 
     version: str
     replaced: str | None
@@ -107,3 +107,4 @@ class RollbackResult(StageResult):
     alias_moved: bool
     production_moved: bool
     done: list[str]
+    warning: str | None = None

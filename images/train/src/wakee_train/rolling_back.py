@@ -86,15 +86,15 @@ def roll_back(
         target = _target(store, context.folder(store.bucket), database, hub, asked)
         logger.info("rollback from %s to %s", target.replaced or "nothing", target.version)
         commit, new_commit = _restore_main(hub, context, target)
-    alias_moved, said = _move_alias(Registry(tracking_settings), target)
+    alias_moved, warning = _move_alias(Registry(tracking_settings), target)
     replaced = transact(database, lambda cursor: make_production(cursor, target.version))
     done = [
         f"Hub main: {'restored by' if new_commit else 'already at the version,'} commit {commit}",
-        said,
+        warning or f"registry: {CHAMPION} {'moved' if alias_moved else 'already at the version'}",
         f"is_production: {f'moved from {replaced}' if replaced else 'already set'}",
     ]
     for line in done:
-        logger.info("%s", line)
+        logger.log(logging.WARNING if line == warning else logging.INFO, "%s", line)
     return RollbackResult(
         version=target.version,
         replaced=target.replaced,
@@ -103,6 +103,7 @@ def roll_back(
         alias_moved=alias_moved,
         production_moved=replaced is not None,
         done=done,
+        warning=warning,
     )
 
 
@@ -191,9 +192,13 @@ def _restore_main(hub: ModelHub, context: RunContext, target: Target) -> tuple[s
     return hub.commit(MAIN, title, why, operations, head.commit), True
 
 
-def _move_alias(registry: Registry, target: Target) -> tuple[bool, str]:
+def _move_alias(registry: Registry, target: Target) -> tuple[bool, str | None]:
+    """Point the alias to the target; returns whether it moved, and a warning where there is nothing to point it to."""
     version = registry.find_version(target.version)
-    if version is None:
-        return False, f"registry: {registry.model} has no version tagged {VERSION_TAG}={target.version}"
-    moved = registry.point(CHAMPION, version)
-    return moved, f"registry: {CHAMPION} {'moved to' if moved else 'already at'} version {version.version}"
+    if version is not None:
+        return registry.point(CHAMPION, version), None
+    stays = registry.alias_version(CHAMPION)
+    return False, (
+        f"registry: {CHAMPION} {f'STAYS at version {stays.version}' if stays else 'points nowhere'}: "
+        f"{registry.model} has no version tagged {VERSION_TAG}={target.version}"
+    )
