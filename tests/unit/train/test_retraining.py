@@ -30,6 +30,7 @@ from .conftest import PASSING, SANDBOX, TOKEN, World, face
 
 FIRST, BETTER, WORSE = "drift__scheduled__2026-04-01T02:00:00+00:00", "manual__2026-04-02", "manual__2026-04-03"
 MARGIN = 0.05
+UI = "https://mlflow.example.org"
 LOAD = """
 import sys, mlflow.onnx, mlflow.pyfunc, numpy, onnxruntime
 model, folder = sys.argv[1:]
@@ -100,6 +101,7 @@ def story(
     make_world: Callable[[Path], World], mlflow_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Story]:
     world = make_world(tmp_path_factory.mktemp("story"))
+    world.environment["WAKEE_MLFLOW_UI"] = UI
     world.add_faces(range(220))
     [(report,)] = world.execute(
         "INSERT INTO drift_reports (report_date, drift_detected, drift_score, num_samples)"
@@ -192,6 +194,9 @@ def test_a_published_version_is_never_another_model(story):
 def test_model_card_says_what_matters(story, downloaded):
     card = downloaded("README.md").read_text()
 
+    assert f"<{UI}/#/models/{story.model}>" in card
+    assert f"`` tags.`wakee.run` = 'model_retrain/{BETTER}' ``" in card
+    assert "**Status:** production (promoted). MAE " in card
     for text in ("Intended use", story.version("better"), story.better["split"]["dataset_id"], "wakee/train:test"):
         assert text in card
     assert f"{story.better['evaluate']['champion_mae']:.4f}" in card

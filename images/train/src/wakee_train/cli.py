@@ -25,7 +25,7 @@ from wakee_train.results import (
     TrackingResult,
     TrainingResult,
 )
-from wakee_train.settings import HubSettings, TrackingSettings
+from wakee_train.settings import HubSettings, ModelPage, TrackingSettings
 
 app = typer.Typer(
     help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None
@@ -182,9 +182,9 @@ def upload_to_hub(
     """Commit the version to the Hub: on main with a tag when promoted, on a candidate branch otherwise."""
     from wakee_train.publishing import publish
 
-    hub, report = load(HubSettings), _report_id(drift_report_id)
+    hub, page, report = load(HubSettings), load(ModelPage), _report_id(drift_report_id)
     uris = R2Uri.parse(evaluation), R2Uri.parse(export)
-    return publish(_store(), run_context("upload_to_hub"), hub, *uris, report)
+    return publish(_store(), run_context("upload_to_hub"), hub, page, *uris, report)
 
 
 @stage(app)

@@ -1,5 +1,7 @@
 """The model card: what this version is for, how good it is, and where it comes from."""
 
+import re
+
 from wakee_common.emotions import EMOTIONS
 from wakee_common.settings import RunContext
 
@@ -63,13 +65,27 @@ def model_card(
         backbone=training.settings.backbone,
         parameters=training.parameters,
         status="production (promoted)" if evaluation.decision.promote else "candidate (not promoted)",
-        reasons="; ".join(evaluation.decision.reasons).capitalize() + ".",
+        reasons=sentence("; ".join(evaluation.decision.reasons)),
         resizing="" if size == 224 else f"The graph itself resizes to {size} x {size}, the size of its backbone.",
         int8=int8_note(export.int8),
         samples=evaluation.challenger.samples,
         table=metrics_table(evaluation.challenger, evaluation.champion),
-        lineage="\n".join(f"| {name} | `{value}` |" for name, value in lineage.items() if value),
+        lineage="\n".join(f"| {name} | {cell(value)} |" for name, value in lineage.items() if value),
     )
+
+
+def sentence(text: str) -> str:
+    """The text with a capital and a full stop; the rest of it as it is, for MAE is no Mae."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def cell(text: str) -> str:
+    """The text in a Markdown table: an address as a link, all else as code, whatever backticks and bars are in it."""
+    if text.startswith(("http://", "https://")):
+        return f"<{text}>"
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    padding = " " if "`" in text else ""
+    return f"{fence}{padding}{text}{padding}{fence}".replace("|", "\\|")
 
 
 def int8_note(int8: Int8 | None) -> str:

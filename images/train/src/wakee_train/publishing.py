@@ -17,7 +17,7 @@ from wakee_train.model_card import model_card
 from wakee_train.pictures import CROPPED, PREPROCESSING, RESIZED
 from wakee_train.records import Evaluation, Export, Publication, Training, read_record, write_record
 from wakee_train.results import PublicationResult
-from wakee_train.settings import HubSettings
+from wakee_train.settings import HubSettings, ModelPage
 from wakee_train.weights import load_weights
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ def publish(
     store: ObjectStore,
     context: RunContext,
     settings: HubSettings,
+    page: ModelPage,
     evaluation_uri: R2Uri,
     export_uri: R2Uri,
     drift_report_id: int | None,
@@ -54,7 +55,7 @@ def publish(
         if found := commit:
             logger.info("%s is on the Hub already: %s", version, commit)
         else:
-            lineage = _lineage(context, training, export, drift_report_id)
+            lineage = _lineage(context, training, export, drift_report_id, page)
             files = _files(store, context, training, evaluation, export, lineage)
             commit = _commit(hub, branch, title, evaluation, files)
         if promoted:
@@ -146,7 +147,9 @@ def model_config(version: str, training: Training, export: Export, lineage: dict
     }
 
 
-def _lineage(context: RunContext, training: Training, export: Export, drift_report_id: int | None) -> dict[str, str]:
+def _lineage(
+    context: RunContext, training: Training, export: Export, drift_report_id: int | None, page: ModelPage
+) -> dict[str, str]:
     return {
         "drift report": str(drift_report_id) if drift_report_id is not None else "",
         "run": f"{context.dag_id}/{context.run_id}",
@@ -155,6 +158,7 @@ def _lineage(context: RunContext, training: Training, export: Export, drift_repo
         "weights SHA-256": training.weights_sha256,
         "ONNX SHA-256": export.onnx_sha256,
         "MLflow run": f"tags.`wakee.run` = '{context.dag_id}/{context.run_id}'",
+        "MLflow model": page.address,
         "image": context.image,
         "git commit": context.git_commit,
     }

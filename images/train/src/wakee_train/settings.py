@@ -1,5 +1,7 @@
 """Where models and their records go."""
 
+from urllib.parse import quote
+
 from pydantic import Field, SecretStr
 from wakee_common.settings import Settings
 
@@ -21,6 +23,20 @@ class TrackingSettings(Settings):
     uri: str = Field(alias="MLFLOW_TRACKING_URI", description="Address of the MLflow server, http(s)://host:port.")
     experiment: str = Field("wakee-retrain", alias="MLFLOW_EXPERIMENT_NAME", description="The experiment's name.")
     model: str = Field("wakee-emotions", alias="MLFLOW_MODEL_NAME", description="Name in the model registry.")
+
+
+class ModelPage(Settings):
+    """The registered model's page in MLflow, for people who read the model card."""
+
+    ui: str = Field(
+        "", alias="WAKEE_MLFLOW_UI", description="Where a browser finds MLflow; no link in the model card when empty."
+    )
+    model: str = Field("wakee-emotions", alias="MLFLOW_MODEL_NAME", description="Name in the model registry.")
+
+    @property
+    def address(self) -> str:
+        """The page's address, if known. A run has no id yet when its card is written; the page names each one's."""
+        return f"{self.ui.rstrip('/')}/#/models/{quote(self.model, safe='')}" if self.ui else ""
 
 
 class ProcessSettings(Settings):
