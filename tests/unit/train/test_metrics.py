@@ -28,12 +28,22 @@ def test_errors_are_those_of_the_definitions(pair):
 
     found = measure(predicted, labels)
 
-    difference = predicted - labels
+    difference = np.clip(predicted, 0, 3) - labels
     emotions = found.emotions.values()
     assert [e.mae for e in emotions] == pytest.approx(np.abs(difference).mean(axis=0).tolist())
     assert [e.mse for e in emotions] == pytest.approx((difference**2).mean(axis=0).tolist())
     assert [e.bias for e in emotions] == pytest.approx(difference.mean(axis=0).tolist())
     assert found.mae == pytest.approx(np.abs(difference).mean())
+
+
+def test_outputs_off_the_scale_are_judged_as_the_api_serves_them():
+    """A model that says 3.4 where 3 is true is right in production; one that says 2.8 is not."""
+    labels = np.full((5, 4), 3.0)
+
+    bold, timid = measure(np.full((5, 4), 3.4), labels), measure(np.full((5, 4), 2.8), labels)
+
+    assert bold.mae == 0
+    assert decide(bold, timid, 0.0, 0.0).promote is True
 
 
 @given(predictions_and_labels())

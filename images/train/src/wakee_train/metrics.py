@@ -13,11 +13,16 @@ Levels = NDArray[np.int64]
 LEVELS = 4
 
 
+def served(levels: Floats) -> Floats:
+    """What production makes of a model's outputs: the API clips them to the scale."""
+    return np.clip(levels, LOWEST_LEVEL, HIGHEST_LEVEL)
+
+
 def measure(predicted: Floats, labels: Floats) -> ModelMetrics:
     """All metrics of a model on a split.
 
     Args:
-        predicted: Raw predictions, shape (N, 4).
+        predicted: Raw predictions, shape (N, 4); judged as they would be served.
         labels: True levels, shape (N, 4), 0 to 3.
 
     Raises:
@@ -26,6 +31,7 @@ def measure(predicted: Floats, labels: Floats) -> ModelMetrics:
     predicted, labels = np.asarray(predicted, np.float64), np.asarray(labels, np.float64)
     if not len(labels) or not np.isfinite(predicted).all():
         raise BadInputError("there is nothing to measure: no rows, or predictions that are not numbers")
+    predicted = served(predicted)
     emotions = {
         emotion: measure_emotion(predicted[:, index], labels[:, index]) for index, emotion in enumerate(EMOTIONS)
     }
@@ -62,7 +68,7 @@ def measure_emotion(predicted: Floats, labels: Floats) -> EmotionMetrics:
 
 def rounded(levels: Floats) -> Levels:
     """The nearest level 0..3, halves upwards."""
-    whole: Levels = np.floor(np.clip(levels, LOWEST_LEVEL, HIGHEST_LEVEL) + 0.5).astype(np.int64)
+    whole: Levels = np.floor(served(levels) + 0.5).astype(np.int64)
     return whole
 
 

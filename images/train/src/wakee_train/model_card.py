@@ -37,7 +37,7 @@ Preprocessing: resize to 256 x 256 (bilinear), centre crop 224, scale to [0, 1],
 ## Test split
 
 {samples} pictures that no version was ever trained on (split by a hash of the picture's name).
-Accuracy and macro-F1 are taken after rounding to the nearest level.
+Outputs are clipped to 0..3, as Wakee's API does; accuracy and macro-F1 are taken after rounding to the nearest level.
 
 {table}
 

@@ -20,6 +20,7 @@ from wakee_common.uris import R2Uri
 
 from wakee_train.hub import ONNX_INT8
 from wakee_train.inference import INPUT, OnnxModel, as_the_api_does
+from wakee_train.metrics import served
 from wakee_train.records import Export, Int8, read_record
 from wakee_train.split_pixels import SplitPixels, batches
 
@@ -116,7 +117,7 @@ def layers_on_means(graph: onnx.GraphProto) -> list[str]:
 def judge(plain: OnnxModel, int8: OnnxModel, test: SplitPixels, limit: float) -> Int8:
     """Whether the variant is faster, and no emotion's MAE worse by more than the limit."""
     before, after = (float(np.median(times)) for times in zip(*_milliseconds(plain, int8, test), strict=True))
-    old, new = (np.abs(model.predict(test) - test.labels).mean(axis=0) for model in (plain, int8))
+    old, new = (np.abs(served(model.predict(test)) - test.labels).mean(axis=0) for model in (plain, int8))
     rise = float((new - old).max())
     said = f"{after:.2f} ms a picture against {before:.2f} ms, MAE of the worst emotion {rise:+.4f} (limit {limit:g})"
     kept = after < before and rise <= limit
