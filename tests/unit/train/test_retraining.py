@@ -250,6 +250,11 @@ def test_mlflow_holds_parameters_curves_metrics_figures_and_data(story):
     assert run.data.tags["wakee.hf_commit"] == story.better["publish"]["commit"]
     assert run.data.metrics["test_mae"] == pytest.approx(story.better["evaluate"]["mae"], abs=1e-6)
     assert len(story.mlflow.get_metric_history(run.info.run_id, "validation_mae")) == story.better["tune"]["epochs_run"]
+    for emotion in EMOTIONS:
+        history = story.mlflow.get_metric_history(run.info.run_id, f"validation_mae_{emotion}")
+        assert len(history) == story.better["tune"]["epochs_run"]
+        assert abs(run.data.metrics[f"test_bias_{emotion}"]) <= run.data.metrics[f"test_mae_{emotion}"]
+        assert run.data.metrics[f"test_calibration_error_{emotion}"] <= run.data.metrics[f"test_mae_{emotion}"]
     assert run.inputs.dataset_inputs[0].dataset.digest == story.better["split"]["dataset_id"]
     assert "figures/mae.png" in [file.path for file in story.mlflow.list_artifacts(run.info.run_id, "figures")]
     assert {"model/MLmodel", "model/model.onnx"} == {

@@ -6,6 +6,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+from wakee_common.emotions import EMOTIONS
 from wakee_common.settings import RunContext
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
@@ -133,6 +134,10 @@ def epoch_metrics(epoch: Epoch) -> dict[str, float]:
     return {
         "train_loss": epoch.train_loss,
         "validation_mae": epoch.validation_mae,
+        **{
+            f"validation_mae_{emotion}": error
+            for emotion, error in zip(EMOTIONS, epoch.validation_mae_per_emotion, strict=True)
+        },
         "learning_rate": epoch.learning_rate,
         "images_per_second": epoch.images_per_second,
     }
@@ -150,6 +155,7 @@ def final_metrics(evaluation: Evaluation, export: Export) -> dict[str, float]:
             continue
         for name in ("mae", "mse", "accuracy", "macro_f1"):
             found[f"{prefix}_{name}"] = getattr(model, name)
+        for name in ("mae", "mse", "accuracy", "macro_f1", "bias", "calibration_error"):
             found |= {f"{prefix}_{name}_{emotion}": getattr(m, name) for emotion, m in model.emotions.items()}
     return found
 
