@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from wakee_common.errors import ConfigurationError
+from wakee_common.errors import BadInputError, ConfigurationError
 from wakee_common.settings import load
 
 from wakee_train.backbone import EmotionRegressor, make_model
@@ -45,7 +45,10 @@ def _production_model(settings: TrainingSettings, hub: ModelHub) -> tuple[Emotio
     if name is None:
         return None, f"{hub.repository} has no weights on {MAIN}"
     path = hub.download(name, head.commit)
-    state = load_weights(path.read_bytes()) if name == SAFETENSORS else load_pickled(path)
+    try:
+        state = load_weights(path.read_bytes()) if name == SAFETENSORS else load_pickled(path)
+    except BadInputError as error:  # e.g. a whole pickled module, which is not for us to execute
+        return None, f"{hub.repository}/{name} cannot be read: {error}"
     model = make_model(settings.backbone, settings.image_size)
     if misfit := _misfit(model, state):
         return None, f"{hub.repository}/{name} does not fit {settings.backbone}: {misfit}"
