@@ -16,6 +16,7 @@ from wakee_common.errors import BadInputError
 from wakee_common.uris import R2Uri
 from wakee_train.augmentation import crop_and_mirror, places_and_mirrors, shuffled
 from wakee_train.backbone import EmotionRegressor, make_model
+from wakee_train.prediction import predict
 from wakee_train.records import TrainingSettings
 from wakee_train.schedule import ema_decay, learning_rate
 from wakee_train.split_pixels import SplitPixels
@@ -193,6 +194,27 @@ def test_too_little_memory_makes_smaller_parts(data, caplog, room, parts):
 
     assert cramped.progress.micro_batch == parts
     assert caplog.text.count("out of memory") == {16: 0, 8: 1, 4: 2, 2: 3}[parts]
+
+
+@pytest.mark.parametrize("room", [64, 63, 20, 1])
+def test_too_little_memory_for_validation_makes_smaller_batches(caplog, room):
+    split, model = pixels(70, 1), make_model("test_efficientnet", 32)
+    expected = predict(model, split, CPU)
+    model.backbone = Cramped(model.backbone, room)
+
+    with caplog.at_level("WARNING"):
+        found = predict(model, split, CPU)
+
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert caplog.text.count("out of memory") == {64: 0, 63: 1, 20: 2, 1: 6}[room]
+
+
+def test_too_little_memory_to_validate_one_picture_is_an_error():
+    model = make_model("test_efficientnet", 32)
+    model.backbone = Cramped(model.backbone, 0)
+
+    with pytest.raises(torch.OutOfMemoryError):
+        predict(model, pixels(3, 1), CPU)
 
 
 def test_accumulated_gradients_are_those_of_the_whole_batch(data):

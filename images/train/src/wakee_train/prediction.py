@@ -1,21 +1,44 @@
 """What a model says about the pictures of a split."""
 
+import logging
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
 from wakee_train.backbone import EmotionRegressor, normalised
-from wakee_train.pictures import centre_crop
-from wakee_train.split_pixels import SplitPixels, batches
+from wakee_train.pictures import Pixels, centre_crop
+from wakee_train.split_pixels import SplitPixels
+
+logger = logging.getLogger(__name__)
 
 INFERENCE_BATCH = 64
 
 
-@torch.inference_mode()
 def predict(model: EmotionRegressor, split: SplitPixels, device: torch.device) -> np.ndarray:
     """Levels (N, 4) for the pictures of a split, seen exactly as the Wakee API sees them, in full precision."""
-    model = model.eval()
-    levels = [np.empty((0, 4), np.float32)]
-    for part in batches(len(split), INFERENCE_BATCH):
-        pixels = torch.from_numpy(np.ascontiguousarray(centre_crop(split.pixels[part]))).to(device)
-        levels.append(model(normalised(pixels)).float().cpu().numpy())
-    return np.concatenate(levels)
+    return np.concatenate([np.empty((0, 4), np.float32), *predictions(model, split, device)])
+
+
+@torch.inference_mode()
+def predictions(model: EmotionRegressor, split: SplitPixels, device: torch.device) -> Iterator[np.ndarray]:
+    """The same batch by batch, with too little memory in ever smaller ones."""
+    model, done, size = model.eval(), 0, INFERENCE_BATCH
+    while done < len(split):
+        try:
+            levels = _levels(model, split.pixels[done : done + size], device)
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise
+            size //= 2
+            torch.cuda.empty_cache()
+            logger.warning("out of memory: from now on the model is asked about %d pictures at a time", size)
+        else:
+            yield levels
+            done += len(levels)
+
+
+def _levels(model: EmotionRegressor, pixels: Pixels, device: torch.device) -> np.ndarray:
+    pictures = torch.from_numpy(np.ascontiguousarray(centre_crop(pixels))).to(device)
+    levels: np.ndarray = model(normalised(pictures)).float().cpu().numpy()
+    return levels
