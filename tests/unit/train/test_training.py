@@ -93,6 +93,33 @@ def test_a_resumed_training_ends_as_an_uninterrupted_one(data, uninterrupted, st
     assert losses[0] == losses[1]
 
 
+def test_told_to_stop_during_validation_leaves_the_rest_of_it_to_the_retry(data):
+    """The pod's grace period is shorter than a validation may be."""
+    many = data[0], pixels(130, 2)
+    whole = trainer(many, epochs=2)
+    run(whole)
+    interrupted, batches = trainer(many, epochs=2), []
+    interrupted.average.register_forward_hook(lambda *_: batches.append(1))
+    checkpoint = run(interrupted, interrupted.steps_per_epoch)[-1]
+    assert (len(batches), interrupted.progress.step, interrupted.progress.history) == (1, 3, [])
+
+    resumed = trainer(many, epochs=2)
+    resumed.resume(checkpoint)
+    run(resumed)
+
+    assert same(resumed.best, whole.best)
+    assert same(resumed.model.state_dict(), whole.model.state_dict())
+    without_times = [
+        [
+            {k: v for k, v in epoch.items() if k not in ("finished_at", "images_per_second")}
+            for epoch in t.progress.history
+        ]
+        for t in (resumed, whole)
+    ]
+    assert without_times[0] == without_times[1]
+    assert all(epoch["images_per_second"] > 0 for epoch in resumed.progress.history)
+
+
 def test_a_last_batch_of_one_picture_is_left_out(data):
     """Batch statistics of one picture are none."""
     odd = trainer((pixels(33, 1), data[1]), epochs=1)

@@ -16,7 +16,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,8 @@ from wakee_common.errors import BadInputError
 
 from wakee_train.augmentation import crop_and_mirror, light_factors, places_and_mirrors, relit, shuffled
 from wakee_train.backbone import EmotionRegressor, autocast_to, head, normalised, parameter_groups
-from wakee_train.prediction import predict
+from wakee_train.prediction import mean_errors
+from wakee_train.progress import Progress, clock
 from wakee_train.ranks import Ranks, even_slices, unsynchronised
 from wakee_train.records import Epoch, TrainingSettings
 from wakee_train.schedule import ema_decay, learning_rate
@@ -38,19 +39,6 @@ logger = logging.getLogger(__name__)
 
 LARGEST_GRADIENT = 1.0
 SECONDS_BETWEEN_LINES = 10.0
-
-
-@dataclass
-class Progress:
-    """Where a training is: the epoch and its step that come next, and what was measured so far."""
-
-    epoch: int = 1
-    step: int = 0
-    loss_sum: float = 0.0
-    micro_batch: int = 0
-    best_epoch: int = 0
-    best_mae: float = math.inf
-    history: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Trainer:
@@ -96,7 +84,7 @@ class Trainer:
         """Train to the end; returns False when told to stop before.
 
         Args:
-            should_stop: Asked after every step.
+            should_stop: Asked after every step, and by the first process after every batch of the validation.
             save: Called in the first process after every epoch, and when told to stop.
 
         Raises:
@@ -105,7 +93,7 @@ class Trainer:
         some_frozen = self.settings.freeze_epochs > 0
         self._replica = self.ranks.replicated(self.model.requires_grad_(True), self.device, some_frozen)
         while not self.finished:
-            whole = self._run_epoch(lambda: self.ranks.any(should_stop()))
+            whole = self._run_epoch(should_stop)
             if self.ranks.first:
                 save()
             if not whole:
@@ -138,6 +126,16 @@ class Trainer:
         self.progress = Progress(**state["progress"])
 
     def _run_epoch(self, should_stop: Callable[[], bool]) -> bool:
+        """What is left of the epoch; returns whether to go on."""
+        if not self._run_steps(lambda: self.ranks.any(should_stop())):
+            return False
+        if self.ranks.first:
+            self._close_epoch(should_stop)
+        self.progress = self.ranks.from_first(self.progress)
+        closed = self.progress.step == 0
+        return closed and (not self.ranks.any(should_stop()) or self.finished)
+
+    def _run_steps(self, should_stop: Callable[[], bool]) -> bool:
         progress, started = self.progress, time.monotonic()
         first, told = progress.step, started
         self._set_mode()
@@ -150,10 +148,9 @@ class Trainer:
                 self._tell(first, told - started)
             if progress.step < self.steps_per_epoch and should_stop():
                 return False
-        if self.ranks.first:
-            self._close_epoch(self._pictures(first) / (time.monotonic() - started))
-        self.progress = self.ranks.from_first(progress)
-        return not should_stop() or self.finished
+        if progress.step > first:
+            progress.images_per_second = self._pictures(first) / (time.monotonic() - started)
+        return True
 
     def _set_mode(self) -> None:
         """Training mode; while frozen, only the head learns, and the backbone's statistics stay as they are."""
@@ -241,16 +238,18 @@ class Trainer:
             else:
                 mean.copy_(new)
 
-    def _close_epoch(self, images_per_second: float) -> None:
-        progress = self.progress
-        errors = np.abs(predict(self.average, self.validation, self.device) - self.validation.labels).mean(axis=0)
+    def _close_epoch(self, should_stop: Callable[[], bool]) -> None:
+        """Validate, and go on to the next epoch; all of this is left to a retry when told to stop before its end."""
+        progress, errors = self.progress, mean_errors(self.average, self.validation, self.device, should_stop)
+        if errors is None:
+            return
         record = Epoch(
             epoch=progress.epoch,
             train_loss=round(progress.loss_sum / self.steps_per_epoch, 6),
             validation_mae=round(float(errors.mean()), 6),
             validation_mae_per_emotion=[round(float(error), 6) for error in errors],
             learning_rate=self.optimizer.param_groups[0]["lr"],
-            images_per_second=round(images_per_second, 1),
+            images_per_second=round(progress.images_per_second, 1),
             finished_at=round(time.time(), 3),
         )
         if not math.isfinite(record.validation_mae):
@@ -267,7 +266,7 @@ class Trainer:
             record.validation_mae,
             progress.best_mae,
             progress.best_epoch,
-            images_per_second,
+            progress.images_per_second,
         )
         progress.epoch, progress.step, progress.loss_sum = progress.epoch + 1, 0, 0.0
 
@@ -287,10 +286,5 @@ class Trainer:
             total,
             progress.loss_sum / progress.step,
             self._pictures(first) / seconds,
-            _clock(remaining / per_second),
+            clock(remaining / per_second),
         )
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
