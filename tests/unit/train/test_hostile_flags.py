@@ -33,7 +33,16 @@ def test_a_version_that_is_none(world, version):
 
 @pytest.mark.parametrize(
     "flag",
-    ["epochs=-1", "epochs=1; reboot", "epochs=1e3", "learning-rate=nan", "weight-decay=inf", "start=../x", "seed=-1"],
+    [
+        "epochs=-1",
+        "epochs=1; reboot",
+        "epochs=1e3",
+        "learning-rate=nan",
+        "weight-decay=inf",
+        "start=../x",
+        "seed=-1",
+        "loss=huber",
+    ],
 )
 def test_a_flag_out_of_its_range(world, flag):
     arguments = ["fine-tune", f"--splits=r2://{world.store.bucket}/absent", f"--{flag}"]

@@ -1,5 +1,6 @@
 """Training: resumed as if never interrupted, careful with memory, loud about nonsense."""
 
+import hashlib
 import io
 import json
 import os
@@ -16,8 +17,10 @@ from wakee_common.errors import BadInputError
 from wakee_common.uris import R2Uri
 from wakee_train.augmentation import crop_and_mirror, places_and_mirrors, shuffled
 from wakee_train.backbone import EmotionRegressor, make_model
+from wakee_train.fine_tuning import training_fingerprint
+from wakee_train.pictures import centre_crop
 from wakee_train.prediction import predict
-from wakee_train.records import TrainingSettings
+from wakee_train.records import Splits, TrainingSettings
 from wakee_train.schedule import ema_decay, learning_rate
 from wakee_train.split_pixels import SplitPixels
 from wakee_train.trainer import Trainer
@@ -171,6 +174,37 @@ def test_an_epoch_whose_validation_is_no_number_leaves_no_checkpoint(data):
     with pytest.raises(BadInputError, match="the validation MAE is nan in epoch 1"):
         spoilt.run(lambda: False, lambda: saved.append(1))
     assert not saved
+
+
+@pytest.mark.parametrize(
+    ("loss", "of"),
+    [
+        pytest.param("smooth_l1", lambda d: np.where(d < 1, d * d / 2, d - 0.5), id="smooth-l1"),
+        pytest.param("l1", lambda d: d, id="l1"),
+        pytest.param("mse", lambda d: d * d, id="mse"),
+    ],
+)
+def test_the_loss_is_the_one_asked_for(data, loss, of):
+    learner = trainer(data, loss=loss)
+    learner.model.eval()
+    crops, labels = centre_crop(data[0].pixels[:16]), data[0].labels[:16]
+    distance = np.abs(
+        predict(learner.model, SplitPixels(data[0].names[:16], data[0].pixels[:16], labels), CPU) - labels
+    )
+
+    found = learner._part(torch.from_numpy(crops.copy()), torch.from_numpy(labels), torch.ones(2, 16, 1, 1, 1), 1.0)
+
+    assert found == pytest.approx(float(of(distance).mean()), rel=1e-4)
+
+
+def test_a_training_from_before_the_loss_could_be_chosen_is_known_again():
+    splits = Splits(dataset_id="0", manifest_uri="r2://b/m", rule="by name", statistics={}, names={})
+    before = settings().model_dump(exclude={"loss"})
+
+    assert TrainingSettings.model_validate(before).loss == "smooth_l1"
+    text = f"0 by name {json.dumps(before, separators=(',', ':'))}"
+    assert training_fingerprint(splits, settings()) == hashlib.sha256(text.encode()).hexdigest()
+    assert training_fingerprint(splits, settings(loss="l1")) != training_fingerprint(splits, settings())
 
 
 def test_speed_counts_pictures_not_steps(data):

@@ -51,6 +51,14 @@ class Precision(StrEnum):
     BF16 = "bf16"
 
 
+class Loss(StrEnum):
+    """What training minimises, over the four levels."""
+
+    SMOOTH_L1 = "smooth_l1"
+    L1 = "l1"
+    MSE = "mse"
+
+
 TrainingRecord = Annotated[str, typer.Option(help="The training_uri of fine-tune.")]
 DriftReportId = Annotated[
     str, typer.Option(help="Id of the drift report that asked for this training; empty when none did.")
@@ -111,6 +119,7 @@ def fine_tune(
     patience: Annotated[int, typer.Option(min=1, help="Stop after this many epochs without a better one.")] = 5,
     weight_decay: Annotated[float, typer.Option(min=0, max=1)] = 0.01,
     precision: Annotated[Precision, typer.Option(help="auto: bf16 on a GPU, fp32 on a CPU.")] = Precision.AUTO,
+    loss: Annotated[Loss, typer.Option(help="The regression loss that training minimises.")] = Loss.SMOOTH_L1,
 ) -> TrainingResult:
     """Train, one process per GPU, with a checkpoint per epoch and on SIGTERM; a retry goes on from the last one."""
     from wakee_train.fine_tuning import fine_tune as run
@@ -128,6 +137,7 @@ def fine_tune(
         patience=patience,
         weight_decay=weight_decay,
         precision=precision.value,
+        loss=loss.value,
     )
     store = _store()
     return run(store, run_context("fine_tune").folder(store.bucket), R2Uri.parse(splits), settings)

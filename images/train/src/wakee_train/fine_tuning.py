@@ -60,7 +60,8 @@ def fine_tune(store: ObjectStore, folder: R2Uri, splits_uri: R2Uri, settings: Tr
 
 def training_fingerprint(splits: Splits, settings: TrainingSettings) -> str:
     """What must be the same for a checkpoint to be of use."""
-    text = f"{splits.dataset_id} {splits.rule} {settings.model_dump_json()}"
+    # What has a default was added later: a training from before that is the same one.
+    text = f"{splits.dataset_id} {splits.rule} {settings.model_dump_json(exclude_defaults=True)}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 

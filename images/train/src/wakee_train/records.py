@@ -105,6 +105,7 @@ class TrainingSettings(Record):
     patience: int
     weight_decay: float
     precision: str
+    loss: str = "smooth_l1"
 
 
 class Training(Record):

@@ -37,6 +37,7 @@ from wakee_train.weights import State
 
 logger = logging.getLogger(__name__)
 
+LOSSES = {"smooth_l1": functional.smooth_l1_loss, "l1": functional.l1_loss, "mse": functional.mse_loss}
 LARGEST_GRADIENT = 1.0
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -226,7 +227,7 @@ class Trainer:
         pictures = relit(pictures, light.to(self.device)).contiguous(memory_format=torch.channels_last)
         with autocast_to(self.device, self.settings.precision):
             levels = (self._replica or self.model)(pictures)
-        loss = functional.smooth_l1_loss(levels.float(), labels.to(self.device)) * weight
+        loss = LOSSES[self.settings.loss](levels.float(), labels.to(self.device)) * weight
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
