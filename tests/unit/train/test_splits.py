@@ -1,26 +1,51 @@
-"""A picture's split follows from its name alone."""
+"""A picture's split follows from its name alone, and no picture, whatever its names, is ever in two."""
 
-from hypothesis import given
+from collections import defaultdict
+
+from hypothesis import example, given
 from hypothesis import strategies as st
+from wakee_common.storage import StoredObject
+from wakee_train.annotations import Annotation
+from wakee_train.dataset import Candidate, screen
 from wakee_train.splits import TEST, TRAIN, VALIDATION, split_of
 
-NAMES = st.sets(st.text(min_size=1, max_size=40), min_size=1, max_size=50)
+TRAINED_ON, TESTED_ON = "a.jpg", "face-00012.jpg"
+NAMES = st.one_of(st.sampled_from([TRAINED_ON, TESTED_ON, "face-00006.jpg"]), st.text(min_size=1, max_size=10))
+ROWS = st.lists(st.tuples(NAMES, st.integers(0, 3)), min_size=1, max_size=12, unique_by=lambda row: row[0])
+"""Names with their pictures, in the order in which they come to the database."""
+TIMES = st.lists(st.tuples(st.integers(1, 12), st.sets(st.integers(0, 11))), min_size=1, max_size=4)
+"""At the time of a training: how many rows there are, and which of them have unusable labels."""
 
 
-@given(NAMES, NAMES)
-def test_what_is_added_moves_no_picture(first, second):
-    before = {name: split_of(name) for name in first}
-    after = {name: split_of(name) for name in first | second}
+def candidates(rows: list[tuple[str, int]], unusable: set[int]) -> list[Candidate]:
+    annotations = [
+        Annotation(name, f"pictures/{name}", (None if at in unusable else 1.0, 1.0, 1.0, 1.0))
+        for at, (name, _) in enumerate(rows)
+    ]
+    listing = {f"pictures/{name}": StoredObject(f"pictures/{name}", str(picture), 1) for name, picture in rows}
+    return screen(annotations, listing)[0]
 
-    assert {name: after[name] for name in first} == before
+
+@given(ROWS, TIMES)
+@example([(TESTED_ON, 0), (TRAINED_ON, 0)], [(1, set()), (2, set())])
+@example([(TRAINED_ON, 0), (TESTED_ON, 0)], [(1, set()), (2, set())])
+@example([(TESTED_ON, 0), (TRAINED_ON, 0)], [(2, set()), (2, {0})])
+def test_no_picture_is_ever_in_two_splits(rows, times):
+    splits = defaultdict(set)
+    for count, unusable in times:
+        for candidate in candidates(rows[:count], unusable):
+            splits[candidate.stored.etag].add(split_of(candidate.annotation.name))
+
+    assert all(len(found) == 1 for found in splits.values())
 
 
-@given(NAMES)
-def test_no_picture_is_in_two_splits(names):
-    members = {split: {n for n in names if split_of(n) == split} for split in (TRAIN, VALIDATION, TEST)}
+@given(ROWS)
+def test_no_picture_is_twice_in_a_data_set_and_none_of_a_single_name_is_lost(rows):
+    found = [int(candidate.stored.etag) for candidate in candidates(rows, set())]
+    pictures = [picture for _, picture in rows]
 
-    assert set.union(*members.values()) == names
-    assert sum(map(len, members.values())) == len(names)
+    assert len(set(found)) == len(found)
+    assert {picture for picture in pictures if pictures.count(picture) == 1} <= set(found)
 
 
 def test_shares_are_70_15_15():

@@ -1,7 +1,7 @@
 """The data set: content-addressed, made once from rows and pictures, then reused by whoever needs the same.
 
-Its id is a digest of the rows, of the pictures' ETags and of the preprocessing, so an unchanged data set is known
-before anything is downloaded. The manifest is written last: where it is, the rest is whole.
+Its id is a digest of the rows, of the pictures' ETags and of the rules they are prepared by, so an unchanged data set
+is known before anything is downloaded. The manifest is written last: where it is, the rest is whole.
 """
 
 import hashlib
@@ -25,11 +25,13 @@ from wakee_train.pictures import LARGEST_FILE, PREPROCESSING, UnusablePictureErr
 from wakee_train.records import Manifest, Quarantine, Quarantined, Sample, Shard, read_record, write_record
 from wakee_train.results import DatasetResult
 from wakee_train.shards import SAMPLES_PER_SHARD, pack, shard_name
+from wakee_train.splits import split_of
 
 logger = logging.getLogger(__name__)
 
 DUPLICATE = "duplicate"
-"""The same picture under a second name: left out, lest it be in two splits at once; no defect of the source."""
+"""The same picture under a second name: left out, lest it be in two splits; no defect of the source."""
+DUPLICATES_RULE = "one-of-a-split-none-of-several"
 WORKERS = max(8, 2 * (os.cpu_count() or 1))
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -99,8 +101,8 @@ def list_pictures(store: ObjectStore, annotations: list[Annotation]) -> dict[str
 
 
 def dataset_id(annotations: list[Annotation], listing: dict[str, StoredObject]) -> str:
-    """The data set's name, 16 hexadecimal digits: SHA-256 over rows, ETags and preprocessing."""
-    digest = hashlib.sha256(PREPROCESSING.encode())
+    """The data set's name, 16 hexadecimal digits: SHA-256 over rows, ETags and rules."""
+    digest = hashlib.sha256(f"{PREPROCESSING} {DUPLICATES_RULE}".encode())
     for row in annotations:
         stored = listing.get(row.key)
         digest.update(json.dumps([row.name, row.key, *map(repr, row.values), stored and stored.etag]).encode() + b"\n")
@@ -128,8 +130,13 @@ def _make(
 def screen(
     annotations: list[Annotation], listing: dict[str, StoredObject]
 ) -> tuple[list[Candidate], list[Quarantined]]:
-    """Separate the rows that are worth a download from those that are not."""
+    """Separate the rows that are worth a download from those that are not.
+
+    Of equal pictures whose names all belong to one split, the first is taken; of others none is, whichever rows are
+    usable and whichever was there first: a model that learnt from one must not be tested on another.
+    """
     candidates, quarantined, seen = list[Candidate](), list[Quarantined](), dict[str, str]()
+    splits = splits_of_pictures(annotations, listing)
     for row in annotations:
         stored = listing.get(row.key)
         reason, detail = label_defect(row.values), ""
@@ -137,6 +144,8 @@ def screen(
             reason = "missing_object"
         elif reason is None and stored and stored.size > LARGEST_FILE:
             reason, detail = "too_large", f"{stored.size} bytes"
+        elif reason is None and stored and len(splits[stored.etag]) > 1:
+            reason, detail = DUPLICATE, f"the same picture under names of {' and '.join(sorted(splits[stored.etag]))}"
         elif reason is None and stored and stored.etag in seen:
             reason, detail = DUPLICATE, f"the same picture as {seen[stored.etag]}"
         if reason is None and stored:
@@ -145,6 +154,15 @@ def screen(
         else:
             quarantined.append(Quarantined(name=row.name, key=row.key, reason=reason or "", detail=detail))
     return candidates, quarantined
+
+
+def splits_of_pictures(annotations: list[Annotation], listing: dict[str, StoredObject]) -> dict[str, set[str]]:
+    """For the ETag of each picture the splits of all its names, be their rows usable or not."""
+    splits: dict[str, set[str]] = {}
+    for row in annotations:
+        if (stored := listing.get(row.key)) is not None:
+            splits.setdefault(stored.etag, set()).add(split_of(row.name))
+    return splits
 
 
 def _prepared(
