@@ -140,6 +140,37 @@ def test_a_schema_that_was_never_migrated_says_what_to_run(empty_database):
         transact(empty_database, lambda cursor: cursor.execute(INSERT))
 
 
+READ_ONLY = "SET TRANSACTION READ ONLY"
+"""A database that is up but takes no rows, e.g. NeonDB over its quota."""
+
+
+@pytest.mark.parametrize(
+    ("before", "error", "says"),
+    [
+        pytest.param(READ_ONLY, UnavailableError, "cannot execute INSERT in a read-only transaction", id="read-only"),
+        pytest.param("SET LOCAL ROLE pg_monitor", ConfigurationError, "permission denied for table", id="no-rights"),
+        pytest.param(INSERT, UnavailableError, "duplicate key value", id="twice"),
+    ],
+)
+def test_a_refused_write_is_one_of_our_errors(database, before, error, says):
+    with pytest.raises(error, match=f"^the database refuses us: {says}") as raised:
+        transact(database, lambda cursor: cursor.execute(f"{before}; {INSERT}"))
+
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_a_refused_read_is_one_of_our_errors(database):
+    with pytest.raises(ConfigurationError, match="permission denied for table drift_reports"):
+        rows(database, "SET LOCAL ROLE pg_monitor; SELECT * FROM drift_reports")
+
+
+def test_what_a_missing_referenced_row_means_is_for_the_caller(database):
+    orphan = "INSERT INTO model_versions (version_name, triggered_by_drift_report_id) VALUES ('v1', 9)"
+
+    with pytest.raises(psycopg2.errors.ForeignKeyViolation):
+        transact(database, lambda cursor: cursor.execute(orphan))
+
+
 def test_copy_does_not_depend_on_the_servers_defaults(database):
     smile = "U&'smile \\+01F600, \"quoted\"'"
     query = sql.SQL(f"SELECT {smile}, '2026-03-04 05:06:07.5'::timestamp, 0.1::float8 + 0.2, NULL, ''")

@@ -115,6 +115,18 @@ def test_the_summary_survives_the_database(world: World, closed_port: int):
     assert rows(world) == {}
 
 
+def test_the_summary_survives_a_database_that_takes_no_rows(world: World):
+    address = f"{world.url('NEON_DATABASE_URL')}?options=-c%20default_transaction_read_only%3Don"
+    result = world.but(NEON_DATABASE_URL=address).summary(told())
+    note = (
+        "the database did not take this report, it is in R2 only: the database refuses us: "
+        "cannot execute INSERT in a read-only transaction"
+    )
+    assert (result["verdict"], result["rows"], result["warnings"]) == ("passed", 0, [note])
+    assert note in page(world)
+    assert rows(world) == {}
+
+
 def test_the_summary_survives_r2(world: World, closed_port: int):
     without = world.but(R2_ENDPOINT_URL=f"http://127.0.0.1:{closed_port}")
     cause = without.summary(told(test_storage=failed("R2 cannot be reached")), exit_code=2)["cause"]

@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
-from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError
+from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError
 from wakee_common.settings import DatabaseSettings
 
 logger = logging.getLogger(__name__)
@@ -74,17 +74,16 @@ def reading(settings: DatabaseSettings) -> Iterator[Connection]:
     """A connection in one read-only, repeatable-read transaction: all its queries see the same rows.
 
     Raises:
-        ConfigurationError: a table or column is missing.
-        UnavailableError: the connection dropped.
+        ConfigurationError: a table, a column or a permission is missing.
+        UnavailableError: the connection dropped, or the database refuses a query for another reason.
     """
     connection = connect(settings)
     try:
-        connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
-        with connection.cursor() as cursor:
-            _bound_waiting(cursor, settings)
-        yield connection
-    except WRONG_SCHEMA as error:
-        raise _wrong_schema(error) from error
+        with _translated():
+            connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+            with connection.cursor() as cursor:
+                _bound_waiting(cursor, settings)
+            yield connection
     except TRANSIENT as error:
         raise UnavailableError(f"the database dropped us: {_one_line(error)}") from error
     finally:
@@ -98,8 +97,9 @@ def transact(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T:
 
     Raises:
         BadInputError: the database cannot hold a value: a number out of range, a NUL in a text.
-        ConfigurationError: a table or column is missing.
-        UnavailableError: the connection kept dropping.
+        ConfigurationError: a table, a column or a permission is missing.
+        UnavailableError: the connection kept dropping, or the database refuses the work, e.g. while it is read-only.
+        ForeignKeyViolation: the row that another one names does not exist; only the caller knows what that means.
     """
     retrying = Retrying(
         retry=retry_if_exception_type(_TransientError),
@@ -118,13 +118,9 @@ def transact(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T:
 def _transact_once(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T:
     connection = connect(settings)
     try:
-        with connection, connection.cursor() as cursor:
+        with _translated(), connection, connection.cursor() as cursor:
             _bound_waiting(cursor, settings)
             return work(cursor)
-    except WRONG_SCHEMA as error:
-        raise _wrong_schema(error) from error
-    except psycopg2.DataError as error:
-        raise BadInputError(f"the database cannot hold a value: {_one_line(error)}") from error
     except TRANSIENT as error:
         raise _TransientError(_one_line(error)) from error
     finally:
@@ -148,8 +144,26 @@ def copy_csv(connection: Connection, query: sql.Composable, sink: BinaryIO) -> N
         cursor.copy_expert(statement.as_string(cursor), sink, size=1 << 16)
 
 
-def _wrong_schema(error: psycopg2.Error) -> ConfigurationError:
-    return ConfigurationError(f"the database's schema is not ours: {_one_line(error)}: run `wakee-db upgrade`")
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the driver's errors into ours, but for those that the caller knows better what to do about."""
+    try:
+        yield
+    except (*TRANSIENT, errors.ForeignKeyViolation):
+        raise
+    except psycopg2.Error as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: psycopg2.Error) -> WakeeError:
+    cause = _one_line(error)
+    if isinstance(error, WRONG_SCHEMA):
+        return ConfigurationError(f"the database's schema is not ours: {cause}: run `wakee-db upgrade`")
+    if isinstance(error, errors.InsufficientPrivilege):
+        return ConfigurationError(f"the database refuses us: {cause}: check the rights of NEON_DATABASE_URL's user")
+    if isinstance(error, psycopg2.DataError):
+        return BadInputError(f"the database cannot hold a value: {cause}")
+    return UnavailableError(f"the database refuses us: {cause}")
 
 
 def _one_line(error: Exception) -> str:
