@@ -40,8 +40,8 @@ def test_api(
     result = probe(load(ApiSettings), load(ProbeSettings), calls, slow_ms)
     if not insert:
         return result
-    facts = insert_and_remove(load(ApiSettings), load(ProbeSettings), ObjectStore(load(R2Settings)))
-    return result.model_copy(update={"facts": result.facts | facts})
+    facts, warnings = insert_and_remove(load(ApiSettings), load(ProbeSettings), ObjectStore(load(R2Settings)))
+    return result.model_copy(update={"facts": result.facts | facts, "warnings": result.warnings + warnings})
 
 
 @stage(app, record_required=False)
