@@ -124,6 +124,15 @@ def test_database_read_only(world: World):
     assert cause == "the database takes no rows: cannot execute INSERT in a read-only transaction"
 
 
+def test_database_with_a_lock_that_only_stops_writers(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("wakee_health.database.STATEMENT_SECONDS", 0.5)
+    with contextlib.closing(psycopg2.connect(world.url("NEON_DATABASE_URL"))) as holder, holder.cursor() as cursor:
+        # The lock is given back at last, should nobody lose patience with it.
+        cursor.execute("SET idle_in_transaction_session_timeout = '10s'; LOCK TABLE emotion_labels IN EXCLUSIVE MODE")
+        cause = world.cause("test-database")
+    assert cause.startswith("the database dropped us: canceling statement due to statement timeout")
+
+
 def test_stale_and_incomplete_rows_are_warnings(world: World):
     world.execute("UPDATE emotion_labels SET timestamp = now() AT TIME ZONE 'utc' - interval '20 days'")
     world.execute("UPDATE emotion_labels SET user_boredom = NULL WHERE id = 1")

@@ -73,7 +73,7 @@ def probe(settings: DatabaseSettings, calls: int, slow_ms: float, stale_days: fl
 def _inspect(connection: Connection, calls: int) -> tuple[dict[str, Any], list[float]]:
     watch = Stopwatch()
     with connection.cursor() as cursor:
-        cursor.execute(f"SET statement_timeout = '{STATEMENT_SECONDS}s'")
+        _bound_waiting(cursor)
         for _ in range(calls):
             with watch.measured():
                 cursor.execute("SELECT 1")
@@ -126,6 +126,7 @@ def check_write(connection: Connection) -> None:
     name = f"health-check/{uuid.uuid4().hex}"
     try:
         with connection.cursor() as cursor:
+            _bound_waiting(cursor)
             cursor.execute(WRITE, (PROBE_ID, name, name))
             read = _row(cursor, READ, (PROBE_ID,))[0]
     except (psycopg2.OperationalError, psycopg2.InterfaceError):
@@ -136,6 +137,11 @@ def check_write(connection: Connection) -> None:
         connection.rollback()
     if read != name:
         raise WrongAnswerError(f"the database read back {read!r} for {name!r}")
+
+
+def _bound_waiting(cursor: Cursor) -> None:
+    """Per transaction: a setting of the session would go with the first rollback, or stay in a pooler."""
+    cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
 
 
 def data_warnings(facts: dict[str, Any], stale_days: float, most_nulls: float) -> list[str]:
