@@ -4,9 +4,12 @@ import contextlib
 
 import psycopg2
 import pytest
+from wakee_health.model_hub import check_agreement
 
 from .conftest import VERSION, World, files
 from .onnx_file import linear_model
+
+PLACES = ("Hub main", "registry champion", "is_production")
 
 
 @pytest.fixture
@@ -239,6 +242,38 @@ def test_another_champion(world: World):
         f"not the same version in production everywhere: Hub main {VERSION}, registry champion v-other, "
         f"is_production {VERSION}"
     )
+
+
+def test_no_version_in_production_in_the_database(world: World):
+    world.execute("UPDATE model_versions SET is_production = false")
+    try:
+        cause = world.cause("test-model-hub")
+    finally:
+        world.execute("UPDATE model_versions SET is_production = true WHERE version_name = %s", [VERSION])
+    assert cause == (
+        f"not the same version in production everywhere: Hub main {VERSION}, registry champion {VERSION}, "
+        "is_production none"
+    )
+
+
+def test_no_champion(world: World):
+    cause = world.but(MLFLOW_MODEL_NAME="another").cause("test-model-hub")
+    assert cause == (
+        f"not the same version in production everywhere: Hub main {VERSION}, registry champion none, "
+        f"is_production {VERSION}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "places"),
+    [
+        pytest.param((None, None, None), PLACES, id="nothing-anywhere"),
+        pytest.param((None, None, "v-of-before"), PLACES[:2], id="a-database-of-before-us"),
+    ],
+)
+def test_an_installation_that_has_published_nothing_is_not_red(names, places):
+    warnings = check_agreement(dict(zip(PLACES, names, strict=True)))
+    assert warnings == [f"{place} names no version" for place in places]
 
 
 def test_hub_is_judged_without_the_others(world: World, closed_port: int):

@@ -75,11 +75,9 @@ REGISTRY = {
     "tags-null": {"model_version": {"tags": None}},
     "tags-numbers": {"model_version": {"tags": [1]}},
     "key-null": {"model_version": {"tags": [{"key": None}]}},
-    "value-missing": {"model_version": {"tags": [{"key": "wakee.version"}]}},
-    "value-list": {"model_version": {"tags": [{"key": "wakee.version", "value": []}]}},
-    "value-novel": {"model_version": {"tags": [{"key": "wakee.version", "value": "v" * 5000}]}},
-    "value-markup": {"model_version": {"tags": [{"key": "wakee.version", "value": "<script>\x00"}]}},
+    "nothing": {},
 }
+NO_VERSIONS = {"missing": {}, "list": {"value": []}, "novel": {"value": "v" * 5000}, "markup": {"value": "<script>\0"}}
 
 
 @pytest.mark.parametrize("answer", REGISTRY.values(), ids=REGISTRY)
@@ -88,6 +86,15 @@ def test_the_registry_only_warns(world: World, answer):
         result = world.but(MLFLOW_TRACKING_URI=server.url).stage("test-model-hub")
 
     assert any("registry champion" in warning for warning in result["warnings"])
+
+
+@pytest.mark.parametrize("value", NO_VERSIONS.values(), ids=NO_VERSIONS)
+def test_a_champion_that_is_no_version_of_ours_is_none(world: World, value):
+    answer = {"model_version": {"tags": [{"key": "wakee.version", **value}]}}
+    with served(saying(jsoned(answer))) as server:
+        cause = world.but(MLFLOW_TRACKING_URI=server.url).cause("test-model-hub")
+
+    assert ", registry champion none, " in cause
 
 
 def test_the_registrys_token_stays_with_it(world: World):

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CHAMPION, VERSION_TAG = "champion", "wakee.version"
+HUB, REGISTRY, DATABASE = "Hub main", "registry champion", "is_production"
 PRODUCTION = "SELECT version_name FROM model_versions WHERE is_production"
 IMPATIENCE_SECONDS = 5.0
 INFERENCES = 5
@@ -52,7 +53,7 @@ class Alias(BaseModel):
 
     model_config = ConfigDict(protected_namespaces=())
 
-    model_version: RegisteredVersion = RegisteredVersion()
+    model_version: RegisteredVersion
 
 
 def probe(hub: HubSettings, settings: ProbeSettings, tolerance: float) -> ProbeResult:
@@ -63,7 +64,7 @@ def probe(hub: HubSettings, settings: ProbeSettings, tolerance: float) -> ProbeR
     Raises:
         ConfigurationError: the Hub refuses the token.
         UnavailableError: the Hub does not answer.
-        WrongAnswerError: the model is not whole, breaks the contract, or is not the one that the others name.
+        WrongAnswerError: the model is not whole, breaks the contract, or is not the one that all others name.
     """
     watch, warnings = Stopwatch(), list[str]()
     with tempfile.TemporaryDirectory(prefix="wakee-health-") as folder:
@@ -77,23 +78,28 @@ def probe(hub: HubSettings, settings: ProbeSettings, tolerance: float) -> ProbeR
         raise WrongAnswerError(
             f"the API and the Hub's model differ by {difference:.4f} on the same picture, more than {tolerance:g}"
         )
-    names = {"Hub main": version} | _other_names(settings, warnings)
+    names = {HUB: version} | _other_names(settings, warnings)
     facts: dict[str, Any] = {"commit": head.commit, "version": version, "onnx_bytes": size}
     facts |= {"sha256": head.digests.get(ONNX), "api_difference": difference}
     return ProbeResult.of(watch.seconds, facts, warnings + check_agreement(names))
 
 
 def check_agreement(names: dict[str, str | None]) -> list[str]:
-    """Warnings for those that name no version.
+    """Warnings for those that name no version, as long as we have published none.
+
+    Args:
+        names: Per place its version, None where it names none; without the places that do not answer.
 
     Raises:
-        WrongAnswerError: two name different versions.
+        WrongAnswerError: two name different versions, or one names none that another one names.
     """
-    known = {place: name for place, name in names.items() if name is not None}
-    if len(set(known.values())) > 1:
-        told = ", ".join(f"{place} {name}" for place, name in known.items())
+    # Hub and registry name only what we have published; the table also holds what was in production before us.
+    published = any(names.get(place) for place in (HUB, REGISTRY))
+    named = {name for name in names.values() if name or published}
+    if len(named) > 1:
+        told = ", ".join(f"{place} {name or 'none'}" for place, name in names.items())
         raise WrongAnswerError(f"not the same version in production everywhere: {told}")
-    return [f"{place} names no version" for place in names if place not in known]
+    return [f"{place} names no version" for place, name in names.items() if not name]
 
 
 def champion(registry: RegistrySettings, settings: ProbeSettings) -> str | None:
@@ -144,8 +150,8 @@ def _other_names(settings: ProbeSettings, warnings: list[str]) -> dict[str, str 
     """What registry and database name; those that do not answer are left out, with a warning."""
     names: dict[str, str | None] = {}
     sources: dict[str, Callable[[], str | None]] = {
-        "registry champion": lambda: champion(load(RegistrySettings), settings),
-        "is_production": lambda: production(load(DatabaseSettings)),
+        REGISTRY: lambda: champion(load(RegistrySettings), settings),
+        DATABASE: lambda: production(load(DatabaseSettings)),
     }
     for place, ask in sources.items():
         before = len(warnings)
