@@ -112,13 +112,20 @@ def test_database_without_a_column(world: World):
     )
 
 
-def test_database_behind(world: World):
-    world.execute("UPDATE alembic_version SET version_num = '0002'")
+@pytest.mark.parametrize(
+    ("revision", "remedy"),
+    [
+        pytest.param("0002", "run `wakee-db upgrade`", id="behind"),
+        pytest.param("9999", "the image is older than the schema, deploy a newer one", id="ahead"),
+    ],
+)
+def test_database_at_another_migration(world: World, revision: str, remedy: str):
+    world.execute("UPDATE alembic_version SET version_num = %s", [revision])
     try:
         cause = world.cause("test-database", exit_code=2)
     finally:
         world.execute("UPDATE alembic_version SET version_num = '0003'")
-    assert cause == "the schema is at migration 0002, this image expects 0003: run `wakee-db upgrade`"
+    assert cause == f"the schema is at migration {revision}, this image expects 0003: {remedy}"
 
 
 def test_database_read_only(world: World):

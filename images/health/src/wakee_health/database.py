@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from wakee_common.database import connect
 from wakee_common.emotions import EMOTIONS
 from wakee_common.errors import ConfigurationError, UnavailableError
-from wakee_common.migrations.cli import current_revision, head_revision
+from wakee_common.migrations.cli import current_revision, head_revision, is_known
 from wakee_common.settings import DatabaseSettings
 
 from wakee_health.errors import WrongAnswerError, one_line
@@ -111,9 +111,9 @@ def check_migrations(settings: DatabaseSettings) -> str:
     """
     current, head = current_revision(settings), head_revision()
     if current != head:
-        raise ConfigurationError(
-            f"the schema is at migration {current or 'none'}, this image expects {head}: run `wakee-db upgrade`"
-        )
+        newer = current is not None and not is_known(current)
+        remedy = "the image is older than the schema, deploy a newer one" if newer else "run `wakee-db upgrade`"
+        raise ConfigurationError(f"the schema is at migration {current or 'none'}, this image expects {head}: {remedy}")
     return str(current)
 
 

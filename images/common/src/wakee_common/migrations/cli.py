@@ -76,6 +76,11 @@ def head_revision() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
+def is_known(revision: str) -> bool:
+    """Whether this image has the migration; one of a newer image it has not."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
 def _engine(settings: DatabaseSettings) -> Engine:
     return create_engine("postgresql+psycopg2://", creator=lambda: connect(settings), poolclass=NullPool)
 
