@@ -62,6 +62,11 @@ def test_storage(world: World):
     assert [key for key in pictures(world) if key.startswith("health/")] == []
 
 
+def test_storage_samples_a_table_of_few_rows_and_large_ids(world: World):
+    world.execute("UPDATE emotion_labels SET id = 500000000 * id")
+    assert world.stage("test-storage")["facts"]["sampled_pictures"] >= 3
+
+
 def test_app_sourcing(world: World):
     result = world.stage("test-app-sourcing")
     assert result["warnings"] == []

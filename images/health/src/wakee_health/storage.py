@@ -25,7 +25,11 @@ PROBE_BYTES = 64 << 10
 IMPATIENCE_SECONDS = 5.0
 """The database is another probe's matter; a sleeping one is not waited for."""
 ID_RANGE = "SELECT min(id), max(id) FROM emotion_labels"
-SAMPLE = "SELECT s3_path FROM emotion_labels WHERE id = ANY(%s) ORDER BY id"
+SAMPLE = (
+    "SELECT DISTINCT id, s3_path FROM unnest(%s) AS picked, LATERAL ("
+    "SELECT id, s3_path FROM emotion_labels WHERE id >= picked ORDER BY id LIMIT 1) AS next_row ORDER BY id"
+)
+"""A random id may have no row; then the next row is taken, so that a sparse table is sampled, too."""
 TRIES_PER_PATH = 4
 NAMED_ORPHANS = 3
 
@@ -122,5 +126,5 @@ def _sample_paths(settings: DatabaseSettings, count: int) -> list[str]:
         first, last = int(row[0]), int(row[1])
         picked = random.sample(range(first, last + 1), min(count * TRIES_PER_PATH, last + 1 - first))
         cursor.execute(SAMPLE, (picked,))
-        paths = [str(row[0]) for row in cursor.fetchall()]
+        paths = [str(path) for _, path in cursor.fetchall()]
     return random.sample(paths, min(count, len(paths)))
