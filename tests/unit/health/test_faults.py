@@ -294,21 +294,6 @@ def test_hub_is_judged_without_the_others(world: World, closed_port: int):
     ]
 
 
-def test_suite_names_what_failed(world: World):
-    with world.fault("WAKEE_API_URL", "down"):
-        cause = world.cause("run-pytest-suite", exit_code=2)
-    assert cause.startswith("8 of 27 tests failed: test_api_health.py::test_health, ")
-    assert "test_model.py::test_api_serves_this_model" in cause
-    assert f"; report: r2://{world.store.bucket}/runs/health_check_weekly/run-1/run_pytest_suite/report.html" in cause
-
-
-def test_suite_does_not_wait_behind_a_locked_table(world: World):
-    with contextlib.closing(psycopg2.connect(world.url("NEON_DATABASE_URL"))) as connection:
-        connection.cursor().execute("LOCK TABLE emotion_labels IN ACCESS EXCLUSIVE MODE")
-        cause = world.cause("run-pytest-suite", exit_code=2)
-    assert "tests failed: test_api_health.py::test_load_counts_samples, test_database.py::" in cause
-
-
 def _with_port(world: World, port: int) -> World:
     address = world.url("NEON_DATABASE_URL")
     found = psycopg2.extensions.parse_dsn(address)["port"]

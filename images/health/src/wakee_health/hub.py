@@ -39,6 +39,12 @@ class Head:
     files: tuple[str, ...]
     digests: dict[str, str]
 
+    @property
+    def missing(self) -> list[str]:
+        """The files of the contract that main lacks."""
+        missing = [name for name in (ONNX, CARD) if name not in self.files]
+        return missing + ([] if set(WEIGHTS) & set(self.files) else [" or ".join(WEIGHTS)])
+
 
 class ModelRepository:
     """One repository."""
@@ -55,25 +61,32 @@ class ModelRepository:
             ConfigurationError: the Hub refuses the token.
             UnavailableError: it does not answer.
         """
+        head = self.contents()
+        if head.missing:
+            raise WrongAnswerError(f"the Hub's {self.name} lacks {', '.join(head.missing)}")
+        return head
+
+    def contents(self) -> Head:
+        """As `head`, whichever files there are."""
         with translated(self.name):
             info = self._api.model_info(self.name, revision=MAIN, files_metadata=True, timeout=self._timeout)
         siblings = info.siblings or []
         files = tuple(sorted(file.rfilename for file in siblings))
-        missing = [name for name in (ONNX, CARD) if name not in files]
-        missing += [] if set(WEIGHTS) & set(files) else [" or ".join(WEIGHTS)]
-        if missing:
-            raise WrongAnswerError(f"the Hub's {self.name} lacks {', '.join(missing)}")
         return Head(str(info.sha), files, {f.rfilename: str(f.lfs.sha256) for f in siblings if f.lfs})
 
     def download(self, path: str, head: Head) -> Path:
         """A file of main, its digest checked where the Hub tells one. Raises as `head`."""
-        with translated(f"{self.name}/{path}"):
-            local = Path(self._api.hf_hub_download(self.name, path, revision=head.commit, cache_dir=self._cache))
+        local = self.fetch(path, head)
         expected = head.digests.get(path)
         found = sha256(local)
         if expected and found != expected:
             raise WrongAnswerError(f"{path} on the Hub has the digest {found[:12]}, not {expected[:12]}")
         return local
+
+    def fetch(self, path: str, head: Head) -> Path:
+        """As `download`, whatever the digest."""
+        with translated(f"{self.name}/{path}"):
+            return Path(self._api.hf_hub_download(self.name, path, revision=head.commit, cache_dir=self._cache))
 
     def version(self, head: Head) -> str | None:
         """Which of our versions main holds, by its `config.json`; None for a model that is not ours."""

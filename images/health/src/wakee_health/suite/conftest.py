@@ -74,13 +74,13 @@ def repository(settings: ProbeSettings, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="session")
 def head(repository: ModelRepository) -> Head:
     """The newest commit of main."""
-    return repository.head()
+    return repository.contents()
 
 
 @pytest.fixture(scope="session")
 def model_file(repository: ModelRepository, head: Head) -> Path:
     """The production model."""
-    return repository.download(ONNX, head)
+    return repository.fetch(ONNX, head)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from wakee_common.emotions import EMOTIONS
 
 from wakee_health.api import predict
 from wakee_health.faces import draw_face
-from wakee_health.hub import CARD, ONNX, Head, sha256
+from wakee_health.hub import ONNX, Head, sha256
 from wakee_health.model import Model, preprocess
 from wakee_health.web import Site
 
@@ -15,13 +15,13 @@ TOLERANCE = 0.01
 
 
 def test_repository_has_its_files(head: Head) -> None:
-    """The model and its card."""
-    assert {ONNX, CARD} <= set(head.files)
+    """The model, its weights and its card."""
+    assert head.missing == []
 
 
 def test_digest(model_file: Path, head: Head) -> None:
     """The file is the one that the Hub names."""
-    assert sha256(model_file) == head.digests.get(ONNX, sha256(model_file))
+    assert sha256(model_file) == head.digests.get(ONNX)
 
 
 def test_inference(model: Model) -> None:
