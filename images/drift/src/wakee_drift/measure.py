@@ -1,6 +1,7 @@
 """Everything that one run measures, from the pairs to metrics.json."""
 
 import logging
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from wakee_drift.results import DriftResult
 from wakee_drift.tables import LABELS, PAIRS_SCHEMA, PREDICTED, batches, matrix, read_provenance, row_count
 
 logger = logging.getLogger(__name__)
+
+PRESENT = timedelta(days=2)
+"""How old a report's day may be for its numbers to be the present ones, which alerts judge."""
 
 
 def calculate(
@@ -43,6 +47,10 @@ def calculate(
 
 
 def _tell(metrics: DriftMetrics) -> None:
+    day = metrics.provenance.report_date
+    if day < datetime.now(UTC).date() - PRESENT:
+        logger.info("%s is past: its score is not pushed as the present one", day)
+        return
     measured("wakee_drift_score", "Mean of the four absolute errors, in levels of 0 to 3.", metrics.drift_score)
     for emotion, errors in metrics.emotions.items():
         measured("wakee_drift_mae", "Mean absolute error, in levels of 0 to 3.", errors.mae, emotion=emotion)
