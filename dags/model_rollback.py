@@ -4,8 +4,8 @@ Started by hand. The Hub's main gets the files of that version in a new commit, 
 `is_production` in the table `model_versions` move to it. What is as it should be already is left alone, so the run can
 be repeated; its result says what it did.
 
-`version` is the name of a version that was in production, e.g. `v20260401-1a2b3c4d`, or `previous`: the newest one
-that was in production and is older than the present one.
+`version` is the name of a version that was in production, e.g. `v20260401-1a2b3c4d`, or `previous`: of the versions
+older than the present one, the one that was put into production last.
 """
 
 import pendulum

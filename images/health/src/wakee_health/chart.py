@@ -1,4 +1,4 @@
-"""The last runs as a small chart: a column per run, a row per check, and the API's latency under them."""
+"""The last runs as a small chart: a column per run, a row per check, and the slowest p95 of each run under them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
