@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from kubernetes.client import models as k8s
 
 NO_RETRY_EXIT_CODE = 2
+KEPT_FAILED = timedelta(days=7)
 INSUFFICIENT_DATA = "insufficient_data"
 GIVE_MORE = "give it more, in its DAG file, or for fine_tune by WAKEE_DEFAULT_TRAINING"
 
@@ -27,6 +29,7 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
     * Exit code 2 fails the task without retries; the pod's termination message is the cause.
     * A pod that ends well without a result fails the task, so that no consumer works on nothing.
     * A result `insufficient_data` skips everything downstream; the run still succeeds.
+    * A pod that failed stays for a week; after that the task's next try deletes it.
     """
 
     def __init__(self, *, links: Collection[BaseOperatorLink] = (), **options: Any) -> None:
@@ -53,10 +56,16 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         """The pod, labelled so that `kubectl get pods -l wakee.io/run-id=...` finds it."""
         pod = super().build_pod_request_obj(context, dry_run=dry_run)
         if context:
-            instance = context["ti"]
-            names = {"dag-id": instance.dag_id, "task-id": instance.task_id, "run-id": context["run_id"]}
-            pod.metadata.labels |= {f"wakee.io/{key}": make_safe_label_value(name) for key, name in names.items()}
+            pod.metadata.labels |= _task_labels(context) | {"wakee.io/run-id": make_safe_label_value(context["run_id"])}
         return pod
+
+    def get_or_create_pod(self, pod_request_obj: k8s.V1Pod, context: Any) -> k8s.V1Pod:
+        """The pod of this try, once those are gone that failed long ago."""
+        try:
+            self._delete_old_failures(context)
+        except Exception as error:  # whatever it is, the new pod matters more
+            self.log.warning("Pods that failed long ago may be left: %s", error)
+        return super().get_or_create_pod(pod_request_obj, context)
 
     def cleanup(
         self,
@@ -83,6 +92,19 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         with contextlib.nullcontext() if reraise else contextlib.suppress(Exception):
             self.pod_manager.delete_pod(pod)
         return True
+
+    def _delete_old_failures(self, context: Any) -> None:
+        """Kubernetes itself would keep 12,500 pods that have ended before it deletes the first."""
+        selector = ",".join(f"{label}={value}" for label, value in _task_labels(context).items())
+        failed = self.client.list_namespaced_pod(
+            self.namespace, label_selector=selector, field_selector="status.phase=Failed"
+        )
+        for pod in failed.items:
+            ended = self._ended(pod)
+            # One that was evicted may have no state of its container.
+            since = (ended.finished_at if ended else None) or pod.metadata.creation_timestamp
+            if since < datetime.now(UTC) - KEPT_FAILED:
+                self.pod_manager.delete_pod(pod)
 
     def _checked(self, result: dict[str, Any] | None, context: Any) -> dict[str, Any]:
         if not result:
@@ -131,3 +153,9 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         statuses = (pod.status.container_statuses if pod and pod.status else None) or []
         ended = [s.state.terminated for s in statuses if s.name == self.base_container_name and s.state.terminated]
         return ended[0] if ended else None
+
+
+def _task_labels(context: Any) -> dict[str, str]:
+    """The labels that all pods of a task have, of whichever run."""
+    names = {"dag-id": context["ti"].dag_id, "task-id": context["ti"].task_id}
+    return {f"wakee.io/{key}": make_safe_label_value(name) for key, name in names.items()}

@@ -111,7 +111,7 @@ def _pod_defaults() -> dict[str, Any]:
         "termination_message_policy": "FallbackToLogsOnError",
         # The result comes by the XCom sidecar; its image and security context are in the connection.
         "do_xcom_push": True,
-        # A pod that failed stays for the operator to look at; Kubernetes' own garbage collection ends it.
+        # A pod that failed stays for people to look at, until a try of a week later deletes it (StageOperator).
         "on_finish_action": "delete_succeeded_pod",
         "get_logs": True,
         "log_events_on_failure": True,

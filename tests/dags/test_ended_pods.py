@@ -1,10 +1,13 @@
 """What is left of a stage: pods that failed, for people to look at, never one that could still run; and words."""
 
+from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock
 
 import pytest
+from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from kubernetes.client import models as k8s
+from kubernetes.client.exceptions import ApiException
 
 
 def pod(phase, exit_code=None, killed_for=None, evicted_for=None):
@@ -62,3 +65,46 @@ def test_what_is_said(dag_bag, left, error, says):
 
     assert type(raised.value) is error
     del task.__dict__["pod_manager"]
+
+
+def failed(name, made, ended=None):
+    """A pod that failed; days since it was made, and since it ended (an evicted one does not say)."""
+    left = pod("Failed", exit_code=1) if ended is not None else pod("Failed", evicted_for="Usage exceeds.")
+    left.metadata = k8s.V1ObjectMeta(name=name, creation_timestamp=datetime.now(UTC) - timedelta(days=made))
+    if ended is not None:
+        left.status.container_statuses[0].state.terminated.finished_at = datetime.now(UTC) - timedelta(days=ended)
+    return left
+
+
+@pytest.fixture
+def fine_tune(dag_bag, monkeypatch):
+    """The task, its provider reduced to making a pod, and its client."""
+    monkeypatch.setattr(KubernetesPodOperator, "get_or_create_pod", lambda *_: "the new pod")
+    task = dag_bag.dags["model_retrain"].get_task("fine_tune")
+    task.__dict__ |= {"client": Mock(), "pod_manager": Mock()}
+    yield task
+    del task.__dict__["client"], task.__dict__["pod_manager"]
+
+
+CONTEXT = {"ti": Mock(dag_id="model_retrain", task_id="fine_tune")}
+
+
+def test_what_failed_long_ago_is_deleted(fine_tune):
+    left = [failed("old", 9, 8), failed("long", 9, 6), failed("new", 1, 0), failed("evicted", 8), failed("lately", 6)]
+    fine_tune.client.list_namespaced_pod.return_value.items = left
+
+    assert fine_tune.get_or_create_pod(Mock(), CONTEXT) == "the new pod"
+
+    deleted = [call.args[0].metadata.name for call in fine_tune.pod_manager.delete_pod.call_args_list]
+    assert deleted == ["old", "evicted"]
+    fine_tune.client.list_namespaced_pod.assert_called_once_with(
+        "wakee",
+        label_selector="wakee.io/dag-id=model_retrain,wakee.io/task-id=fine_tune",
+        field_selector="status.phase=Failed",
+    )
+
+
+def test_old_failures_that_cannot_be_deleted_stop_nothing(fine_tune):
+    fine_tune.client.list_namespaced_pod.side_effect = ApiException(status=403)
+
+    assert fine_tune.get_or_create_pod(Mock(), CONTEXT) == "the new pod"
