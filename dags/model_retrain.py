@@ -71,6 +71,13 @@ PARAMS = {
         title="Batch size",
         description="With too little GPU memory it is split up and accumulated.",
     ),
+    "loss": Param(
+        "smooth_l1",
+        type="string",
+        enum=["smooth_l1", "l1", "mse"],
+        title="Loss",
+        description="What training lowers: l1 the absolute error, mse the squared one, smooth_l1 something of both.",
+    ),
     "freeze_epochs": Param(
         0,
         type="integer",
@@ -192,6 +199,7 @@ with DAG(
         "--epochs={{ params.epochs }}",
         "--learning-rate={{ params.learning_rate }}",
         "--batch-size={{ params.batch_size }}",
+        "--loss={{ params.loss }}",
         "--freeze-epochs={{ params.freeze_epochs }}",
         "--patience={{ params.patience }}",
         "--start={{ params.start }}",

@@ -116,6 +116,7 @@ def test_hostile_values_by_class(dag_bag, dag_id):
         pytest.param("model_retrain", "backbone", "x; reboot", id="shell"),
         pytest.param("model_retrain", "backbone", "local-dir:/etc", id="path"),
         pytest.param("model_retrain", "start", "../weights", id="not-in-the-list"),
+        pytest.param("model_retrain", "loss", "cross_entropy", id="another-loss"),
         pytest.param("model_retrain", "drift_report_id", "1 OR 1=1", id="sql"),
         pytest.param("model_retrain", "drift_report_id", 0, id="no-id"),
         pytest.param("model_rollback", "version", "v1' OR '1'='1", id="sql-version"),
