@@ -208,6 +208,8 @@ with DAG(
         # The triggerer watches: a restart of the scheduler or of the worker does not touch a training of hours.
         deferrable=True,
         logging_interval=30,
+        # Time to write a checkpoint, of EfficientNet-B4 about 380 MB, when the pod must go.
+        grace_seconds=120,
         # Evictions and node failures cost a try each; the checkpoint makes them cheap.
         retries=4,
         cpu="1",

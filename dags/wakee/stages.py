@@ -37,8 +37,6 @@ RETRIES: dict[str, Any] = {
 }
 DEFAULT_ARGS: dict[str, Any] = {"owner": "wakee-mlops", **RETRIES}
 
-GRACE_SECONDS = 30
-
 
 def result(task_id: str, key: str) -> str:
     """A template for one field of an upstream result; rendering fails when the result is not there."""
@@ -54,6 +52,7 @@ def stage(
     scratch: str = "2Gi",
     extended_resources: dict[str, str] | None = None,
     timeout: timedelta = timedelta(minutes=30),
+    grace_seconds: int = 30,
     **options: Any,
 ) -> StageOperator:
     """A task that runs one stage command in a pod of its own.
@@ -68,6 +67,8 @@ def stage(
         scratch: Size limit of `/tmp`, the only writable place.
         extended_resources: What else the pod asks for, e.g. `{"nvidia.com/gpu": "1"}`.
         timeout: Longest time for one try.
+        grace_seconds: How long the stage may go on after SIGTERM, when its pod is deleted, its node drained or its time
+            over. A kubelet that is itself short of disk or memory does not wait so long.
         options: Anything else the operator takes, e.g. `deferrable=True`.
     """
     return StageOperator(
@@ -86,6 +87,7 @@ def stage(
             "app.kubernetes.io/version": CONFIG.version,
         },
         execution_timeout=timeout,
+        termination_grace_period=grace_seconds,
         active_deadline_seconds=int(timeout.total_seconds()) + options.get("schedule_timeout_seconds", 300),
         **_pod_defaults(),
         **{"startup_timeout_seconds": 300, "schedule_timeout_seconds": 300} | options,
@@ -106,7 +108,6 @@ def _pod_defaults() -> dict[str, Any]:
         "image_pull_secrets": (
             [k8s.V1LocalObjectReference(CONFIG.image_pull_secret)] if CONFIG.image_pull_secret else None
         ),
-        "termination_grace_period": GRACE_SECONDS,
         # A stage writes its cause; what ends before the stage begins (a wrong flag) leaves its last lines.
         "termination_message_policy": "FallbackToLogsOnError",
         # The result comes by the XCom sidecar; its image and security context are in the connection.

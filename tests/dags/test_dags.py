@@ -76,6 +76,12 @@ def test_pods_are_labelled(dag):
         assert {"app.kubernetes.io/name", "app.kubernetes.io/version"} <= labels.keys()
 
 
+def test_a_training_that_must_go_has_time_for_its_checkpoint(dag):
+    for task, pod in pods(dag):
+        seconds = 120 if task.task_id == "fine_tune" else 30
+        assert pod["spec"]["terminationGracePeriodSeconds"] == seconds, task.task_id
+
+
 def test_tmp_holds_as_much_as_the_stage_may_write(dag):
     for task, pod in pods(dag):
         (tmp,) = (volume for volume in pod["spec"]["volumes"] if volume["name"] == "tmp")
