@@ -67,10 +67,11 @@ class Channels:
 
 
 def on_failure(context: Any) -> None:
-    """A run has failed: which tasks, and why."""
+    """A run has failed: which tasks, and why; and what it did before that all the same, e.g. promote a model."""
     run = _Run(context)
     failures = [f"{task}: {run.cause(task)}" for task in run.failed_tasks()]
-    Channels().send(run.message(f"{run.dag_id} failed", failures or [str(context.get("reason") or "no cause known")]))
+    lines = failures or [str(context.get("reason") or "no cause known")]
+    Channels().send(run.message(f"{run.dag_id} failed", lines + _news(run, _drift, _verdict)))
 
 
 def on_success(context: Any) -> None:
@@ -78,7 +79,7 @@ def on_success(context: Any) -> None:
     if not any((channels := Channels()).__dict__.values()):
         return
     run = _Run(context)
-    news = [line for tell in (_recovery, _drift, _verdict, _rollback, _health) if (line := tell(run))]
+    news = _news(run, _recovery, _drift, _verdict, _rollback, _health)
     if news:
         channels.send(run.message(news[0], news[1:]))
 
@@ -118,6 +119,10 @@ class _Run:
         link = f"{base}/dags/{quote(self.dag_id)}/runs/{quote(self.run_id, safe='')}"
         told = tuple(_one_line(line) for line in (f"run {self.run_id}", *lines))
         return Message(f"[Wakee] {_one_line(subject)}", told, link)
+
+
+def _news(run: _Run, *tellers: Callable[[_Run], str | None]) -> list[str]:
+    return [line for tell in tellers if (line := tell(run))]
 
 
 def _recovery(run: _Run) -> str | None:

@@ -199,6 +199,15 @@ def test_several_news_are_one_message(inbox, ended):
     assert "drift detected: score 0.251, threshold 0.150" in message["body"]
 
 
+def test_what_a_failed_run_did_all_the_same_is_told(inbox, ended):
+    cause = {"log_to_mlflow": {"status": "failed", "cause": "MLflow: no answer"}}
+    ended("model_retrain", "failed", {"upload_to_hub": PROMOTED} | cause, {"log_to_mlflow": "failed"}, last="fine_tune")
+    (message,) = inbox.messages()
+    assert message["subject"] == "[Wakee] model_retrain failed"
+    assert "log_to_mlflow: MLflow: no answer" in message["body"]
+    assert "model v20260405-1a2b3c4d promoted to production" in message["body"]
+
+
 @pytest.mark.parametrize("dag_id", ["drift_detection_daily", "health_check_weekly", "model_retrain"])
 def test_an_ordinary_success_is_not_told(inbox, ended, dag_bag, dag_id):
     ended(dag_id, "success", {"save_report": {"drift_detected": False}}, last=dag_bag.dags[dag_id].task_ids[0])
