@@ -6,19 +6,24 @@ after the run has ended. Nothing is sent where nothing is configured:
 * `WAKEE_ALERT_EMAILS`: recipients, separated by commas; mail goes by the connection `smtp_default`, whose extra
   `from_email` is the sender;
 * `WAKEE_ALERT_WEBHOOK`: a Slack-compatible incoming webhook.
+
+That a DAG works again is told by its first success after a failure, whichever run that is: the same one cleared, or one
+that was started by hand and has no date. Airflow tells a callback only of earlier runs with a date, so the failure is
+remembered, in the Airflow variable `wakee_failed_<dag_id>`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import html
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from airflow.sdk import conf
+from airflow.sdk import Variable, conf
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +63,11 @@ class Channels:
     )
     webhook: str = field(default_factory=lambda: os.environ.get("WAKEE_ALERT_WEBHOOK", "").strip())
 
+    @property
+    def configured(self) -> bool:
+        """Whether there is anybody to tell."""
+        return bool(self.emails or self.webhook)
+
     def send(self, message: Message) -> None:
         """Send by each channel; trouble with one does not stop the other."""
         if self.emails:
@@ -68,15 +78,18 @@ class Channels:
 
 def on_failure(context: Any) -> None:
     """A run has failed: which tasks, and why; and what it did before that all the same, e.g. promote a model."""
+    if not (channels := Channels()).configured:
+        return
     run = _Run(context)
     failures = [f"{task}: {run.cause(task)}" for task in run.failed_tasks()]
     lines = failures or [str(context.get("reason") or "no cause known")]
-    Channels().send(run.message(f"{run.dag_id} failed", lines + _news(run, _drift, _verdict)))
+    channels.send(run.message(f"{run.dag_id} failed", lines + _news(run, _drift, _verdict)))
+    run.remember_failure()
 
 
 def on_success(context: Any) -> None:
     """A run has succeeded: told only when there is something to tell."""
-    if not any((channels := Channels()).__dict__.values()):
+    if not (channels := Channels()).configured:
         return
     run = _Run(context)
     news = _news(run, _recovery, _drift, _verdict, _rollback, _health)
@@ -94,6 +107,7 @@ class _Run:
     def __init__(self, context: Any) -> None:
         self._instance = context.get("ti")
         self.dag_id, self.run_id = str(context["dag"].dag_id), str(context["run_id"])
+        self._failure = f"wakee_failed_{self.dag_id}"
 
     def failed_tasks(self) -> list[str]:
         if self._instance is None:
@@ -109,10 +123,17 @@ class _Run:
     def cause(self, task_id: str) -> str:
         return str(self.result(task_id).get("cause") or "see its log")
 
-    def failed_before(self) -> bool:
-        """Whether the run before this one failed; a run without a logical date has none before it."""
-        previous = self._instance.get_previous_dagrun() if self._instance is not None else None
-        return previous is not None and bool(previous.state == "failed")
+    def remember_failure(self) -> None:
+        with _only_logged("the failure is not remembered"):
+            Variable.set(self._failure, self.run_id, description="No run has succeeded since.")
+
+    def recovered(self) -> bool:
+        """Whether a failure is remembered; it no longer is, then."""
+        with _only_logged("it is not known whether a run had failed"):
+            if Variable.get(self._failure, default=None):
+                Variable.delete(self._failure)
+                return True
+        return False
 
     def message(self, subject: str, lines: list[str]) -> Message:
         base = conf.get("api", "base_url", fallback="http://localhost:8080").rstrip("/")
@@ -126,7 +147,7 @@ def _news(run: _Run, *tellers: Callable[[_Run], str | None]) -> list[str]:
 
 
 def _recovery(run: _Run) -> str | None:
-    return f"{run.dag_id} works again" if run.failed_before() else None
+    return f"{run.dag_id} works again" if run.recovered() else None
 
 
 def _drift(run: _Run) -> str | None:
@@ -175,13 +196,18 @@ def _post(message: Message, webhook: str) -> None:
 
 
 def _attempt(channel: str, send: Callable[[], None]) -> None:
-    try:
+    with _only_logged(f"no alert by {channel}"):
         send()
-    except Exception as error:  # whatever it is, the run has ended and the other channel may work
-        # Its text may hold the webhook's address, which is a secret.
-        logger.warning("no alert by %s: %s", channel, type(error).__name__)
-    else:
         logger.info("alert sent by %s", channel)
+
+
+@contextlib.contextmanager
+def _only_logged(trouble: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # whatever it is, the run has ended and what comes next may work
+        # Its text may hold the webhook's address, which is a secret.
+        logger.warning("%s: %s", trouble, type(error).__name__)
 
 
 def _one_line(text: str) -> str:

@@ -1,6 +1,6 @@
 """The alerts: Airflow's own code calls the DAGs' callbacks; a real mail server and a real webhook receive them.
 
-In the place of Airflow's API stands what it would have answered: XComs, task states, the run before.
+In the place of Airflow's API stands what it would have answered: XComs, task states, variables.
 """
 
 import json
@@ -8,13 +8,17 @@ import os
 import socket
 import subprocess
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import requests
 import structlog
 from airflow.callbacks.callback_requests import DagCallbackRequest
 from airflow.dag_processing.processor import _execute_dag_callbacks
+from airflow.sdk import Variable
+from airflow.sdk.exceptions import ErrorType
 from airflow.sdk.execution_time import task_runner
+from airflow.sdk.execution_time.comms import ErrorResponse, OKResponse, VariableResult
 
 from support.answers import RUN, Airflow, dag_run, instance
 from support.waiting import wait_for
@@ -91,14 +95,35 @@ def inbox(mail, monkeypatch):
     return inbox
 
 
+class AirflowWithVariables(Airflow):
+    """What Airflow's API would answer, also about variables."""
+
+    def __init__(self, results, states, variables):
+        super().__init__(results, states, None)
+        self.variables = variables
+
+    def send(self, msg):
+        if msg.type == "PutVariable":
+            self.variables[msg.key] = msg.value
+            return None
+        if msg.type == "DeleteVariable":
+            return OKResponse(ok=self.variables.pop(msg.key, None) is not None)
+        if msg.type == "GetVariable":
+            missing = ErrorResponse(error=ErrorType.VARIABLE_NOT_FOUND)
+            return VariableResult(key=msg.key, value=self.variables[msg.key]) if msg.key in self.variables else missing
+        return super().send(msg)
+
+
 @pytest.fixture
 def ended(dag_bag, monkeypatch):
     """Lets a run end, as the DAG processor hears of it."""
+    variables = {}
 
-    def end(dag_id, state, results=None, states=None, previous=None, last="generate_summary", with_ti=True):
-        airflow = Airflow(results or {}, states or {}, previous)
+    def end(dag_id, state, results=None, states=None, last="generate_summary", with_ti=True, dated=True):
+        airflow = AirflowWithVariables(results or {}, states or {}, variables)
         monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", airflow, raising=False)
-        context = {"dag_run": dag_run(dag_id, state), "last_ti": instance(dag_id, last) if with_ti else None}
+        run = dag_run(dag_id, state) | ({} if dated else {"logical_date": None})
+        context = {"dag_run": run, "last_ti": instance(dag_id, last) if with_ti else None}
         request = DagCallbackRequest(
             filepath="x.py",
             bundle_name="dags-folder",
@@ -156,44 +181,62 @@ RED = {"failed": 1}
 
 
 @pytest.mark.parametrize(
-    ("dag_id", "last", "results", "previous", "subject"),
+    ("dag_id", "last", "results", "subject"),
     [
         pytest.param(
-            "drift_detection_daily", "save_report", {"save_report": DRIFT}, "success",
+            "drift_detection_daily", "save_report", {"save_report": DRIFT},
             "[Wakee] drift detected: score 0.251, threshold 0.150", id="drift",
         ),
         pytest.param(
-            "model_retrain", "update_model_versions", {"upload_to_hub": PROMOTED}, None,
+            "model_retrain", "update_model_versions", {"upload_to_hub": PROMOTED},
             "[Wakee] model v20260405-1a2b3c4d promoted to production", id="promotion",
         ),
         pytest.param(
-            "model_retrain", "update_model_versions", {"upload_to_hub": REFUSED}, None,
+            "model_retrain", "update_model_versions", {"upload_to_hub": REFUSED},
             "[Wakee] model v20260405-1a2b3c4d refused: the champion stays (candidate/v20260405-1a2b3c4d)",
             id="refusal",
         ),
         pytest.param(
-            "health_check_weekly", "generate_summary", {}, "failed",
-            "[Wakee] health_check_weekly works again", id="recovery",
-        ),
-        pytest.param(
-            "model_rollback", "rollback", {"rollback": {"version": "v1", "replaced": "v2"}}, None,
+            "model_rollback", "rollback", {"rollback": {"version": "v1", "replaced": "v2"}},
             "[Wakee] production rolled back to v1 from v2", id="rollback",
         ),
         pytest.param(
-            "health_check_weekly", "generate_summary", {"generate_summary": RED}, "success",
+            "health_check_weekly", "generate_summary", {"generate_summary": RED},
             "[Wakee] 1 health check(s) failed that are not critical: ", id="not-critical",
         ),
     ],
 )  # fmt: skip
-def test_news_of_a_run_that_succeeded(inbox, ended, dag_id, last, results, previous, subject):
-    ended(dag_id, "success", results, previous=previous, last=last)
+def test_news_of_a_run_that_succeeded(inbox, ended, dag_id, last, results, subject):
+    ended(dag_id, "success", results, last=last)
     (message,) = inbox.messages()
     assert message["subject"] == subject.strip()
     assert len(inbox.posts()) == 1
 
 
+@pytest.mark.parametrize("dated", [True, False], ids=["dated", "started-by-hand"])
+def test_the_first_success_after_a_failure_is_told(inbox, ended, dated):
+    ended("health_check_weekly", "failed", HEALTH, HEALTH_STATES, dated=dated)
+    ended("model_rollback", "success", last="rollback")
+    inbox.forget()
+    ended("health_check_weekly", "success", dated=dated)
+    ended("health_check_weekly", "success", dated=dated)
+    (message,) = inbox.messages()
+    assert message["subject"] == "[Wakee] health_check_weekly works again"
+    assert len(inbox.posts()) == 1
+
+
+def test_an_airflow_that_remembers_nothing_stops_no_alert(inbox, ended, monkeypatch):
+    monkeypatch.setattr(Variable, "set", Mock(side_effect=ConnectionError))
+    monkeypatch.setattr(Variable, "get", Mock(side_effect=ConnectionError))
+    ended("drift_detection_daily", "failed", last="save_report")
+    ended("drift_detection_daily", "success", {"save_report": DRIFT}, last="save_report")
+    assert len(inbox.messages()) == 2
+
+
 def test_several_news_are_one_message(inbox, ended):
-    ended("drift_detection_daily", "success", {"save_report": DRIFT}, previous="failed", last="save_report")
+    ended("drift_detection_daily", "failed", last="save_report")
+    inbox.forget()
+    ended("drift_detection_daily", "success", {"save_report": DRIFT}, last="save_report")
     (message,) = inbox.messages()
     assert message["subject"] == "[Wakee] drift_detection_daily works again"
     assert "drift detected: score 0.251, threshold 0.150" in message["body"]
@@ -218,7 +261,7 @@ def test_nothing_is_sent_where_nothing_is_configured(inbox, ended, monkeypatch):
     monkeypatch.setenv("WAKEE_ALERT_EMAILS", " ")
     monkeypatch.delenv("WAKEE_ALERT_WEBHOOK")
     ended("health_check_weekly", "failed", HEALTH, HEALTH_STATES)
-    ended("health_check_weekly", "success", previous="failed")
+    ended("health_check_weekly", "success")
     assert (inbox.messages(), inbox.posts()) == ([], [])
 
 
