@@ -226,7 +226,7 @@ with DAG(
         "--max-regression={{ params.max_regression }}",
         cpu="500m",
         memory="4Gi",
-        scratch="4Gi",
+        scratch=SCRATCH,
         timeout=timedelta(hours=2),
     )
     export_onnx = stage(
@@ -236,7 +236,7 @@ with DAG(
         "{{ '--int8' if params.int8 else '--no-int8' }}",
         cpu="500m",
         memory="4Gi",
-        scratch="4Gi",
+        scratch=SCRATCH,
     )
     upload_to_hub = stage(
         "train",

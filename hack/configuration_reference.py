@@ -37,7 +37,7 @@ MEANINGS = {
     "XCOM_IMAGE": "The image of the XCom sidecar: any with a shell.",
     "TRAINING_HOURS": "Longest time for one try of `fine_tune`, waiting for a GPU not counted.",
     "TRAINING_MEMORY": "Memory request and limit of `fine_tune`.",
-    "TRAINING_SCRATCH": "Size of `/tmp` of `fine_tune`.",
+    "TRAINING_SCRATCH": "Size of `/tmp` of `fine_tune`, `evaluate` and `export_onnx`.",
 }
 DEFAULTS = {"HUB_UI": "https://huggingface.co"}
 

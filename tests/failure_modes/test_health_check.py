@@ -18,8 +18,8 @@ CASES = [
     HealthCase("sourcing", "nonsense", {"test_app_sourcing"}, "is no web page", run="success"),
     HealthCase("sourcing", "silent", {"test_app_sourcing"}, "no answer within", run="success"),
     HealthCase("hub", "silent", {"test_model_hub"}, "cannot be reached"),
-    HealthCase("hub", "nonsense", {"test_model_hub"}, "Hub"),
-    HealthCase("r2", "nonsense", {"test_storage"}, "R2"),
+    HealthCase("hub", "nonsense", {"test_model_hub"}, "is not a Hub's"),
+    HealthCase("r2", "nonsense", {"test_storage"}, "R2 failed"),
     HealthCase("r2", "unavailable", {"test_storage"}, "503"),
 ]
 

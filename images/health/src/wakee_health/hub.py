@@ -126,6 +126,8 @@ def translated(what: str) -> Iterator[None]:
         if status in (401, 403):
             raise ConfigurationError(f"the Hub refuses us for {what} ({status}): check HF_TOKEN") from error
         raise UnavailableError(f"the Hub fails on {what}: {_line(error)}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # the client stumbled over the answer
+        raise WrongAnswerError(f"the Hub's answer for {what} is not a Hub's: {_line(error)}") from error
     except Exception as error:  # its HTTP library's errors are no OSError, and that library is not ours to name
         raise UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}") from error
 
