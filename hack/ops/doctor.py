@@ -104,7 +104,9 @@ def _nodes() -> str:
 def _gpus() -> str:
     maps = _kubectl("get", "configmaps", "-n", "airflow", "--sort-by=.metadata.creationTimestamp")["items"]
     # The local cluster's has a suffix.
-    settings = next((m["data"] for m in reversed(maps) if m["metadata"]["name"].startswith("wakee-images")), {})
+    settings: dict[str, str] = next(
+        (m["data"] for m in reversed(maps) if m["metadata"]["name"].startswith("wakee-images")), {}
+    )
     wanted, resource = int(settings.get("WAKEE_GPU_COUNT", 0)), settings.get("WAKEE_GPU_RESOURCE", GPU)
     nodes = _kubectl("get", "nodes")["items"]
     most = max(int(node["status"]["allocatable"].get(resource, 0)) for node in nodes)
