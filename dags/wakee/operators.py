@@ -38,8 +38,10 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
 
     def execute(self, context: Any) -> dict[str, Any] | None:
         """Run the pod to its end, or hand it to the triggerer when deferrable."""
+        self._taken_over: dict[str, Any] | None = None
         result = super().execute(context)
-        return self._checked(result, context)
+        # The pod of an earlier try may have ended by now: the provider then takes over at once, and forgets the result.
+        return self._taken_over or self._checked(result, context)
 
     def trigger_reentry(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
         """Take over from the triggerer when the pod has ended, or was not scheduled in time."""
@@ -50,7 +52,8 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
             if pending:  # the provider would say that such a pod left no result
                 raise AirflowException(event["message"] + pending) from error
             raise
-        return self._checked(result, context)
+        self._taken_over = self._checked(result, context)
+        return self._taken_over
 
     def build_pod_request_obj(self, context: Any = None, *, dry_run: bool = False) -> k8s.V1Pod:
         """The pod, labelled so that `kubectl get pods -l wakee.io/run-id=...` finds it."""

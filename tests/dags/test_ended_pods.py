@@ -5,6 +5,7 @@ from unittest.mock import Mock
 
 import pytest
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.sdk.bases.hook import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from kubernetes.client import models as k8s
 from kubernetes.client.exceptions import ApiException
@@ -108,3 +109,19 @@ def test_old_failures_that_cannot_be_deleted_stop_nothing(fine_tune):
     fine_tune.client.list_namespaced_pod.side_effect = ApiException(status=403)
 
     assert fine_tune.get_or_create_pod(Mock(), CONTEXT) == "the new pod"
+
+
+def test_the_result_of_an_earlier_trys_pod_is_taken_over(fine_tune, monkeypatch):
+    """That pod has ended when a try finds it, so there is nothing to wait for."""
+    monkeypatch.setattr(BaseHook, "get_connection", lambda _: Mock(extra_dejson={}))
+    monkeypatch.setattr(KubernetesPodOperator, "get_or_create_pod", lambda *_: pod("Running", exit_code=0))
+    monkeypatch.setattr(KubernetesPodOperator, "trigger_reentry", lambda *_: {"status": "success", "epochs_run": 3})
+    fine_tune.client.list_namespaced_pod.return_value.items = []
+    new = pod("Pending")
+    new.metadata.labels = {}
+    monkeypatch.setattr(KubernetesPodOperator, "build_pod_request_obj", lambda *_, **__: new)
+    instance = Mock(dag_id="model_retrain", task_id="fine_tune", start_date=datetime.now(UTC))
+
+    result = fine_tune.execute({"ti": instance, "run_id": "a-run"})
+
+    assert result == {"status": "success", "epochs_run": 3}

@@ -10,8 +10,6 @@ from wakee_train.settings import HubSettings
     "call",
     [
         pytest.param(lambda hub: hub.head(), id="head"),
-        pytest.param(lambda hub: hub.find_commit("main", "a title"), id="commits"),
-        pytest.param(lambda hub: hub.download("model.onnx", "main"), id="download"),
         pytest.param(lambda hub: hub.ensure_repository(), id="create"),
     ],
 )
