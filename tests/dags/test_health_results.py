@@ -15,7 +15,7 @@ def arguments(dag_bag, monkeypatch):
     """Renders the arguments of generate_summary for a run of which Airflow knows this."""
 
     def render(results, states):
-        monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Airflow(results, states, None), raising=False)
+        monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Airflow(results, states), raising=False)
         dag = dag_bag.dags["health_check_weekly"]
         task = dag.get_task("generate_summary")
         server = {"dag_run": dag_run(dag.dag_id, "running"), "max_tries": 1}

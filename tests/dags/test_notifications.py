@@ -99,7 +99,7 @@ class AirflowWithVariables(Airflow):
     """What Airflow's API would answer, also about variables."""
 
     def __init__(self, results, states, variables):
-        super().__init__(results, states, None)
+        super().__init__(results, states)
         self.variables = variables
 
     def send(self, msg):

@@ -3,7 +3,7 @@
 import uuid
 from datetime import UTC, datetime
 
-from airflow.sdk.execution_time.comms import PreviousDagRunResult, TaskStatesResult, XComSequenceSliceResult
+from airflow.sdk.execution_time.comms import TaskStatesResult, XComSequenceSliceResult
 
 RUN = "scheduled__2026-04-05T03:00:00+00:00"
 BEFORE_EVERYTHING = datetime(2026, 4, 5, 3, tzinfo=UTC)
@@ -12,16 +12,14 @@ BEFORE_EVERYTHING = datetime(2026, 4, 5, 3, tzinfo=UTC)
 class Airflow:
     """What Airflow's API would answer to the DAG processor."""
 
-    def __init__(self, results, states, previous):
-        self.results, self.states, self.previous = results, states, previous
+    def __init__(self, results, states):
+        self.results, self.states = results, states
 
     def send(self, msg):
         if msg.type == "GetXComSequenceSlice":
             return XComSequenceSliceResult(root=[self.results[msg.task_id]] if msg.task_id in self.results else [])
-        if msg.type == "GetTaskStates":
-            return TaskStatesResult(task_states={RUN: self.states})
-        assert msg.type == "GetPreviousDagRun", msg
-        return PreviousDagRunResult(dag_run=dag_run(msg.dag_id, self.previous) if self.previous else None)
+        assert msg.type == "GetTaskStates", msg
+        return TaskStatesResult(task_states={RUN: self.states})
 
 
 def dag_run(dag_id, state):

@@ -97,6 +97,10 @@ def test_all_stop_after_the_step_in_which_one_was_told_to(together):
     assert [told["stopped"] for _, told in together] == [[False, 1, 3]] * 2
 
 
+def test_all_stop_when_the_first_is_told_to_while_it_validates(together):
+    assert [told["validating"] for _, told in together] == [[False, 1, 4]] * 2
+
+
 def test_all_end_when_one_s_loss_is_no_number(together):
     causes = {told["spoilt"] for _, told in together}
 

@@ -63,6 +63,13 @@ def stopped(ranks: Ranks) -> tuple[bool, int, int]:
     return learner.run(told, lambda: None), learner.progress.epoch, learner.progress.step
 
 
+def stopped_validating(ranks: Ranks) -> tuple[bool, int, int]:
+    """The first process, which alone validates, is told to stop when all steps of an epoch are done."""
+    learner = trainer(ranks, rows=64, **WITHOUT_BATCH_NORM)
+    whole = learner.run(lambda: ranks.first and learner.progress.step == learner.steps_per_epoch, lambda: None)
+    return whole, learner.progress.epoch, learner.progress.step
+
+
 def spoilt(ranks: Ranks) -> str:
     """The last process alone computes a loss that is no number."""
     learner = trainer(ranks)
@@ -80,7 +87,7 @@ def main(folder: Path) -> None:
     with joined() as (ranks, _):
         done = {name: trained(ranks, **changes) for name, changes in CASES.items()}
         torch.save(done, folder / f"trained-{ranks.rank}.pt")
-        told = {"stopped": stopped(ranks), "spoilt": spoilt(ranks)}
+        told = {"stopped": stopped(ranks), "validating": stopped_validating(ranks), "spoilt": spoilt(ranks)}
         (folder / f"told-{ranks.rank}.json").write_text(json.dumps(told))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from wakee_common.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
-from wakee_common.errors import BadInputError, InterruptedStageError
+from wakee_common.errors import BadInputError
 from wakee_common.http import BoundedClient
 from wakee_common.settings import Settings
 from wakee_common.storage import ObjectStore
@@ -117,8 +117,6 @@ def _tried(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | str:
     """What the call returns, or in a line why it failed: whatever it is, it must not stop the drift report."""
     try:
         return call(*args, **kwargs)
-    except InterruptedStageError:
-        raise
     except Exception as error:
         return " ".join(f"{type(error).__name__}: {error}".split())
 
