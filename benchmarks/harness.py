@@ -34,12 +34,24 @@ class Contestant:
         command: What to run.
         environment: Variables on top of ours.
         limit_seconds: After which it is ended.
+        image: Ours, whose settings of the memory allocator hold.
+        checkout: Whose code it is.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     limit_seconds: float | None = None
+    image: str = ""
+    checkout: Path = REPO
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment, with what the image's Dockerfile sets to tune glibc's malloc."""
+        if not self.image:
+            return dict(self.environment)
+        recipe = (self.checkout / "images" / self.image / "Dockerfile").read_text()
+        return dict(re.findall(r"\b((?:MALLOC|GLIBC)_\w+)=(\S+)", recipe)) | dict(self.environment)
 
 
 @dataclass(frozen=True)
@@ -82,19 +94,15 @@ def contestant(
         arguments: What the function is given.
     """
     command = [python or sys.executable, script, "contestant", function, json.dumps(arguments)]
-    return Contestant(name, command, _allocator_settings(image) if image else {}, limit_seconds)
-
-
-def _allocator_settings(image: str) -> dict[str, str]:
-    """The variables by which an image's Dockerfile tunes glibc's malloc."""
-    return dict(re.findall(r"\b((?:MALLOC|GLIBC)_\w+)=(\S+)", (REPO / "images" / image / "Dockerfile").read_text()))
+    return Contestant(name, command, limit_seconds=limit_seconds, image=image)
 
 
 def competing_with(earlier: str, contestants: Sequence[Contestant], names: Sequence[str]) -> list[Contestant]:
     """The contestants, and those of these names once more with the code of an older checkout, if there is one."""
     packages = os.pathsep.join(f"{earlier}/images/{image}/src" for image in ("common", "drift", "train"))
+    code = {"PYTHONPATH": packages}
     older = [
-        replace(one, name=f"{one.name}, before", environment={**one.environment, "PYTHONPATH": packages})
+        replace(one, name=f"{one.name}, before", environment={**one.environment, **code}, checkout=Path(earlier))
         for one in contestants
         if earlier and one.name in names
     ]
@@ -119,7 +127,7 @@ def run_once(one: Contestant) -> Run:
     Raises:
         RuntimeError: it failed; the message ends with its last words.
     """
-    environment = {**os.environ, **HEADLESS, **one.environment}
+    environment = {**os.environ, **HEADLESS, **one.variables}
     started = time.perf_counter()
     try:
         done = subprocess.run(

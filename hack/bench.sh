@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # bench.sh [--quick]: every benchmark in turn. Whole: about an hour, writes docs/benchmarks.md and its plots.
 # --quick: smaller sizes, under five minutes, prints the tables only. Each can be run alone: benchmarks/*.py --help.
+# BEFORE=CHECKOUT lets the stages of an older checkout compete, where a benchmark knows how.
 source "$(dirname "$0")/lib.sh"
 cd "$REPO"
 quick=${1:-}
@@ -9,7 +10,7 @@ quick=${1:-}
 bench() {
     local python=.venvs/$1/bin/python script=benchmarks/$2.py
     shift 2
-    if [[ $quick == --quick ]]; then set -- --quick; else set -- --publish "$@"; fi
+    if [[ $quick == --quick ]]; then set -- --quick; else set -- --publish "$@" ${BEFORE:+--before "$BEFORE"}; fi
     timed "$script $*" "$python" "$script" "$@" || failed+=("$script")
 }
 
