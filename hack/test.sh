@@ -39,6 +39,8 @@ manifests() {
 cluster() {
     make -s up
     step "cluster: real pods" pytest_in dev cluster tests/cluster -vv # minutes per test: say each
+    step "failure modes: three of them" pytest_in dev failures-quick -vv -k "bucket or 503 or scheduler" \
+        tests/failure_modes/test_configuration.py tests/failure_modes/test_drift_detection.py
     install_packages chromium
     step "browser" pytest_in dev browser tests/browser -vv
 }
