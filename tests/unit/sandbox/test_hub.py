@@ -219,15 +219,15 @@ def test_commit_on_an_outdated_parent_is_refused(commit: Callable[..., str], rea
 def test_commits_fail_while_the_switch_says_so(
     api: HfApi, repository: str, hub_url: str, commit: Callable[..., str], read: Callable[..., bytes]
 ) -> None:
-    commit(add("a.txt", b"before"))
+    commit({"a.txt": b"before"})
     try:
         httpx.post(f"{hub_url}/_fault", json={"mode": "down", "path": "/commit/"}).raise_for_status()
         with pytest.raises(HfHubHTTPError, match="503"):
-            commit(add("a.txt", b"after"))
+            commit({"a.txt": b"after"})
         assert read("a.txt") == b"before"
     finally:
         httpx.post(f"{hub_url}/_fault", json={"mode": "none"}).raise_for_status()
-    commit(add("a.txt", b"after"))
+    commit({"a.txt": b"after"})
     assert read("a.txt") == b"after"
 
 
