@@ -23,6 +23,11 @@ import images
 IMAGES = ("health", "drift", "train", "airflow", "sandbox")
 COMPARED = ("health", "drift")
 LARGEST = 5
+WHY = (
+    "The drift image holds Evidently, which requires plotly, scikit-learn, scipy, statsmodels, nltk and a web framework:"
+    " two thirds of its packages, which a naive image has as well. Compiled Python files are a fifth of it; without them"
+    " every start would compile anew, for the root is read-only."
+)
 LIMIT = 0.4
 MEGABYTE = 1e6
 BUILDPACK = (
@@ -64,7 +69,7 @@ def build_ours(name: str, *, cached: bool = False) -> str:
 
 def build_again(name: str) -> str:
     """Ours once more, one line of its code changed."""
-    code = next(iter((REPO / "images" / name / "src").glob("*/cli.py")))
+    code = next((REPO / "images" / name / "src").glob("*/cli.py"), REPO / "dags" / "model_retrain.py")
     before = code.read_text()
     try:
         code.write_text(f"{before}# changed\n")
@@ -127,7 +132,7 @@ def main() -> None:
         if share:
             measured = f"{100 * share:.0f} %"
             goals.append(Goal(f"size of the {name} image", "40 % of the naive one", measured, share <= LIMIT))
-    publish("image_sizes", goals, "\n".join(rows), write=options.publish)
+    publish("image_sizes", goals, "\n".join([*rows, "", WHY]), write=options.publish)
 
 
 if __name__ == "__main__":
