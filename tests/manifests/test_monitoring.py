@@ -20,7 +20,8 @@ METRICS = {
     "airflow_dagrun_failed_count", "airflow_scheduler_heartbeat",
     "airflow_executor_queued_tasks", "airflow_executor_running_tasks", "airflow_dagrun_schedule_delay",
     "wakee_stage_duration_seconds", "wakee_stage_rows", "wakee_stage_last_success_timestamp_seconds",
-    "wakee_drift_score", "wakee_drift_mae", "wakee_model_mae", "wakee_training_images_per_second",
+    "wakee_drift_score", "wakee_drift_score_timestamp_seconds",
+    "wakee_drift_mae", "wakee_model_mae", "wakee_training_images_per_second",
     "wakee_annotation_age_days", "wakee_health_check",
 }  # fmt: skip
 
