@@ -14,6 +14,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import (
     EntryNotFoundError,
     HfHubHTTPError,
+    HFValidationError,
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -117,19 +118,24 @@ def translated(what: str) -> Iterator[None]:
         yield
     except WakeeError:
         raise
-    except LocalEntryNotFoundError as error:
-        raise UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}") from error
-    except (EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError) as error:
-        raise WrongAnswerError(f"not on the Hub: {what}: {_line(error)}") from error
-    except HfHubHTTPError as error:
-        status = error.response.status_code
-        if status in (401, 403):
-            raise ConfigurationError(f"the Hub refuses us for {what} ({status}): check HF_TOKEN") from error
-        raise UnavailableError(f"the Hub fails on {what}: {_line(error)}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:  # the client stumbled over the answer
-        raise WrongAnswerError(f"the Hub's answer for {what} is not a Hub's: {_line(error)}") from error
     except Exception as error:  # its HTTP library's errors are no OSError, and that library is not ours to name
-        raise UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}") from error
+        raise _ours(what, error) from error
+
+
+def _ours(what: str, error: Exception) -> WakeeError:
+    if isinstance(error, LocalEntryNotFoundError):
+        return UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}")
+    if isinstance(error, EntryNotFoundError | RepositoryNotFoundError | RevisionNotFoundError):
+        return WrongAnswerError(f"not on the Hub: {what}: {_line(error)}")
+    if isinstance(error, HFValidationError):
+        return ConfigurationError(f"HF_MODEL_REPO is no repository's name: {_line(error)}")
+    if isinstance(error, HfHubHTTPError) and error.response.status_code in (401, 403):
+        return ConfigurationError(f"the Hub refuses us for {what} ({error.response.status_code}): check HF_TOKEN")
+    if isinstance(error, HfHubHTTPError):
+        return UnavailableError(f"the Hub fails on {what}: {_line(error)}")
+    if isinstance(error, KeyError | TypeError | ValueError | AttributeError):  # the client stumbled over the answer
+        return WrongAnswerError(f"the Hub's answer for {what} is not a Hub's: {_line(error)}")
+    return UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}")
 
 
 def _line(error: Exception) -> str:

@@ -171,33 +171,37 @@ def on_main(settings: HubSettings, version: str) -> bool:
 @contextmanager
 def _translated(what: str) -> Iterator[None]:
     """Turn the client's errors into ours."""
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
     try:
         yield
     except WakeeError:
         raise
-    except LocalEntryNotFoundError as error:
-        raise UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}") from error
-    except (EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError) as error:
-        raise NotOnHubError(f"not on the Hub: {what}: {_line(error)}") from error
-    except HfHubHTTPError as error:
-        status = error.response.status_code
-        if status in (401, 403):
-            raise ConfigurationError(f"the Hub refuses us for {what} ({status}): check HF_TOKEN") from error
-        if status in (409, 412):
-            raise BadInputError(
-                f"the Hub's state changed under us for {what}: evaluate again ({_line(error)})"
-            ) from error
-        raise UnavailableError(f"the Hub fails on {what}: {_line(error)}") from error
     except Exception as error:  # its HTTP library's errors are no OSError, and that library is not ours to name
-        raise UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}") from error
+        raise _ours(what, error) from error
+
+
+def _ours(what: str, error: Exception) -> WakeeError:
+    from huggingface_hub import errors
+
+    not_there = errors.EntryNotFoundError, errors.RepositoryNotFoundError, errors.RevisionNotFoundError
+    if isinstance(error, errors.LocalEntryNotFoundError):
+        return UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}")
+    if isinstance(error, not_there):
+        return NotOnHubError(f"not on the Hub: {what}: {_line(error)}")
+    if isinstance(error, errors.HFValidationError):
+        return ConfigurationError(f"HF_MODEL_REPO is no repository's name: {_line(error)}")
+    if isinstance(error, errors.HfHubHTTPError):
+        return _refusal(what, error.response.status_code, _line(error))
+    if isinstance(error, KeyError | TypeError | ValueError | AttributeError):  # the client stumbled over the answer
+        return UnavailableError(f"the Hub's answer for {what} is not a Hub's: {_line(error)}")
+    return UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}")
+
+
+def _refusal(what: str, status: int, said: str) -> WakeeError:
+    if status in (401, 403):
+        return ConfigurationError(f"the Hub refuses us for {what} ({status}): check HF_TOKEN")
+    if status in (409, 412):
+        return BadInputError(f"the Hub's state changed under us for {what}: evaluate again ({said})")
+    return UnavailableError(f"the Hub fails on {what}: {said}")
 
 
 def _line(error: Exception) -> str:
