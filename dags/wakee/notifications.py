@@ -168,7 +168,10 @@ def _verdict(run: _Run) -> str | None:
 
 def _rollback(run: _Run) -> str | None:
     done = run.result("rollback")
-    return f"production rolled back to {done['version']} from {done['replaced']}" if done.get("replaced") else None
+    if not done.get("replaced"):
+        return None
+    warning = f"; {done['warning']}" if done.get("warning") else ""
+    return f"production rolled back to {done['version']} from {done['replaced']}{warning}"
 
 
 def _health(run: _Run) -> str | None:

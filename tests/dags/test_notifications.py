@@ -201,6 +201,10 @@ RED = {"failed": 1}
             "[Wakee] production rolled back to v1 from v2", id="rollback",
         ),
         pytest.param(
+            "model_rollback", "rollback", {"rollback": {"version": "old", "replaced": "v2", "warning": "no alias"}},
+            "[Wakee] production rolled back to old from v2; no alias", id="rollback-with-a-warning",
+        ),
+        pytest.param(
             "health_check_weekly", "generate_summary", {"generate_summary": RED},
             "[Wakee] 1 health check(s) failed that are not critical: ", id="not-critical",
         ),

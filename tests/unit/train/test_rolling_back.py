@@ -83,6 +83,14 @@ def test_only_the_last_version_from_before_us_can_be_found_on_the_hub(world):
         target(world, "old1")
 
 
+def test_a_version_that_somebody_added_after_ours_is_not_one_from_before(world):
+    versions(world, "v1", old=1, v1=2, old_but_later=3)
+
+    with pytest.raises(BadInputError, match="old_but_later has no commit on the Hub on record"):
+        target(world, "old_but_later")
+    assert target(world, "old").commit is None
+
+
 def test_before_the_first_version_there_is_none(world):
     versions(world, "v1", v1=1, v2=None)
 
@@ -132,9 +140,10 @@ def test_a_version_that_the_registry_does_not_know_is_a_warning(first_retraining
 
     done = first_retraining.stage("rollback", version="previous")
 
-    assert done["alias_moved"] is False
-    assert "champion STAYS at version 1" in done["warning"]
-    assert "has no version tagged wakee.version=old" in done["warning"]
+    assert done["alias_moved"] is True
+    assert client.get_registered_model(model).aliases == {}
+    assert "champion points nowhere now" in done["warning"]
+    assert "is tagged wakee.version=old" in done["warning"]
 
 
 @pytest.mark.parametrize("asked", ["previous", "old"])

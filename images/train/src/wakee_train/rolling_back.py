@@ -38,7 +38,11 @@ OLDER = f"{DEPLOYED} AND id < (SELECT id FROM model_versions WHERE is_production
 OLDER_NAMED = f"{OLDER} AND version_name = %s"
 BEFORE_CURRENT = f"{OLDER} ORDER BY deployed_at DESC, id DESC LIMIT 1"
 """Of the older versions the one that was deployed last: one that was itself rolled back is older by that."""
-BEFORE_OURS = f"{DEPLOYED} AND hf_commit IS NULL ORDER BY is_production IS TRUE DESC, deployed_at DESC, id DESC LIMIT 1"
+BEFORE_OURS = (
+    f"{DEPLOYED} AND hf_commit IS NULL"
+    " AND NOT EXISTS (SELECT FROM model_versions ours WHERE ours.hf_commit IS NOT NULL AND ours.id < model_versions.id)"
+    " ORDER BY is_production IS TRUE DESC, deployed_at DESC, id DESC LIMIT 1"
+)
 """Rows from before our first version name no commit; of the last one main's history shows where its files are."""
 
 
@@ -193,12 +197,16 @@ def _restore_main(hub: ModelHub, context: RunContext, target: Target) -> tuple[s
 
 
 def _move_alias(registry: Registry, target: Target) -> tuple[bool, str | None]:
-    """Point the alias to the target; returns whether it moved, and a warning where there is nothing to point it to."""
+    """Point the alias to the target, or nowhere, with a warning, where the registry does not know it.
+
+    Returns:
+        Whether the alias changed; the warning.
+    """
     version = registry.find_version(target.version)
     if version is not None:
         return registry.point(CHAMPION, version), None
-    stays = registry.alias_version(CHAMPION)
-    return False, (
-        f"registry: {CHAMPION} {f'STAYS at version {stays.version}' if stays else 'points nowhere'}: "
-        f"{registry.model} has no version tagged {VERSION_TAG}={target.version}"
+    if replaced := registry.alias_version(CHAMPION):
+        registry.unpoint(CHAMPION, replaced)
+    return replaced is not None, (
+        f"registry: {CHAMPION} points nowhere now: no {registry.model} is tagged {VERSION_TAG}={target.version}"
     )
