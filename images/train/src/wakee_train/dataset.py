@@ -30,7 +30,9 @@ from wakee_train.splits import split_of
 logger = logging.getLogger(__name__)
 
 DUPLICATE = "duplicate"
-"""The same picture under a second name: left out, lest it be in two splits; no defect of the source."""
+"""The same picture under a second name of the same split: left out, and no defect of the source."""
+IN_SEVERAL_SPLITS = "in_several_splits"
+"""The same picture under names of different splits: none is used, which could empty a split, so it counts as bad."""
 DUPLICATES_RULE = "one-of-a-split-none-of-several"
 WORKERS = max(8, 2 * (os.cpu_count() or 1))
 SECONDS_BETWEEN_LINES = 10.0
@@ -145,7 +147,7 @@ def screen(
         elif reason is None and stored and stored.size > LARGEST_FILE:
             reason, detail = "too_large", f"{stored.size} bytes"
         elif reason is None and stored and len(splits[stored.etag]) > 1:
-            reason, detail = DUPLICATE, f"the same picture under names of {' and '.join(sorted(splits[stored.etag]))}"
+            reason, detail = IN_SEVERAL_SPLITS, f"its names are of {' and '.join(sorted(splits[stored.etag]))}"
         elif reason is None and stored and stored.etag in seen:
             reason, detail = DUPLICATE, f"the same picture as {seen[stored.etag]}"
         if reason is None and stored:
