@@ -31,7 +31,7 @@ from wakee_train.settings import ProcessSettings
 logger = logging.getLogger(__name__)
 
 JOB = "job.json"
-SECONDS_FOR_A_CHECKPOINT = 60
+SECONDS_FOR_A_CHECKPOINT = 150
 """Longer than the pod's grace period, which then decides; GPU processes that wait for a dead one end after it."""
 SAME_MOMENT = 3
 """Seconds within which processes end that die of one cause."""

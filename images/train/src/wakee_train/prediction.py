@@ -24,7 +24,7 @@ def mean_errors(
     model: EmotionRegressor, split: SplitPixels, device: torch.device, should_stop: Callable[[], bool]
 ) -> np.ndarray | None:
     """The MAE of each emotion, or None when told to stop in between: a pod's grace period is short."""
-    parts = []
+    parts = [np.empty((0, 4), np.float32)]
     for part in predictions(model, split, device):
         parts.append(part)
         if should_stop():
