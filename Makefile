@@ -29,6 +29,7 @@ deploy: ## Apply the manifests and wait until all is ready
 
 ##@ Work with it (on another cluster: CLUSTER=kubeconfig; AIRFLOW_URL, AIRFLOW_USER, AIRFLOW_PASSWORD in the environment)
 seed: ## Draw faces and write annotations: SEED="--rows 600 --days 35 --drift-days 7 --drift-bias confusion=0.5"
+	@test -z "$(CLUSTER)" || { echo "error: make seed writes to the local sandbox only: leave CLUSTER out" >&2; exit 1; }
 	@hack/seed.sh $(or $(SEED),--rows 600 --days 35)
 trigger: ## Start a DAG run and follow it: DAG=drift_detection_daily CONF='{"threshold": 0.2}'
 	@$(OPS) trigger $(DAG) --conf '$(or $(CONF),{})'

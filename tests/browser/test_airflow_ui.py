@@ -56,7 +56,7 @@ def test_a_training_from_the_form(page, visit, airflow, run_id):
     expect(form).to_be_hidden()
     visit(f"{RUN}/{run_id}", "Running")
     expect(page.get_by_text("Success").first).to_be_visible(timeout=300_000)  # the page follows the run by itself
-    assert set(airflow.wait(DAG, run_id, 60).values()) == {"success"}
+    assert set(airflow.wait(DAG, run_id, 600).values()) == {"success"}
     assert airflow.run(DAG, run_id)["conf"]["epochs"] == 1
 
 

@@ -1,10 +1,13 @@
 """The installation that `make up` leaves."""
 
+import contextlib
 import json
 import threading
 
 import pytest
 from kubernetes import client, watch
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
 
 from support.cluster import airflow, kubernetes, model_in_production, query, retraining_paused, seed, store
 from support.production import hub, production
@@ -32,9 +35,10 @@ def stage_pods_seen(kubernetes: client.CoreV1Api) -> dict[str, str]:
     def listen() -> None:
         stages = {"namespace": "wakee", "label_selector": "wakee.io/task-id"}
         while True:
-            for event in watch.Watch().stream(kubernetes.list_namespaced_pod, timeout_seconds=60, **stages):
-                pod = event["raw_object"]
-                seen[pod["metadata"]["labels"]["wakee.io/task-id"]] = json.dumps(pod)
+            with contextlib.suppress(ApiException, HTTPError):  # the API server, too, is killed by some tests
+                for event in watch.Watch().stream(kubernetes.list_namespaced_pod, timeout_seconds=60, **stages):
+                    pod = event["raw_object"]
+                    seen[pod["metadata"]["labels"]["wakee.io/task-id"]] = json.dumps(pod)
 
     threading.Thread(target=listen, daemon=True).start()
     return seen

@@ -88,7 +88,7 @@ def test_no_secret_is_anywhere(airflow, kubernetes, store, stage_pods_seen):
     secrets = _secrets(kubernetes)
     assert {"fetch_annotations", "fine_tune", "test_api"} <= stage_pods_seen.keys()
     places = {
-        "stage pods as they ran": iter(stage_pods_seen.values()),
+        "stage pods as they ran": list(stage_pods_seen.values()),
         "pod specs, jobs, ConfigMaps, events": _pod_specs(),
         "task logs in R2": _objects(store, "airflow-logs/"),
         "results and reports in R2": _objects(store, "runs/"),
