@@ -5,10 +5,12 @@
 
 `pandas` is what people write first: `read_sql` over psycopg2 and `to_parquet`. `pandas in chunks` is what they write
 when that took too much memory: a server-side cursor and one row group per chunk. Both check no row and upload nothing;
-`our query to Parquet` is the like of it, checks included. `our stage` is `wakee-drift fetch-annotations` whole: it also
+`our query to Parquet` is the like of it, checks included. `PostgreSQL alone` copies the same rows as text to nobody: what
+no client of it can undercut. `our stage` is `wakee-drift fetch-annotations` whole: it also
 samples the reference window (as many rows again, up to 100,000) and uploads both files to an S3 server.
 """
 
+import os
 import tempfile
 from argparse import Namespace
 from pathlib import Path
@@ -34,6 +36,7 @@ SELECT format('face-%%s-%%s.jpg', %(prefix)s, lpad(i::text, 8, '0')),
 FROM generate_series(0, %(rows)s - 1) i
 """
 PANDAS, CHUNKS, OURS, STAGE = "pandas", "pandas in chunks", "our query to Parquet", "our stage"
+LIMIT = "PostgreSQL alone"
 
 
 def pandas_whole(url: str, path: str, **_: Any) -> dict[str, Any]:
@@ -63,6 +66,15 @@ def pandas_in_chunks(url: str, path: str, **_: Any) -> dict[str, Any]:
     if writer:
         writer.close()
     return {"rows": rows}
+
+
+def copy_only(url: str, **_: Any) -> dict[str, Any]:
+    """The rows as text, thrown away."""
+    import psycopg2
+
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor, open(os.devnull, "w") as nowhere:
+        cursor.copy_expert(f"COPY ({QUERY}) TO STDOUT (FORMAT csv)", nowhere)
+        return {"rows": cursor.rowcount}
 
 
 def our_query(url: str, path: str, **_: Any) -> dict[str, Any]:
@@ -98,7 +110,13 @@ def our_stage(url: str, s3: dict[str, str], **_: Any) -> dict[str, Any]:
     return {"rows": fetch(store, DatabaseSettings.model_validate({"url": url}), store.uri("bench/"), windows, 10).rows}
 
 
-CONTESTANTS: Contestants = {"pandas": pandas_whole, "chunks": pandas_in_chunks, "query": our_query, "stage": our_stage}
+CONTESTANTS: Contestants = {
+    "pandas": pandas_whole,
+    "chunks": pandas_in_chunks,
+    "copy": copy_only,
+    "query": our_query,
+    "stage": our_stage,
+}
 
 
 def make_table(url: str) -> None:
@@ -128,7 +146,7 @@ def fill(url: str, rows: int) -> None:
 
 def contestants(url: str, s3: dict[str, str], folder: Path, *, all_in_memory: bool = True) -> list[Contestant]:
     """All of them; pandas' first way only where it may have the memory."""
-    named = {PANDAS: "pandas", CHUNKS: "chunks", OURS: "query", STAGE: "stage"}
+    named = {PANDAS: "pandas", CHUNKS: "chunks", LIMIT: "copy", OURS: "query", STAGE: "stage"}
     return [
         contestant(
             __file__,
