@@ -5,8 +5,8 @@
 
 `pandas` is what people write first: `read_sql` over psycopg2 and `to_parquet`. `pandas in chunks` is what they write
 when that took too much memory: a server-side cursor and one row group per chunk. Both check no row and upload nothing;
-`our query to Parquet` is the like of it, checks included. `PostgreSQL alone` copies the same rows as text to nobody: what
-no client of it can undercut. `our stage` is `wakee-drift fetch-annotations` whole: it also
+`our query to Parquet` is the like of it, checks included. `PostgreSQL alone` copies the same rows as text to nobody:
+what no client of it can undercut. `our stage` is `wakee-drift fetch-annotations` whole: it also
 samples the reference window (as many rows again, up to 100,000) and uploads both files to an S3 server.
 """
 
@@ -72,7 +72,7 @@ def copy_only(url: str, **_: Any) -> dict[str, Any]:
     """The rows as text, thrown away."""
     import psycopg2
 
-    with psycopg2.connect(url) as connection, connection.cursor() as cursor, open(os.devnull, "w") as nowhere:
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor, Path(os.devnull).open("w") as nowhere:
         cursor.copy_expert(f"COPY ({QUERY}) TO STDOUT (FORMAT csv)", nowhere)
         return {"rows": cursor.rowcount}
 
