@@ -6,7 +6,6 @@ Each size once, in a process of its own: rows through `fetch-annotations` and th
 report, pictures through `fetch-training-data`, epochs through the trainer (64 pictures, a small backbone).
 """
 
-import math
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ HERE = Path(__file__).parent
 TRAIN = str(REPO / ".venvs" / "train" / "bin" / "python")
 ROWS, PICTURES, EPOCHS = (10_000, 100_000, 1_000_000), (100, 1_000, 10_000), (1, 10, 100)
 LINEAR = 1.1
-"""How much steeper than a straight line through the first two sizes the last step may be."""
+"""How much steeper than a straight line the last step may be."""
 Points = dict[int, Run]
 
 
@@ -76,10 +75,13 @@ def measure(sizes: int) -> dict[str, Points]:
 
 
 def steepness(points: Points) -> float:
-    """Time per unit added in the last step over that in the first one: 1 is a straight line."""
-    (a, b, c), seconds = list(points), [run.seconds for run in points.values()]
-    first, last = (seconds[1] - seconds[0]) / (b - a), (seconds[2] - seconds[1]) / (c - b)
-    return last / first if first > 0 else math.inf
+    """How many times as long the largest size took as the one before, over how many times as large it is.
+
+    1 is a straight line through the origin; start-up, which does not grow, makes it less. Not the slope over the slope
+    of the first step: where that step costs nothing measurable, it is noise.
+    """
+    (_, middle, largest), (_, before, last) = list(points), [run.seconds for run in points.values()]
+    return (last / before) / (largest / middle)
 
 
 def table(found: dict[str, Points]) -> str:
