@@ -59,7 +59,7 @@ audit: tools ## Known vulnerabilities of the locked requirements; for a schedule
 ##@ Develop
 test-unit: ## The quick tests
 	@hack/test.sh unit dags manifests
-test-cluster: tools ## The tests on real pods
+test-cluster: ## The tests on real pods
 	@hack/test.sh cluster
 test-failures: ## Every failure mode on real pods, one after the other: an hour or so, not part of make test
 	@hack/test.sh failures

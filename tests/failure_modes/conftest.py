@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.cluster import airflow, kubernetes, model_in_production, query, retraining_paused, seed, store
-from support.faults import DAG_READERS, kubectl
+from support.faults import kubectl, set_variables
 from support.production import hub, production
 from support.waiting import wait_for
 
@@ -38,10 +38,7 @@ def nothing_left_broken(kubernetes, query):
     query("DROP FUNCTION IF EXISTS sleepy CASCADE")
     kubectl("apply", "-k", str(REPO / ".build" / "kind"), "--selector", "!wakee.io/wave")  # Services, Secrets
     leftovers = ("WAKEE_GPU_COUNT", "WAKEE_GPU_WAIT_SECONDS", "WAKEE_DRIFT_IMAGE", "WAKEE_DEFAULT_TRAINING_MEMORY")
-    variables = [f"{name}-" for name in (*leftovers, "WAKEE_DEFAULT_TRAINING_SCRATCH")]
-    kubectl("set", "env", "-n", "airflow", *(f"deployment/{name}" for name in DAG_READERS), *variables)
-    for name in DAG_READERS:
-        kubectl("rollout", "status", f"deployment/{name}", "-n", "airflow", "--timeout=180s")
+    set_variables(*(f"{name}-" for name in (*leftovers, "WAKEE_DEFAULT_TRAINING_SCRATCH")))
 
 
 @pytest.fixture

@@ -151,7 +151,7 @@ def test_a_database_out_of_connections(airflow, kubernetes, drift_data, one_repo
     wait_for(lambda: running_pod(kubernetes, run_id, "generate_report"), 240, "a running generate_report pod")
     with crowd():
         wait_for(lambda: running_pod(kubernetes, run_id, "save_report"), 240, "a running save_report pod")
-        time.sleep(15)
+        time.sleep(15)  # how long the fault lasts
     airflow.wait(DAG, run_id, 600)
 
     observed(DAG, run_id, "database out of connections, 15 s", "save_report")

@@ -42,7 +42,7 @@ class Case:
         with self.happen(kubernetes, pod.metadata.name):
             if self.until:
                 _pod(kubernetes, run_id, self.until)
-            time.sleep(self.seconds)
+            time.sleep(self.seconds)  # how long the fault lasts
             if self.seconds and not self.passable:
                 assert airflow.states(dag_id, run_id)[self.hit] != "success", f"{self.hit} did not meet the fault"
 

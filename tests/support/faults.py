@@ -147,13 +147,14 @@ def setting(kubernetes: client.CoreV1Api, **values: str) -> Iterator[None]:
 def installed_with(**variables: str) -> Iterator[None]:
     """Airflow's components run with other variables."""
     try:
-        _set_variables(*(f"{name}={value}" for name, value in variables.items()))
+        set_variables(*(f"{name}={value}" for name, value in variables.items()))
         yield
     finally:
-        _set_variables(*(f"{name}-" for name in variables))
+        set_variables(*(f"{name}-" for name in variables))
 
 
-def _set_variables(*variables: str) -> None:
+def set_variables(*variables: str) -> None:
+    """Set (`NAME=value`) or remove (`NAME-`) variables of Airflow's components, and wait for their new pods."""
     kubectl("set", "env", "-n", "airflow", *(f"deployment/{name}" for name in DAG_READERS), *variables)
     for name in DAG_READERS:
         kubectl("rollout", "status", f"deployment/{name}", "-n", "airflow", "--timeout=180s")
