@@ -227,15 +227,23 @@ def test_api_with_another_model(world: World):
     assert cause == "the API and the Hub's model differ by 0.8000 on the same picture, more than 0.01"
 
 
-def test_another_version_in_the_database(world: World):
-    world.execute("UPDATE model_versions SET version_name = 'v-other' WHERE is_production")
+@pytest.mark.parametrize(
+    ("damage", "repair", "named"),
+    [
+        ("SET version_name = 'v-other' WHERE is_production", "SET version_name = %s WHERE is_production", "v-other"),
+        ("SET is_production = false", "SET is_production = true WHERE version_name = %s", "none"),
+    ],
+    ids=["another", "none"],
+)
+def test_another_version_in_the_database(world: World, damage: str, repair: str, named: str):
+    world.execute(f"UPDATE model_versions {damage}")
     try:
         cause = world.cause("test-model-hub")
     finally:
-        world.execute("UPDATE model_versions SET version_name = %s WHERE is_production", [VERSION])
+        world.execute(f"UPDATE model_versions {repair}", [VERSION])
     assert cause == (
         f"not the same version in production everywhere: Hub main {VERSION}, registry champion {VERSION}, "
-        "is_production v-other"
+        f"is_production {named}"
     )
 
 
@@ -248,18 +256,6 @@ def test_another_champion(world: World):
     assert cause == (
         f"not the same version in production everywhere: Hub main {VERSION}, registry champion v-other, "
         f"is_production {VERSION}"
-    )
-
-
-def test_no_version_in_production_in_the_database(world: World):
-    world.execute("UPDATE model_versions SET is_production = false")
-    try:
-        cause = world.cause("test-model-hub")
-    finally:
-        world.execute("UPDATE model_versions SET is_production = true WHERE version_name = %s", [VERSION])
-    assert cause == (
-        f"not the same version in production everywhere: Hub main {VERSION}, registry champion {VERSION}, "
-        "is_production none"
     )
 
 
