@@ -114,6 +114,7 @@ def test_old_failures_that_cannot_be_deleted_stop_nothing(fine_tune):
 def test_the_result_of_an_earlier_trys_pod_is_taken_over(fine_tune, monkeypatch):
     """That pod has ended when a try finds it, so there is nothing to wait for."""
     monkeypatch.setattr(BaseHook, "get_connection", lambda _: Mock(extra_dejson={}))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setattr(KubernetesPodOperator, "get_or_create_pod", lambda *_: pod("Running", exit_code=0))
     monkeypatch.setattr(KubernetesPodOperator, "trigger_reentry", lambda *_: {"status": "success", "epochs_run": 3})
     fine_tune.client.list_namespaced_pod.return_value.items = []
