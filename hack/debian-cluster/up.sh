@@ -67,6 +67,15 @@ import_pause_image() {
     rm -rf "$work"
 }
 
+# What ran before a reboot is gone, so its pods are deleted and made anew. Left to the kubelet, a pod that is deleted
+# before its containers run again can stay Terminating for ever.
+forget_pods() {
+    local phase
+    for phase in Running Pending; do
+        kubectl delete pods --all-namespaces --field-selector="status.phase=$phase" --force --grace-period=0 2>/dev/null
+    done >/dev/null
+}
+
 start_node() {
     render kubelet.yaml.in "$CLUSTER/kubelet.yaml"
     start kubelet "$BIN/kubelet" --config="$CLUSTER/kubelet.yaml" --kubeconfig="$PKI/kubelet.kubeconfig" \
@@ -113,6 +122,7 @@ if ! all_alive; then
     start_containerd # first, so that images can be loaded while Kubernetes is built
     "$HERE/binaries.sh"
     start_control_plane
+    forget_pods
     start_node
 fi
 wait_until 90 "a ready node" "$LOGS/kubelet.log" node_ready

@@ -3,19 +3,13 @@
 the run succeeded, its date has exactly one report, which is this run's, with its pages in R2, and no pod runs on.
 """
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 
-import psycopg2
 import pytest
 from wakee_common.uris import R2Uri
 
-from ops import sandbox
 from support import faults
 from support.cases import Case, component, process, service, stopped
-from support.pods import running_pod
 from support.waiting import wait_for
 
 DAG = "drift_detection_daily"
@@ -30,6 +24,7 @@ CASES = [
     Case("database gone, 15 s", "generate_report", service("neondb", "gone"), 15, until="save_report"),
     Case("database silent, 15 s", "generate_report", service("neondb", "silent"), 15, until="save_report"),
     Case("database stopped, 15 s", "generate_report", stopped("wakee/statefulset/neondb"), 15, until="save_report"),
+    Case("database out of connections, 15 s", "generate_report", faults.connections_taken, 15, until="save_report"),
     Case("pod killed", "calculate_drift", faults.pod_killed, tries=2),
     Case("pod evicted", "calculate_drift", faults.pod_evicted, tries=2),
     Case("XCom sidecar killed", "calculate_drift", faults.sidecar_killed, tries=2),
@@ -125,36 +120,6 @@ def test_a_database_in_trouble(airflow, kubernetes, query, drift_data, one_repor
 
     fault = "database restarted in the middle of the transaction" if restarted else "database slow, 10 s a write"
     observed(DAG, run_id, fault, "save_report")
-    assert airflow.run(DAG, run_id)["state"] == "success"
-    one_report(day, run_id)
-    no_orphans(DAG)
-
-
-@contextmanager
-def crowd() -> Iterator[None]:
-    """Somebody holds every connection that the database has to give."""
-    held = []
-    try:
-        with suppress(psycopg2.OperationalError):
-            while True:
-                held.append(psycopg2.connect(sandbox.database().url.get_secret_value()))
-        yield
-    finally:
-        for connection in held:
-            connection.close()
-
-
-@pytest.mark.usefixtures("retraining_paused")
-def test_a_database_out_of_connections(airflow, kubernetes, drift_data, one_report, observed, no_orphans):
-    day = drift_data(len(CASES) + 2)
-    run_id = airflow.trigger(DAG, {"until": str(day)})
-    wait_for(lambda: running_pod(kubernetes, run_id, "generate_report"), 240, "a running generate_report pod")
-    with crowd():
-        wait_for(lambda: running_pod(kubernetes, run_id, "save_report"), 240, "a running save_report pod")
-        time.sleep(15)  # how long the fault lasts
-    airflow.wait(DAG, run_id, 600)
-
-    observed(DAG, run_id, "database out of connections, 15 s", "save_report")
     assert airflow.run(DAG, run_id)["state"] == "success"
     one_report(day, run_id)
     no_orphans(DAG)

@@ -9,7 +9,7 @@ import pytest
 
 from ops import sandbox
 from support import faults
-from support.cases import Case, component
+from support.cases import Case, component, process
 from support.health import DAG, PROBES, HealthCase
 
 CASES = [
@@ -26,8 +26,22 @@ CASES = [
 IN_THE_MIDDLE = [
     Case("pod killed", "run_pytest_suite", faults.pod_killed, tries=2),
     Case("pod evicted", "run_pytest_suite", faults.pod_evicted, tries=2),
+    Case("XCom sidecar killed", "run_pytest_suite", faults.sidecar_killed, tries=2),
     Case("Airflow's scheduler killed", "run_pytest_suite", component("airflow-scheduler")),
+    Case("Airflow's API server killed", "run_pytest_suite", component("airflow-api-server")),
+    Case("Airflow's triggerer killed", "run_pytest_suite", component("airflow-triggerer")),
+    Case("Kubernetes' API server killed", "run_pytest_suite", process("kube-apiserver")),
+    Case("kubelet killed", "run_pytest_suite", process("kubelet")),
+    Case("containerd killed", "run_pytest_suite", process("containerd")),
 ]
+
+REFUSED = "postgresql://wakee_app:wrong@neondb:5432/wakee"
+DATABASE = {
+    "database gone": (lambda cluster: faults.out_of_order(cluster, "neondb", "gone"), "no database connection"),
+    "database nonsense": (lambda cluster: faults.out_of_order(cluster, "neondb", "nonsense"), "no database connection"),
+    "wrong database password": (lambda cluster: faults.setting(cluster, NEON_DATABASE_URL=REFUSED), "NEON_DATABASE"),
+}
+"""How each is brought about, and part of what the probe says."""
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -53,18 +67,35 @@ def test_a_fault_in_the_middle(airflow, kubernetes, query, observed, no_orphans,
     no_orphans(DAG)
 
 
+@pytest.mark.parametrize(
+    ("fault", "breaks", "cause"), DATABASE, ids=[fault.replace(" ", "-") for fault, *_ in DATABASE]
+)
 @pytest.mark.usefixtures("model_in_production")
-def test_the_summary_survives_the_database(airflow, kubernetes, query, observed):
-    with faults.out_of_order(kubernetes, "neondb", "gone"):
+def test_the_summary_survives_the_database(airflow, kubernetes, query, observed, fault):
+    breaks, cause = DATABASE[fault]
+    with breaks(kubernetes):
         run_id = airflow.trigger(DAG)
         states = airflow.wait(DAG, run_id, 900)
 
     summary = airflow.result(DAG, run_id, "generate_summary")["cause"]
-    observed(DAG, run_id, "database gone", "test_database", summary[:160])
+    observed(DAG, run_id, fault, "test_database", summary[:160])
     assert states["test_database"] == states["generate_summary"] == "failed"
-    assert "no database connection" in airflow.result(DAG, run_id, "test_database")["cause"]
+    assert cause in airflow.result(DAG, run_id, "test_database")["cause"]
     assert "in R2 only" in summary
     assert query("SELECT 1 FROM health_reports WHERE run_id = %s", run_id) == []
+
+
+@pytest.mark.usefixtures("model_in_production")
+def test_a_slow_r2_is_no_failure(airflow, kubernetes, observed):
+    """It is behind something that passes on 160 kB a second."""
+    with faults.out_of_order(kubernetes, "r2", "slow"):
+        run_id = airflow.trigger(DAG)
+        states = airflow.wait(DAG, run_id, 600)
+
+    storage = airflow.result(DAG, run_id, "test_storage")
+    observed(DAG, run_id, "r2 slow", "test_storage", f"p95 {storage['latency']['p95_ms']:.0f} ms")
+    assert set(states.values()) == {"success"}
+    assert storage["latency"]["p95_ms"] > 400  # 64 kB
 
 
 @pytest.mark.usefixtures("model_in_production")

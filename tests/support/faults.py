@@ -3,14 +3,16 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg2
 from kubernetes import client
 from kubernetes.client import V1DeleteOptions
 
+from ops import sandbox
 from support.waiting import wait_for
 
 REPO = Path(__file__).parents[2]
@@ -122,6 +124,16 @@ def scaled_to_nothing(namespace: str, workload: str) -> Iterator[None]:
         yield
     finally:
         scale(1)
+
+
+@contextmanager
+def connections_taken(_kubernetes: client.CoreV1Api, _pod: str) -> Iterator[None]:
+    """Somebody holds every connection that the database has to give."""
+    with ExitStack() as held:
+        with suppress(psycopg2.OperationalError):
+            while True:
+                held.enter_context(closing(psycopg2.connect(sandbox.database().url.get_secret_value())))
+        yield
 
 
 @contextmanager

@@ -53,10 +53,11 @@ class HealthCase:
         rows = query("SELECT check_name FROM health_reports WHERE run_id = %s AND status = 'failed'", run_id)
         red = {row["check_name"] for row in rows if row["check_name"] != "overall"}
         assert red - {SUITE} == self.red
-        (mail,) = wait_for(lambda: _mail_about(run_id), 60, "mail")
-        assert {name for name in (*PROBES, SUITE) if f"{name}: " in mail} == red
+        (mail,) = wait_for(lambda: mails_about(run_id), 60, "mail")
+        assert {name for name in (*PROBES, SUITE) if f"{name}: " in mail["body"]} == red
         return run_id
 
 
-def _mail_about(run_id: str) -> list[str]:
-    return [mail["body"] for mail in httpx.get(f"{MAIL}/messages").json() if run_id in mail["body"]]
+def mails_about(run_id: str) -> list[dict[str, str]]:
+    """The mails that name a run, as the sandbox's mail server keeps them."""
+    return [mail for mail in httpx.get(f"{MAIL}/messages").raise_for_status().json() if run_id in mail["body"]]
