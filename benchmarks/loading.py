@@ -84,9 +84,9 @@ def _unpacked(folder: Path, count: int) -> Any:
     from wakee_train.shards import unpack_shard
 
     pixels = np.memmap(folder / "train.pixels", np.uint8, "w+", shape=(count, RESIZED, RESIZED, 3))
-    packed = (png for shard in sorted(folder.glob("*.tar")) for _, png in unpack_shard(shard.read_bytes()))
-    for place, png in enumerate(packed):
-        pixels[place] = unpack(png)
+    packed = (file for shard in sorted(folder.glob("*.tar")) for _, file in unpack_shard(shard.read_bytes()))
+    for place, file in enumerate(packed):
+        pixels[place] = unpack(file)
     return pixels
 
 

@@ -151,7 +151,7 @@ def test_shards_and_manifest_hold_all_samples_in_order(world):
     packed = [item for shard in manifest.shards for item in unpack_shard(world.read(folder + shard.name))]
     assert [sample for sample, _ in packed] == manifest.samples
     assert [sample.labels for sample in manifest.samples] == [face(identity)[1] for identity in range(30)]
-    assert all(png == prepare(face(identity)[0]) for identity, (_, png) in enumerate(packed))
+    assert all(picture == prepare(face(identity)[0]) for identity, (_, picture) in enumerate(packed))
 
 
 def test_unchanged_data_are_reused_and_nothing_is_downloaded(world):
@@ -232,7 +232,8 @@ def test_a_shard_that_is_another_one_is_named(world, tmp_path: Path):
     manifest = R2Uri.parse(world.read_json(str(splits_uri))["manifest_uri"])
     shard = world.store.uri(manifest.key.replace("manifest.json", "shard-000000.tar"))
     samples = [
-        (sample.model_copy(update={"labels": GOOD}), png) for sample, png in unpack_shard(world.read(str(shard)))
+        (sample.model_copy(update={"labels": GOOD}), picture)
+        for sample, picture in unpack_shard(world.read(str(shard)))
     ]
     world.store.put_bytes(shard, pack(0, samples))
 

@@ -9,15 +9,13 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from wakee_common.concurrency import map_ahead
 from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError
 from wakee_common.settings import R2Settings
 from wakee_common.uris import R2Uri
-
-T = TypeVar("T")
 
 CREDENTIAL_ERRORS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "403", "Unauthorized", "401"}
 MISSING_OBJECT_ERRORS = {"NoSuchKey", "404", "NotFound"}
@@ -166,17 +164,16 @@ class ObjectStore:
         server end the whole fetch.
         """
         with ThreadPoolExecutor(self._transfers) as pool:
-            for some in _batches(keys, self._transfers * 8):
-                yield from pool.map(self._download, some)
+            yield from map_ahead(pool, self._download, keys, self._transfers * 8)
 
     def put_many(self, objects: Iterable[tuple[str, bytes]], content_type: str) -> int:
         """Upload objects concurrently; returns their number."""
-        count = 0
+
+        def put(named: tuple[str, bytes]) -> None:
+            self.put_bytes(self.uri(named[0]), named[1], content_type)
+
         with ThreadPoolExecutor(self._transfers) as pool:
-            for some in _batches(objects, self._transfers * 8):
-                list(pool.map(lambda item: self.put_bytes(self.uri(item[0]), item[1], content_type), some))
-                count += len(some)
-        return count
+            return sum(1 for _ in map_ahead(pool, put, objects, self._transfers * 8))
 
     def _translated(self, uri: R2Uri) -> contextlib.AbstractContextManager[None]:
         if problem := _forbidden(uri, self.bucket):
@@ -268,9 +265,3 @@ def _refusal(uri: R2Uri, code: str) -> WakeeError:
     if code == "RequestTimeTooSkewed":
         return UnavailableError(f"R2 refuses {uri}: this node's clock is wrong ({code}): check its time service")
     return UnavailableError(f"R2 failed on {uri}: {code}")
-
-
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

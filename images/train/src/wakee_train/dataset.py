@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
+from wakee_common.concurrency import map_ahead
 from wakee_common.errors import BadInputError
 from wakee_common.settings import DatabaseSettings
 from wakee_common.storage import MissingObjectError, ObjectStore, StoredObject
@@ -115,18 +116,30 @@ def _make(
     store: ObjectStore, identity: str, annotations: list[Annotation], listing: dict[str, StoredObject]
 ) -> Manifest:
     candidates, quarantined = screen(annotations, listing)
-    shards, samples = list[Shard](), list[Sample]()
-    prepared = _prepared(store, candidates, quarantined)
-    while batch := list(islice(prepared, SAMPLES_PER_SHARD)):
-        content = pack(len(samples), batch)
-        shard = Shard(name=shard_name(len(shards)), samples=len(batch), sha256=hashlib.sha256(content).hexdigest())
-        store.put_bytes(store.uri(f"datasets/{identity}/{shard.name}"), content, "application/x-tar")
-        shards.append(shard)
-        samples += [sample for sample, _ in batch]
+    samples = list[Sample]()
+    filled = _filled(_prepared(store, candidates, quarantined), samples)
+    with ThreadPoolExecutor(1, "shards") as uploader:  # one is on its way while the next is filled
+        shards = list(map_ahead(uploader, lambda some: _put_shard(store, identity, *some), filled, 1))
     write_record(store, _quarantine_uri(store, identity), Quarantine(dataset_id=identity, rows=quarantined))
     excluded = dict(sorted(Counter(row.reason for row in quarantined).items()))
     logger.info("data set %s: %d samples in %d shards; left out: %s", identity, len(samples), len(shards), excluded)
     return Manifest(dataset_id=identity, preprocessing=PREPROCESSING, shards=shards, samples=samples, excluded=excluded)
+
+
+def _filled(
+    prepared: Iterator[tuple[Sample, bytes]], samples: list[Sample]
+) -> Iterator[tuple[int, list[tuple[Sample, bytes]]]]:
+    """What goes into each shard, after the position of its first sample; adds all to `samples`."""
+    while batch := list(islice(prepared, SAMPLES_PER_SHARD)):
+        first = len(samples)
+        samples += [sample for sample, _ in batch]
+        yield first, batch
+
+
+def _put_shard(store: ObjectStore, identity: str, first: int, batch: list[tuple[Sample, bytes]]) -> Shard:
+    name, content = shard_name(first // SAMPLES_PER_SHARD), pack(first, batch)
+    store.put_bytes(store.uri(f"datasets/{identity}/{name}"), content, "application/x-tar")
+    return Shard(name=name, samples=len(batch), sha256=hashlib.sha256(content).hexdigest())
 
 
 def screen(
@@ -172,19 +185,17 @@ def _prepared(
 ) -> Iterator[tuple[Sample, bytes]]:
     """The usable pictures in order, a bounded number in flight at once; adds the others to `quarantined`."""
     started = told = time.monotonic()
-    remaining, done = iter(candidates), 0
     with ThreadPoolExecutor(WORKERS) as pool:
-        while batch := list(islice(remaining, WORKERS * 8)):
-            for candidate, png in zip(batch, pool.map(lambda c: _picture(store, c), batch), strict=True):
-                row = candidate.annotation
-                if isinstance(png, Quarantined):
-                    quarantined.append(png)
-                else:
-                    yield Sample(name=row.name, labels=checked_labels(row.values)), png
-            done += len(batch)
+        pictures = map_ahead(pool, lambda candidate: _picture(store, candidate), candidates, WORKERS * 8)
+        for done, (candidate, picture) in enumerate(zip(candidates, pictures, strict=True), start=1):
+            row = candidate.annotation
             if time.monotonic() - told > SECONDS_BETWEEN_LINES or done == len(candidates):
                 told = time.monotonic()
                 logger.info("pictures: %d of %d, %.0f per second", done, len(candidates), done / (told - started))
+            if isinstance(picture, Quarantined):
+                quarantined.append(picture)
+            else:
+                yield Sample(name=row.name, labels=checked_labels(row.values)), picture
 
 
 def _picture(store: ObjectStore, candidate: Candidate) -> bytes | Quarantined:

@@ -57,8 +57,8 @@ def load_splits(
     with ThreadPoolExecutor(DECODERS) as pool:
         for number, shard in enumerate(manifest.shards, start=1):
             uri = R2Uri(manifest_uri.bucket, manifest_uri.key.rpartition("/")[0]) / shard.name
-            kept = [(sample, png) for sample, png in unpack_shard(_content(store, uri, shard)) if sample.name in home]
-            for (sample, _), pixels in zip(kept, pool.map(unpack, [png for _, png in kept]), strict=True):
+            kept = [pair for pair in unpack_shard(_content(store, uri, shard)) if pair[0].name in home]
+            for (sample, _), pixels in zip(kept, pool.map(unpack, [picture for _, picture in kept]), strict=True):
                 split = home[sample.name]
                 arrays[split][filled[split]], labels[split][filled[split]] = pixels, sample.labels
                 filled[split] += 1
