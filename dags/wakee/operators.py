@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
@@ -12,6 +13,7 @@ from airflow.providers.cncf.kubernetes.pod_generator import make_safe_label_valu
 from airflow.sdk.bases.skipmixin import SkipMixin
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from kubernetes.client.exceptions import ApiException
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 if TYPE_CHECKING:
     from airflow.sdk.bases.operatorlink import BaseOperatorLink
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 NO_RETRY_EXIT_CODE = 2
 KEPT_FAILED = timedelta(days=7)
+BEYOND_GRACE_SECONDS = 30
 INSUFFICIENT_DATA = "insufficient_data"
 GIVE_MORE = "give it more, in its DAG file, or for fine_tune by WAKEE_DEFAULT_TRAINING"
 
@@ -88,13 +91,31 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
             raise
 
     def process_pod_deletion(self, pod: k8s.V1Pod, *, reraise: bool = True) -> bool:
-        """Keep what failed, but not what has not ended: it would start, or go on, beside the next try."""
+        """Keep what failed, but not what has not ended: it would start, or go on, beside the next try.
+
+        It may go on for its grace period, to save a checkpoint; that end is waited for.
+        """
         if pod is None or pod.status.phase not in {"Pending", "Running"} or self._exit_code(pod) is not None:
             return bool(super().process_pod_deletion(pod, reraise=reraise))
         self.log.warning("Deleting pod %s, which has not ended", pod.metadata.name)
         with contextlib.nullcontext() if reraise else contextlib.suppress(Exception):
             self.pod_manager.delete_pod(pod)
+            self._await_end(pod)
         return True
+
+    def _await_end(self, pod: k8s.V1Pod) -> None:
+        Retrying(
+            retry=retry_if_result(bool),
+            wait=wait_fixed(1),
+            stop=stop_after_delay(self.termination_grace_period + BEYOND_GRACE_SECONDS),
+            retry_error_callback=lambda _: self.log.warning("Pod %s has not ended yet", pod.metadata.name),
+        )(self._still_runs, pod)
+
+    def _still_runs(self, pod: k8s.V1Pod) -> bool:
+        try:
+            return self._exit_code(self.hook.get_pod(pod.metadata.name, pod.metadata.namespace)) is None
+        except ApiException as error:
+            return error.status != HTTPStatus.NOT_FOUND
 
     def _delete_old_failures(self, context: Any) -> None:
         """Kubernetes itself would keep 12,500 pods that have ended before it deletes the first."""

@@ -27,6 +27,16 @@ def pod(phase, exit_code=None, killed_for=None, evicted_for=None):
     return k8s.V1Pod(metadata=k8s.V1ObjectMeta(name="a-pod"), spec=k8s.V1PodSpec(containers=[]), status=status)
 
 
+@pytest.fixture
+def fine_tune(dag_bag, monkeypatch):
+    """The task, its provider reduced to making a pod, and its clients."""
+    monkeypatch.setattr(KubernetesPodOperator, "get_or_create_pod", lambda *_: "the new pod")
+    task = dag_bag.dags["model_retrain"].get_task("fine_tune")
+    for name in ("client", "hook", "pod_manager"):
+        monkeypatch.setitem(task.__dict__, name, Mock())
+    return task
+
+
 @pytest.mark.parametrize(
     ("left", "deleted"),
     [
@@ -38,14 +48,32 @@ def pod(phase, exit_code=None, killed_for=None, evicted_for=None):
         pytest.param(pod("Succeeded", exit_code=0), True, id="succeeded"),
     ],
 )
-def test_what_is_deleted(dag_bag, left, deleted):
-    task = dag_bag.dags["model_retrain"].get_task("fine_tune")
-    task.__dict__["pod_manager"] = manager = Mock()
+def test_what_is_deleted(fine_tune, left, deleted):
+    fine_tune.hook.get_pod.side_effect = ApiException(status=404)
 
-    task.process_pod_deletion(left)
+    fine_tune.process_pod_deletion(left)
 
-    assert manager.delete_pod.called is deleted
-    del task.__dict__["pod_manager"]
+    assert fine_tune.pod_manager.delete_pod.called is deleted
+
+
+@pytest.mark.parametrize(
+    ("seen", "looks"),
+    [
+        pytest.param([pod("Running"), ApiException(status=500), ApiException(status=404)], 3, id="until it is gone"),
+        pytest.param([pod("Running"), pod("Running", exit_code=143)], 2, id="until its own container has ended"),
+        pytest.param([pod("Running")] * 999, 151, id="no longer than its grace period and 30 s"),
+    ],
+)
+def test_the_end_of_what_is_deleted_is_waited_for(fine_tune, monkeypatch, seen, looks):
+    """One look a second, on a clock that only sleeping moves."""
+    clock = Mock(now=0.0)
+    monkeypatch.setattr("tenacity.time", Mock(monotonic=lambda: clock.now))
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: setattr(clock, "now", clock.now + seconds))
+    fine_tune.hook.get_pod.side_effect = seen
+
+    fine_tune.process_pod_deletion(pod("Running"))
+
+    assert fine_tune.hook.get_pod.call_count == looks
 
 
 @pytest.mark.parametrize(
@@ -57,15 +85,14 @@ def test_what_is_deleted(dag_bag, left, deleted):
         pytest.param(pod("Failed", 2), AirflowFailException, "returned a failure", id="for good"),
     ],
 )
-def test_what_is_said(dag_bag, left, error, says):
-    task = dag_bag.dags["model_retrain"].get_task("fine_tune")
-    task.__dict__["pod_manager"] = Mock(**{"read_pod.return_value": left, "read_pod_events.return_value.items": []})
+def test_what_is_said(fine_tune, left, error, says):
+    fine_tune.pod_manager.read_pod.return_value = left
+    fine_tune.pod_manager.read_pod_events.return_value.items = []
 
     with pytest.raises(error, match=says) as raised:
-        task.cleanup(left, left)
+        fine_tune.cleanup(left, left)
 
     assert type(raised.value) is error
-    del task.__dict__["pod_manager"]
 
 
 def failed(name, made, ended=None):
@@ -75,16 +102,6 @@ def failed(name, made, ended=None):
     if ended is not None:
         left.status.container_statuses[0].state.terminated.finished_at = datetime.now(UTC) - timedelta(days=ended)
     return left
-
-
-@pytest.fixture
-def fine_tune(dag_bag, monkeypatch):
-    """The task, its provider reduced to making a pod, and its client."""
-    monkeypatch.setattr(KubernetesPodOperator, "get_or_create_pod", lambda *_: "the new pod")
-    task = dag_bag.dags["model_retrain"].get_task("fine_tune")
-    task.__dict__ |= {"client": Mock(), "pod_manager": Mock()}
-    yield task
-    del task.__dict__["client"], task.__dict__["pod_manager"]
 
 
 CONTEXT = {"ti": Mock(dag_id="model_retrain", task_id="fine_tune")}
