@@ -54,9 +54,8 @@ def publish(name: str, goals: Sequence[Goal], text: str, *, write: bool, package
         return
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / f"{name}.json").write_text(json.dumps([asdict(goal) for goal in goals], indent=2) + "\n")
-    stamp = f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {machine.versions(packages)}."
+    stamp = f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {machine.versions(packages)}; {machine.describe()}."
     page = _between_markers(PAGE.read_text(), name, f"{text}\n\n{stamp}")
-    page = _between_markers(page, "machine", f"Machine: {machine.describe()}.")
     PAGE.write_text(_between_markers(page, SUMMARY, _goal_table(_all_goals(page))))
     print(f"written: {PAGE.relative_to(REPO)}", file=sys.stderr)
 
@@ -70,7 +69,7 @@ def run_table(
     *,
     more_is_better: bool = False,
 ) -> str:
-    """Median, spread and memory of each contestant; the last column says how many times as fast as `base` it is.
+    """Median and number, spread and memory of each contestant's runs; the last column says how many times as fast as `base` it is.
 
     Args:
         runs: The measurements.
@@ -80,7 +79,8 @@ def run_table(
         digits: Behind the decimal point.
         more_is_better: Whether the number is a rate.
     """
-    rows = [f"| | {unit}, median | lowest to highest | peak memory | speed |", "|---|---:|---:|---:|---:|"]
+    middle = f"median of {max(map(len, runs.values()))}"
+    rows = [f"| | {unit}, {middle} | lowest to highest | peak memory | speed |", "|---|---:|---:|---:|---:|"]
     for name, done in runs.items():
         found = values(done, what)
         ratio = median(done, what) / median(runs[base], what)

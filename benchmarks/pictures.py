@@ -5,8 +5,8 @@
 
 The pictures are JPEG files of 640 x 480 and about 85 KB; the S3 server runs on the same cores. `one by one` and `plain
 pool` (16 threads, one boto3 client) only download and forget. `our download` is `ObjectStore.fetch_many`, which does
-the same. `our data set` is `fetch-training-data` whole: rows, listing, download, decoding, resizing, PNG, shards,
-upload, manifest. `pool, then decode` is what a plain pool has to do for the same pixels, before PNG and upload.
+the same. `our data set` is `fetch-training-data` whole: rows, listing, download, decoding, resizing, lossless WebP,
+shards, upload, manifest. `pool, then decode` is what a plain pool has to do for the same pixels, before WebP and upload.
 """
 
 from argparse import Namespace

@@ -29,6 +29,7 @@ DAY = "2012-06-29"
 STAGES = ("fetch_annotations", "load_predictions", "calculate_drift", "generate_report", "save_report")
 PHASES = ("queued", "made", "started", "worked", "ended")
 GOAL_SECONDS = 3.0
+LONGEST_SECONDS = 300
 NAMESPACE = "wakee"
 
 
@@ -86,7 +87,10 @@ def bare_seconds(core: client.CoreV1Api, watcher: Watcher, pod: client.V1Pod) ->
     begun = time.time()
     body = client.V1Pod(metadata=client.V1ObjectMeta(name=name, labels={"wakee.io/benchmark": "bare"}), spec=spec)
     core.create_namespaced_pod(NAMESPACE, body)
+    deadline = begun + LONGEST_SECONDS
     while "worked" not in watcher.heard[name]:
+        if time.time() > deadline:
+            raise TimeoutError(f"pod {name} has not ended in {LONGEST_SECONDS} s: kubectl describe pod -n {NAMESPACE} {name}")
         time.sleep(0.01)
     core.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
     return watcher.heard[name]["worked"] - begun

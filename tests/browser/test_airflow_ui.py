@@ -74,3 +74,22 @@ def test_buttons_lead_to_what_was_made(page, visit, airflow, run_id):
     link = page.get_by_role("link", name="Hub commit")
     expect(link).to_be_visible()
     visit(link.get_attribute("href"), commit[:12])
+
+
+def test_its_publication_cleared_and_run_again(page, visit, airflow, run_id):
+    """The same commit, the same MLflow run, the same row."""
+    later = ("upload_to_hub", "log_to_mlflow", "update_model_versions")
+    before = [airflow.result(DAG, run_id, task_id) for task_id in later]
+    visit(f"{RUN}/{run_id}/tasks/upload_to_hub", "Clear Task Instance")
+    page.get_by_role("button", name="Clear Task Instance").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("update_model_versions").first).to_be_visible()
+
+    dialog.get_by_role("button", name="Confirm").click()
+
+    expect(dialog).to_be_hidden()
+    airflow.wait(DAG, run_id, 600)
+    assert {airflow.tasks(DAG, run_id)[task_id]["try_number"] for task_id in later} == {2}
+    after = [airflow.result(DAG, run_id, task_id) for task_id in later]
+    for number, key in enumerate(("commit", "mlflow_run_id", "model_version_id")):
+        assert before[number][key] == after[number][key]

@@ -29,7 +29,7 @@ def server_command(data: Path, port: int) -> list[str]:
     inner = [f"-{name}={port + offset}" for offset, name in enumerate((*ports, "filer.port.grpc"), start=1)]
     listening = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.ip.bind=0.0.0.0", f"-s3.port={port}", *inner]
     unused = ["-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false"]
-    sizes = ["-master.volumeSizeLimitMB=64", "-volume.max=100", "-volume.preStopSeconds=0"]
+    sizes = ["-master.volumeSizeLimitMB=64", "-volume.max=400", "-volume.preStopSeconds=0"]
     config = f"-s3.config={data / 's3.json'}"
     return [installed_program("weed"), "server", f"-dir={data}", "-filer", "-s3", config, *listening, *unused, *sizes]
 
