@@ -191,6 +191,8 @@ def report(found: dict[int, Runs], *, write: bool) -> None:
         goals.append(Goal("annotations to Parquet, 1 million rows", "4 x pandas", f"{ratio:.1f} x", ratio >= 4))
         whole = median(runs[PANDAS]) / median(runs[STAGE])
         goals.append(Goal("the same, the whole stage with uploads", "-", f"{whole:.1f} x", True))
+        limit = median(runs[PANDAS]) / median(runs[LIMIT])
+        text += f"\n\n{LIMIT} is {limit:.1f} x as fast as pandas: no client that asks for text can be more."
         if write:
             heights = {name: [run.seconds for run in done] for name, done in runs.items()}
             bars(plot_path("annotations"), "1 million annotations to Parquet", heights, "seconds")

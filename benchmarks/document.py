@@ -69,7 +69,7 @@ def run_table(
     *,
     more_is_better: bool = False,
 ) -> str:
-    """Median and number, spread and memory of each contestant's runs; the last column says how many times as fast as `base` it is.
+    """Median, spread and memory of each contestant's runs; the last column: how many times as fast as `base` it is.
 
     Args:
         runs: The measurements.

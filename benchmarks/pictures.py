@@ -6,7 +6,7 @@
 The pictures are JPEG files of 640 x 480 and about 85 KB; the S3 server runs on the same cores. `one by one` and `plain
 pool` (16 threads, one boto3 client) only download and forget. `our download` is `ObjectStore.fetch_many`, which does
 the same. `our data set` is `fetch-training-data` whole: rows, listing, download, decoding, resizing, lossless WebP,
-shards, upload, manifest. `pool, then decode` is what a plain pool has to do for the same pixels, before WebP and upload.
+shards, upload, manifest. `pool, then decode` is what a plain pool has to do for the same pixels before that.
 """
 
 from argparse import Namespace
@@ -14,11 +14,23 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from document import Goal, picture, plot_path, publish, run_table
-from harness import Contestant, Contestants, Runs, competing_with, contestant, in_turns, median, options_of, play
+from harness import (
+    Contestant,
+    Contestants,
+    Runs,
+    competing_with,
+    contestant,
+    in_turns,
+    median,
+    options_of,
+    play,
+    run_once,
+)
 
 ONE, POOL, DECODED = "one by one", "plain pool", "pool, then decode"
 DOWNLOAD, DATASET = "our download", "our data set"
 THREADS = 16
+STEPS = ("download, the server's part left out", "decode", "resize", "WebP")
 
 
 def _client(s3: dict[str, str]) -> Any:
@@ -92,7 +104,41 @@ def our_dataset(s3: dict[str, str], url: str, count: int, **_: Any) -> dict[str,
     return {"samples": made.samples}
 
 
-CONTESTANTS: Contestants = {"one": one_by_one, "pool": plain_pool, "download": our_download, "dataset": our_dataset}
+def costs(s3: dict[str, str], count: int, **_: Any) -> dict[str, Any]:
+    """One picture after the other, on one core: milliseconds of that core that each step takes per picture."""
+    import io
+    import time
+
+    from photos import key
+    from PIL import Image
+    from wakee_common.settings import R2Settings
+    from wakee_common.storage import ObjectStore
+    from wakee_train.pictures import LEAST_EFFORT, RESIZED
+
+    store, moments = ObjectStore(R2Settings.model_validate(s3)), dict.fromkeys(STEPS, 0.0)
+    for number in range(count):
+        begun = time.thread_time()
+        content = store.get_bytes(store.uri(key(number)))
+        downloaded = time.thread_time()
+        with Image.open(io.BytesIO(content)) as image:
+            pixels = image.convert("RGB")
+        decoded = time.thread_time()
+        small = pixels.resize((RESIZED, RESIZED), Image.Resampling.BILINEAR)
+        resized = time.thread_time()
+        small.save(io.BytesIO(), "WEBP", **LEAST_EFFORT)
+        ends = (downloaded, decoded, resized, time.thread_time())
+        for step, start, end in zip(STEPS, (begun, *ends), ends, strict=False):
+            moments[step] += end - start
+    return {step: 1000 * seconds / count for step, seconds in moments.items()}
+
+
+CONTESTANTS: Contestants = {
+    "one": one_by_one,
+    "pool": plain_pool,
+    "download": our_download,
+    "dataset": our_dataset,
+    "costs": costs,
+}
 
 
 def contestants(s3: dict[str, str], url: str, count: int) -> list[Contestant]:
@@ -107,8 +153,8 @@ def contestants(s3: dict[str, str], url: str, count: int) -> list[Contestant]:
     ]
 
 
-def measure(options: Namespace, sizes: list[int], repetitions: int) -> dict[int, Runs]:
-    """The measurements per number of pictures; above 5,000 once."""
+def measure(options: Namespace, sizes: list[int], repetitions: int) -> tuple[dict[int, Runs], dict[str, float]]:
+    """The measurements per number of pictures, above 5,000 once; and what each step costs."""
     from annotations import make_table
     from photos import fill_bucket, fill_table
     from services import postgres, s3
@@ -124,14 +170,17 @@ def measure(options: Namespace, sizes: list[int], repetitions: int) -> dict[int,
             large = count > 5_000
             field = competing_with(options.before, contestants(variables, url, count), [DOWNLOAD, DATASET])
             found[count] = in_turns(field, 1 if large else repetitions, warm_up=not large)
-    return found
+        answer = run_once(contestant(__file__, "costs", "costs", s3=variables, count=min(sizes))).answer
+    return found, {step: answer[step] for step in STEPS}
 
 
-def report(found: dict[int, Runs], *, write: bool) -> None:
-    """Tables, goals and a plot."""
+def report(found: dict[int, Runs], steps: dict[str, float], *, write: bool) -> None:
+    """Tables, goals, where the time goes, and a plot."""
     from plots import bars
 
     text = "\n\n".join(f"**{count:,} pictures**\n\n{run_table(runs, POOL)}" for count, runs in found.items())
+    parts = ", ".join(f"{step} {milliseconds:.1f}" for step, milliseconds in steps.items())
+    text += f"\n\nMilliseconds of one core per picture: {parts}; together {sum(steps.values()):.1f}."
     goals = []
     for count, runs in found.items():
         share = {name: median(runs[POOL]) / median(runs[name]) for name in (DOWNLOAD, DATASET)}
@@ -163,7 +212,7 @@ def main() -> None:
     """Measure and tell."""
     options = options_of(__doc__ or "", repetitions=5, largest=1_000)
     sizes = [200] if options.quick else sorted({1_000, options.largest})
-    report(measure(options, sizes, options.repetitions or (2 if options.quick else 5)), write=options.publish)
+    report(*measure(options, sizes, options.repetitions or (2 if options.quick else 5)), write=options.publish)
 
 
 if __name__ == "__main__":

@@ -90,7 +90,9 @@ def bare_seconds(core: client.CoreV1Api, watcher: Watcher, pod: client.V1Pod) ->
     deadline = begun + LONGEST_SECONDS
     while "worked" not in watcher.heard[name]:
         if time.time() > deadline:
-            raise TimeoutError(f"pod {name} has not ended in {LONGEST_SECONDS} s: kubectl describe pod -n {NAMESPACE} {name}")
+            raise TimeoutError(
+                f"pod {name} has not ended in {LONGEST_SECONDS} s: kubectl describe pod -n {NAMESPACE} {name}"
+            )
         time.sleep(0.01)
     core.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
     return watcher.heard[name]["worked"] - begun
