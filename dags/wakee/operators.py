@@ -107,7 +107,7 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         Retrying(
             retry=retry_if_result(bool),
             wait=wait_fixed(1),
-            stop=stop_after_delay(self.termination_grace_period + BEYOND_GRACE_SECONDS),
+            stop=stop_after_delay((self.termination_grace_period or 0) + BEYOND_GRACE_SECONDS),
             retry_error_callback=lambda _: self.log.warning("Pod %s has not ended yet", pod.metadata.name),
         )(self._still_runs, pod)
 
@@ -115,7 +115,7 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         try:
             return self._exit_code(self.hook.get_pod(pod.metadata.name, pod.metadata.namespace)) is None
         except ApiException as error:
-            return error.status != HTTPStatus.NOT_FOUND
+            return bool(error.status != HTTPStatus.NOT_FOUND)
 
     def _delete_old_failures(self, context: Any) -> None:
         """Kubernetes itself would keep 12,500 pods that have ended before it deletes the first."""
