@@ -29,6 +29,10 @@ ONNX, ONNX_INT8, SAFETENSORS, PICKLED, CONFIG, CARD = (
 )
 
 
+ANSWER_SECONDS = 60.0
+"""How long the Hub may be silent; the client itself would wait for ever."""
+
+
 class NotOnHubError(BadInputError):
     """No such repository, revision or file."""
 
@@ -46,8 +50,9 @@ class ModelHub:
     """One repository."""
 
     def __init__(self, settings: HubSettings, cache: Path) -> None:
-        from huggingface_hub import HfApi
+        from huggingface_hub import HfApi, set_client_factory
 
+        set_client_factory(_client)
         self.repository, self.endpoint, self._private = settings.repository, settings.endpoint, settings.private
         self._api = HfApi(endpoint=settings.endpoint, token=settings.token.get_secret_value())
         self._cache = cache
@@ -151,6 +156,20 @@ class ModelHub:
     def _version(self, revision: str) -> str | None:
         version = self.config(revision).get("version")
         return version if isinstance(version, str) else None
+
+
+def _client() -> Any:
+    """The Hub library's own HTTP client, less patient: some of its calls would wait for ever, others say how long."""
+    from huggingface_hub.utils._http import default_client_factory  # its hooks are nowhere else
+
+    client = default_client_factory()
+    client.event_hooks["request"].append(_limit_silence)
+    return client
+
+
+def _limit_silence(request: Any) -> None:
+    limits = request.extensions["timeout"]
+    request.extensions["timeout"] = {what: limit or ANSWER_SECONDS for what, limit in limits.items()}
 
 
 def publication_branch(version: str, promoted: bool) -> tuple[str, str]:
