@@ -1,5 +1,7 @@
 """The ONNX model, fed exactly as the Wakee API feeds it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,9 @@ MEAN = np.array((0.485, 0.456, 0.406), dtype=np.float32)
 DEVIATION = np.array((0.229, 0.224, 0.225), dtype=np.float32)
 RESIZED, CROPPED = 256, 224
 
+Node = tuple[str, str, tuple[int | str | None, ...]]
+"""Name, type and shape, without the batch, of an input or output."""
+
 
 class Model:
     """A loaded model that keeps the contract: `input` (N, 3, 224, 224), `output` (N, 4), both float32.
@@ -29,16 +34,20 @@ class Model:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = 1
-        try:
+        with _runtime(f"{path.name} does not load"):
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime's own exceptions share no base
-            raise WrongAnswerError(f"{path.name} does not load: {one_line(error, 200)}") from None
-        _check("input", self._session.get_inputs(), INPUT, INPUT_SHAPE)
-        _check("output", self._session.get_outputs(), OUTPUT, OUTPUT_SHAPE)
+            inputs, outputs = map(_described, (self._session.get_inputs(), self._session.get_outputs()))
+        _check("input", inputs, INPUT, INPUT_SHAPE)
+        _check("output", outputs, OUTPUT, OUTPUT_SHAPE)
 
     def __call__(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Levels (N, 4), not clipped, for normalised pictures (N, 3, 224, 224)."""
-        (levels,) = self._session.run([OUTPUT], {INPUT: pictures})
+        """Levels (N, 4), not clipped, for normalised pictures (N, 3, 224, 224).
+
+        Raises:
+            WrongAnswerError: the model fails on them.
+        """
+        with _runtime("the model does not run"):
+            (levels,) = self._session.run([OUTPUT], {INPUT: pictures})
         return np.asarray(levels, np.float32)
 
     def predict(self, picture: Image.Image) -> NDArray[np.float64]:
@@ -67,9 +76,21 @@ def preprocess(picture: Image.Image) -> NDArray[np.float32]:
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def _check(what: str, nodes: list[onnxruntime.NodeArg], name: str, shape: tuple[int, ...]) -> None:
+@contextmanager
+def _runtime(what: str) -> Iterator[None]:
+    """Turn the runtime's errors, which share no base, into ours."""
+    try:
+        yield
+    except Exception as error:
+        raise WrongAnswerError(f"{what}: {one_line(error, 200)}") from None
+
+
+def _described(nodes: list[onnxruntime.NodeArg]) -> list[Node]:
+    return [(node.name, node.type, tuple(node.shape[1:])) for node in nodes]
+
+
+def _check(what: str, found: list[Node], name: str, shape: tuple[int, ...]) -> None:
     """Names and types must be the contract's; a dimension without a number is the batch, or any."""
-    found = [(node.name, node.type, tuple(node.shape[1:])) for node in nodes]
     fits = [n == name and kind == FLOATS and _fits(dimensions, shape) for n, kind, dimensions in found]
     if fits != [True]:
         raise WrongAnswerError(f"the model's {what} breaks the contract: {found}, not [({name!r}, float, {shape})]")
