@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from wakee_common.uris import R2Uri
 
 from support.cluster import airflow, kubernetes, model_in_production, query, retraining_paused, seed, store
 from support.faults import kubectl, set_variables
-from support.production import hub, production
+from support.production import REPOSITORY, hub, production, registered
 from support.waiting import wait_for
 
 pytest.register_assert_rewrite("support.health")
@@ -25,6 +28,7 @@ __all__ = [
     "store",
 ]
 
+DRIFT, RETRAIN = "drift_detection_daily", "model_retrain"
 HEAD = "| DAG | fault | during | the run | tries | what the operator reads |\n|---|---|---|---|---|---|"
 REPO = Path(__file__).parents[2]
 TABLE, PAGE = REPO / "reports" / "failure-modes.md", REPO / "docs" / "failure-modes.md"
@@ -62,6 +66,61 @@ def no_orphans(kubernetes) -> Callable[[str], None]:
         return [pod.metadata.name for pod in pods if pod.status.phase in {"Pending", "Running"}]
 
     return lambda dag_id: wait_for(lambda: not alive(dag_id), 90, "no pod that runs on")
+
+
+@pytest.fixture
+def backfilled(airflow, query) -> Callable[..., list[dict[str, object]]]:
+    """Run drift detection for all days between two, again where it has run; returns the reports of these runs."""
+
+    def run(first: date, last: date, seconds: float, **options: object) -> list[dict[str, object]]:
+        days = {"from_date": f"{first}T00:00:00Z", "to_date": f"{last}T23:00:00Z"}
+        body = {"dag_id": DRIFT, "reprocess_behavior": "completed", **days, **options}
+        begun = datetime.now(UTC)
+        backfill = airflow.call("POST", "backfills", json=body)
+        wait_for(lambda: airflow.call("GET", f"backfills/{backfill['id']}")["completed_at"], seconds, "the end", 2)
+        statement = "SELECT report_date, run_id FROM drift_reports WHERE report_date BETWEEN %s AND %s ORDER BY 1"
+        reports = query(statement, first, last)
+        runs = [airflow.run(DRIFT, str(report["run_id"])) for report in reports]
+        assert {run["state"] for run in runs} == {"success"}
+        assert all(datetime.fromisoformat(run["start_date"]) > begun for run in runs)
+        return reports
+
+    return run
+
+
+@pytest.fixture
+def one_report(airflow, query, store) -> Callable[[date, str], None]:
+    """The day's only report is the run's, it counts every annotation of its window, and its pages are there."""
+    annotations = "SELECT count(*) AS n FROM emotion_labels WHERE is_validated AND timestamp >= %s AND timestamp < %s"
+
+    def check(day: date, run_id: str) -> None:
+        (report,) = query("SELECT run_id, num_samples FROM drift_reports WHERE report_date = %s", day)
+        assert report["run_id"] == run_id
+        (window,) = query(annotations, day - timedelta(days=6), day + timedelta(days=1))
+        assert report["num_samples"] == window["n"] > 0
+        for address in ("html_uri", "json_uri", "png_uri"):
+            uri = airflow.result(DRIFT, run_id, "generate_report")[address]
+            assert store.get_bytes(R2Uri.parse(uri))
+
+    return check
+
+
+@pytest.fixture
+def all_agree(airflow, hub, production, query) -> Callable[[str], None]:
+    """One row, one registered version and one commit for the run's model, and one model in production everywhere."""
+
+    def check(run_id: str) -> None:
+        version = airflow.result(RETRAIN, run_id, "evaluate")["version"]
+        published = airflow.result(RETRAIN, run_id, "upload_to_hub")
+        (row,) = query("SELECT is_production FROM model_versions WHERE version_name = %s", version)
+        assert row["is_production"] == published["promoted"] == airflow.result(RETRAIN, run_id, "evaluate")["promote"]
+        branch = quote(published["branch"], safe="")
+        commits = hub.get(f"/api/models/{REPOSITORY}/commits/{branch}").raise_for_status().json()
+        assert len([commit for commit in commits if version in commit["title"]]) == 1
+        assert len(registered(version)) == 1
+        assert production().agreed
+
+    return check
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,5 +1,7 @@
 """What no retry can mend: the run fails at once, and says what to change; and what comes right while Airflow tries."""
 
+from datetime import date
+
 import pytest
 
 from support.faults import installed_with, setting
@@ -24,7 +26,7 @@ def test_a_wrong_setting_fails_at_once(airflow, kubernetes, seed, observed, faul
         airflow.wait(DRIFT, run_id, 300)
 
     cause = airflow.result(DRIFT, run_id, "fetch_annotations")["cause"]
-    observed(DRIFT, run_id, fault, "fetch_annotations", cause[:160])
+    observed(DRIFT, run_id, fault, "fetch_annotations", cause)
     assert airflow.run(DRIFT, run_id)["state"] == "failed"
     assert airflow.tasks(DRIFT, run_id)["fetch_annotations"]["try_number"] == 1
     assert reads in cause
@@ -51,17 +53,18 @@ def comes_right(airflow, dag_id, conf, task_id, reads, **variables):
     ],
     ids=["memory", "scratch"],
 )
-def test_a_training_with_too_little(airflow, observed, no_orphans, fault, variables, reads):
+def test_a_training_with_too_little(airflow, all_agree, observed, no_orphans, fault, variables, reads):
     # Long enough for the kubelet, which measures volumes once a minute, to notice.
     conf = {"epochs": 200, "patience": 1000, "seed": 5}
     run_id = comes_right(airflow, RETRAIN, conf, "fine_tune", reads, **variables)
 
     observed(RETRAIN, run_id, f"{fault}, then more given", "fine_tune", reads)
     assert airflow.run(RETRAIN, run_id)["state"] == "success"
+    all_agree(run_id)
     no_orphans(RETRAIN)
 
 
-def test_an_image_that_is_not_there(airflow, seed, observed, no_orphans):
+def test_an_image_that_is_not_there(airflow, seed, one_report, observed, no_orphans):
     seed("--rows", "50", "--days", "7", "--until", "2014-02-08T00:00:00", "--labels-only", "--bias", "0")
     missing = "localhost/wakee/drift:missing"
     conf = {"until": "2014-02-07", "threshold": 3}
@@ -69,4 +72,5 @@ def test_an_image_that_is_not_there(airflow, seed, observed, no_orphans):
 
     observed(DRIFT, run_id, "image missing, then there", "fetch_annotations", "its name, and that it cannot be pulled")
     assert airflow.run(DRIFT, run_id)["state"] == "success"
+    one_report(date(2014, 2, 7), run_id)
     no_orphans(DRIFT)

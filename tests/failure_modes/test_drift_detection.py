@@ -6,7 +6,6 @@ the run succeeded, its date has exactly one report, which is this run's, with it
 from datetime import date, timedelta
 
 import pytest
-from wakee_common.uris import R2Uri
 
 from support import faults
 from support.cases import Case, component, process, service, stopped
@@ -29,6 +28,13 @@ CASES = [
     Case("pod evicted", "calculate_drift", faults.pod_evicted, tries=2),
     Case("XCom sidecar killed", "calculate_drift", faults.sidecar_killed, tries=2),
     Case("Airflow's scheduler killed", "calculate_drift", component("airflow-scheduler")),
+    Case(
+        "Airflow's database stopped, 15 s",
+        "calculate_drift",
+        stopped("airflow/statefulset/airflow-database"),
+        15,
+        passable=True,  # nobody can be asked meanwhile
+    ),
     Case("Airflow's API server killed", "calculate_drift", component("airflow-api-server")),
     Case(
         "Airflow's API server down, 20 s",
@@ -55,23 +61,6 @@ def drift_data(seed):
         return day
 
     return write
-
-
-@pytest.fixture
-def one_report(airflow, query, store):
-    """The day's only report is the run's, it counts every annotation of its window, and its pages are there."""
-    annotations = "SELECT count(*) AS n FROM emotion_labels WHERE is_validated AND timestamp >= %s AND timestamp < %s"
-
-    def check(day: date, run_id: str) -> None:
-        (report,) = query("SELECT run_id, num_samples FROM drift_reports WHERE report_date = %s", day)
-        assert report["run_id"] == run_id
-        (window,) = query(annotations, day - timedelta(days=6), day + timedelta(days=1))
-        assert report["num_samples"] == window["n"] > 0
-        for address in ("html_uri", "json_uri", "png_uri"):
-            uri = airflow.result(DAG, run_id, "generate_report")[address]
-            assert store.get_bytes(R2Uri.parse(uri))
-
-    return check
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.fault.replace(" ", "-"))

@@ -37,7 +37,7 @@ def late_gpu(kubernetes):
 
 
 @pytest.mark.usefixtures("model_in_production", "gpus_wanted")
-def test_a_gpu_that_comes_late(airflow, kubernetes, late_gpu, observed):
+def test_a_gpu_that_comes_late(airflow, kubernetes, late_gpu, all_agree, observed, no_orphans):
     run_id = airflow.trigger(DAG, {"epochs": 1, "start": "random", "min_samples": 50})
     wait_for(lambda: airflow.states(DAG, run_id)["fine_tune"] == "up_for_retry", 240, "the first try's end")
     pending = _pending_pods(kubernetes)
@@ -51,6 +51,8 @@ def test_a_gpu_that_comes_late(airflow, kubernetes, late_gpu, observed):
     assert pending == []
     assert set(states.values()) == {"success"}
     assert airflow.tasks(DAG, run_id)["fine_tune"]["try_number"] == 2
+    all_agree(run_id)
+    no_orphans(DAG)
 
 
 def _pending_pods(kubernetes):

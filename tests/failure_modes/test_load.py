@@ -6,8 +6,6 @@ from datetime import date
 
 import pytest
 
-from support.waiting import wait_for
-
 DRIFT, RETRAIN = "drift_detection_daily", "model_retrain"
 ROWS, PICTURES, DAYS, AT_ONCE = 1_000_000, 20_000, 50, 50
 FAITHFUL = ("--bias", "0", "--noise", "0.1")
@@ -29,7 +27,7 @@ def used(airflow, dag_id, run_id, stages):
 
 
 @pytest.mark.usefixtures("retraining_paused", "without_the_crowd")
-def test_a_million_annotations(airflow, seed, query, observed):
+def test_a_million_annotations(airflow, seed, one_report, observed, no_orphans):
     seed("--rows", str(ROWS), "--days", "35", "--until", "2011-06-30T00:00:00", "--labels-only")
     run_id = airflow.trigger(DRIFT, {"until": "2011-06-29"})
     airflow.wait(DRIFT, run_id, 900)
@@ -38,12 +36,13 @@ def test_a_million_annotations(airflow, seed, query, observed):
     observed(DRIFT, run_id, f"{ROWS:,} annotations", "calculate_drift", used(airflow, DRIFT, run_id, stages))
     assert airflow.run(DRIFT, run_id)["state"] == "success"
     assert {airflow.tasks(DRIFT, run_id)[stage]["try_number"] for stage in stages} == {1}
-    (report,) = query("SELECT num_samples FROM drift_reports WHERE run_id = %s", run_id)
-    assert report["num_samples"] == ROWS // 5  # seven days of 35
+    one_report(date(2011, 6, 29), run_id)
+    assert airflow.result(DRIFT, run_id, "fetch_annotations")["rows"] == ROWS // 5  # seven days of 35
+    no_orphans(DRIFT)
 
 
 @pytest.mark.usefixtures("model_in_production")
-def test_twenty_thousand_pictures(airflow, seed, observed):
+def test_twenty_thousand_pictures(airflow, seed, all_agree, observed, no_orphans):
     seed("--reset", "--rows", str(PICTURES), "--days", "30", "--seed", "3")
     try:
         run_id = airflow.trigger(RETRAIN, {"epochs": 1, "start": "random"})
@@ -54,6 +53,8 @@ def test_twenty_thousand_pictures(airflow, seed, observed):
         assert airflow.run(RETRAIN, run_id)["state"] == "success"
         assert {airflow.tasks(RETRAIN, run_id)[stage]["try_number"] for stage in stages} == {1}
         assert airflow.result(RETRAIN, run_id, "fetch_training_data")["samples"] == PICTURES
+        all_agree(run_id)
+        no_orphans(RETRAIN)
     finally:
         seed("--reset", "--rows", "200", "--days", "7", "--seed", "7")
 
@@ -70,29 +71,24 @@ def counted(query):
 
     thread = threading.Thread(target=count)
     thread.start()
-    yield counts
-    over.set()
-    thread.join()
+    try:
+        yield counts
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.mark.usefixtures("retraining_paused", "without_the_crowd")
-def test_many_days_at_once(airflow, seed, query, observed):
-    """Fifty days in one backfill, all runs at once: more than Airflow has slots and the node has room for."""
+def test_many_days_at_once(seed, backfilled, query, one_report, observed, no_orphans):
+    """Fifty days in one backfill, none of them held back: more than Airflow has slots and the node has room for."""
     seed("--rows", "2000", "--days", "90", "--until", "2026-02-28T00:00:00", "--labels-only", *FAITHFUL)
-    body = {
-        "dag_id": DRIFT,
-        "from_date": "2026-01-05T00:00:00Z",
-        "to_date": "2026-02-23T23:00:00Z",
-        "max_active_runs": AT_ONCE,
-    }
     with counted(query) as connections:
-        backfill = airflow.call("POST", "backfills", json=body)
-        wait_for(lambda: airflow.call("GET", f"backfills/{backfill['id']}")["completed_at"], 3600, "the end", 5)
+        reports = backfilled(date(2026, 1, 5), date(2026, 2, 23), 3600, max_active_runs=AT_ONCE)
 
-    statement = "SELECT report_date, run_id FROM drift_reports WHERE report_date BETWEEN %s AND %s ORDER BY 1"
-    reports = query(statement, date(2026, 1, 5), date(2026, 2, 23))
     reads = f"a report for each of {len(reports)} days; at most {max(connections)} connections"
     observed(DRIFT, reports[0]["run_id"], f"{DAYS} days at once", "save_report", reads)
     assert len({report["report_date"] for report in reports}) == len(reports) == DAYS
-    assert {airflow.run(DRIFT, report["run_id"])["state"] for report in reports} == {"success"}
-    assert max(connections) <= CONNECTIONS
+    for report in reports:
+        one_report(report["report_date"], report["run_id"])
+    assert 0 < max(connections) <= CONNECTIONS
+    no_orphans(DRIFT)

@@ -2,13 +2,11 @@
 registry and database agree on what is in production, and no pod runs on.
 """
 
-from urllib.parse import quote
-
 import pytest
 
 from support import faults
 from support.cases import Case, component, process, service
-from support.production import HUB, REPOSITORY
+from support.production import HUB
 
 DAG = "model_retrain"
 
@@ -52,23 +50,6 @@ CASES = [
 ]
 
 
-@pytest.fixture
-def all_agree(airflow, hub, production, query):
-    """One row, one registered version and one commit for the run's model, and one model in production everywhere."""
-
-    def check(run_id: str) -> None:
-        version = airflow.result(DAG, run_id, "evaluate")["version"]
-        published = airflow.result(DAG, run_id, "upload_to_hub")
-        (row,) = query("SELECT is_production FROM model_versions WHERE version_name = %s", version)
-        assert row["is_production"] == published["promoted"] == airflow.result(DAG, run_id, "evaluate")["promote"]
-        branch = quote(published["branch"], safe="")
-        commits = hub.get(f"/api/models/{REPOSITORY}/commits/{branch}").raise_for_status().json()
-        assert len([commit for commit in commits if version in commit["title"]]) == 1
-        assert production().agreed
-
-    return check
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.fault}-{case.hit}".replace(" ", "-"))
 @pytest.mark.usefixtures("model_in_production")
 def test_a_fault_in_the_night(airflow, kubernetes, all_agree, observed, no_orphans, case):
@@ -84,7 +65,7 @@ def test_a_fault_in_the_night(airflow, kubernetes, all_agree, observed, no_orpha
 
 
 @pytest.mark.usefixtures("model_in_production")
-def test_a_run_that_is_cleared_and_run_again(airflow, all_agree, observed):
+def test_a_run_that_is_cleared_and_run_again(airflow, all_agree, observed, no_orphans):
     """From publication on: the same commit, the same MLflow run, the same row."""
     run_id = airflow.trigger(DAG, {"epochs": 3, "start": "auto", "seed": 99})
     airflow.wait(DAG, run_id, 600)
@@ -99,10 +80,11 @@ def test_a_run_that_is_cleared_and_run_again(airflow, all_agree, observed):
     for key, number in (("commit", 0), ("mlflow_run_id", 1), ("model_version_id", 2)):
         assert before[number][key] == after[number][key]
     all_agree(run_id)
+    no_orphans(DAG)
 
 
 @pytest.mark.usefixtures("model_in_production")
-def test_two_triggers_at_once_run_one_after_the_other(airflow, query, production, observed, no_orphans):
+def test_two_triggers_at_once_run_one_after_the_other(airflow, all_agree, observed, no_orphans):
     runs = [airflow.trigger(DAG, {"epochs": 2, "start": "auto", "seed": seed}) for seed in (101, 102)]
     for run_id in runs:
         airflow.wait(DAG, run_id, 900)
@@ -111,8 +93,6 @@ def test_two_triggers_at_once_run_one_after_the_other(airflow, query, production
     observed(DAG, runs[1], "two triggers at once", "fine_tune", "the second waits for the first")
     assert [run["state"] for run in ends] == ["success", "success"]
     assert ends[1]["start_date"] >= ends[0]["end_date"]
-    versions = [airflow.result(DAG, run_id, "evaluate")["version"] for run_id in runs]
-    rows = query("SELECT version_name FROM model_versions WHERE version_name IN (%s, %s)", *versions)
-    assert sorted(row["version_name"] for row in rows) == sorted(versions)
-    assert production().agreed
+    for run_id in runs:
+        all_agree(run_id)
     no_orphans(DAG)

@@ -56,3 +56,11 @@ def production(hub, query) -> Callable[[], Production]:
         return main
 
     return read
+
+
+def registered(version: str) -> list[str]:
+    """The numbers under which the registry holds one of our versions."""
+    address = f"{MLFLOW}/api/2.0/mlflow/model-versions/search"
+    wanted = {"filter": f"name = 'wakee-emotions' AND tags.`wakee.version` = '{version}'"}
+    found = httpx.get(address, params=wanted).raise_for_status().json().get("model_versions", [])
+    return [entry["version"] for entry in found]

@@ -189,7 +189,11 @@ def test_a_threshold_that_is_none_is_refused(pipeline, threshold):
     from wakee_drift.cli import app
 
     flags = ["--pairs=r2://wakee-test/absent", f"--threshold={threshold}"]
-    assert CliRunner().invoke(app, ["calculate-drift", *flags]).exit_code == 2
+    refused = CliRunner().invoke(app, ["calculate-drift", *flags])
+
+    assert refused.exit_code == 2
+    assert "threshold" in refused.output
+    assert "absent" not in refused.output
 
 
 @pytest.mark.parametrize(

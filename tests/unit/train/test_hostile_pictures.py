@@ -102,13 +102,14 @@ def test_the_upside_down_picture_is_one():
 def peak_mebibytes(program: str) -> int:
     """By how much a process of its own grows while it runs the program, which finds the argument in `files`."""
     frame = """
-        import resource, sys, pickle
+        import sys, pickle
+        from support.memory import peak_mib
         from wakee_train.pictures import UnusablePictureError, prepare
         files = pickle.load(sys.stdin.buffer)
         prepare(files[0])
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = peak_mib()
         {}
-        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
+        print(round(peak_mib() - before))
     """
     import pickle
 
