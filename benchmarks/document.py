@@ -20,6 +20,7 @@ from harness import REPO, Run, Runs, median, values
 PAGE = REPO / "docs" / "benchmarks.md"
 FOLDER = REPO / "docs" / "benchmarks"
 SUMMARY = "summary"
+MET = {True: "yes", False: "**no**", None: "-"}
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,13 @@ class Goal:
         what: What was measured.
         goal: What was aimed at.
         measured: What came out.
-        met: Whether that is enough.
+        met: Whether that is enough; None where nothing was aimed at.
     """
 
     what: str
     goal: str
     measured: str
-    met: bool
+    met: bool | None
 
 
 def publish(name: str, goals: Sequence[Goal], text: str, *, write: bool, packages: Sequence[str] = ()) -> None:
@@ -54,7 +55,8 @@ def publish(name: str, goals: Sequence[Goal], text: str, *, write: bool, package
         return
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / f"{name}.json").write_text(json.dumps([asdict(goal) for goal in goals], indent=2) + "\n")
-    stamp = f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {machine.versions(packages)}; {machine.describe()}."
+    when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {machine.commit()}"
+    stamp = f"Measured {when}; {machine.versions(packages)}; {machine.describe()}."
     page = _between_markers(PAGE.read_text(), name, f"{text}\n\n{stamp}")
     PAGE.write_text(_between_markers(page, SUMMARY, _goal_table(_all_goals(page))))
     print(f"written: {PAGE.relative_to(REPO)}", file=sys.stderr)
@@ -98,7 +100,7 @@ def _memory(runs: Sequence[Run]) -> str:
 
 def _goal_table(goals: Sequence[Goal]) -> str:
     rows = ["| what | goal | measured | met |", "|---|---|---|---|"]
-    return "\n".join(rows + [f"| {g.what} | {g.goal} | {g.measured} | {'yes' if g.met else '**no**'} |" for g in goals])
+    return "\n".join(rows + [f"| {g.what} | {g.goal} | {g.measured} | {MET[g.met]} |" for g in goals])
 
 
 def _all_goals(page: str) -> list[Goal]:

@@ -17,8 +17,8 @@ from harness import REPO, Contestant, Run, contestant, options_of, run_once
 HERE = Path(__file__).parent
 TRAIN = str(REPO / ".venvs" / "train" / "bin" / "python")
 ROWS, PICTURES, EPOCHS = (10_000, 100_000, 1_000_000), (100, 1_000, 10_000), (1, 10, 100)
-LINEAR = 1.1
-"""How much steeper than a straight line the last step may be."""
+LINEAR, NOISE = 1.1, 0.25
+"""How much steeper than a straight line the last step may be; the share of a short run that chance may make."""
 Points = dict[int, Run]
 
 
@@ -75,13 +75,14 @@ def measure(sizes: int) -> dict[str, Points]:
 
 
 def steepness(points: Points) -> float:
-    """How many times as long the largest size took as the one before, over how many times as large it is.
+    """What the last step cost, over what a straight line through the two smaller sizes foretells; 1 is a straight line.
 
-    1 is a straight line through the origin; start-up, which does not grow, makes it less. Not the slope over the slope
-    of the first step: where that step costs nothing measurable, it is noise.
+    All that the smallest size takes counts as start-up. Where the middle one takes hardly longer, which is chance as
+    likely as work, a share of its seconds stands for the difference.
     """
-    (_, middle, largest), (_, before, last) = list(points), [run.seconds for run in points.values()]
-    return (last / before) / (largest / middle)
+    (smallest, middle, largest), (first, before, last) = list(points), [run.seconds for run in points.values()]
+    foretold = max(before - first, NOISE * before) * (largest - smallest) / (middle - smallest)
+    return (last - first) / foretold
 
 
 def table(found: dict[str, Points]) -> str:
@@ -102,7 +103,7 @@ def report(found: dict[str, Points], *, write: bool) -> None:
         Goal(
             f"growth of {what}, to {max(points):,}",
             "at most linear",
-            f"{steepness(points):.2f} x linear",
+            f"{steepness(points):.2f} x linear; memory {_memory_growth(points):.1f} x",
             _flat(points),
         )
         for what, points in found.items()
@@ -120,7 +121,13 @@ def report(found: dict[str, Points], *, write: bool) -> None:
 
 
 def _flat(points: Points) -> bool:
-    return steepness(points) <= LINEAR
+    return steepness(points) <= LINEAR and _memory_growth(points) <= max(points) / min(points)
+
+
+def _memory_growth(points: Points) -> float:
+    """Peak memory at the largest size over that at the smallest."""
+    memory = [run.answer["peak_mib"] for run in points.values()]
+    return float(memory[-1] / memory[0])
 
 
 def main() -> None:

@@ -155,7 +155,7 @@ def main() -> None:
         make_files(Path(folder), count)
         field = [
             contestant(__file__, PLAIN, "plain", folder=folder, count=count),
-            contestant(__file__, OURS, "ours", folder=folder, count=count),
+            contestant(__file__, OURS, "ours", image="train", folder=folder, count=count),
         ]
         runs = in_turns(
             competing_with(options.before, field, [OURS]), options.repetitions or (2 if options.quick else 5)

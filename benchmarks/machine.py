@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,12 @@ def describe() -> str:
 def versions(packages: Sequence[str]) -> str:
     """Of Python and of installed packages."""
     return ", ".join([f"Python {platform.python_version()}", *(f"{name} {_version(name)}" for name in packages)])
+
+
+def commit() -> str:
+    """Of the code that is measured; with a + where files differ from it."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--exclude=*", "--dirty=+"]
+    return subprocess.check_output(command, text=True).strip()
 
 
 def _version(package: str) -> str:

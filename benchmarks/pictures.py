@@ -148,8 +148,8 @@ def contestants(s3: dict[str, str], url: str, count: int) -> list[Contestant]:
         contestant(__file__, ONE, "one", **given),
         contestant(__file__, POOL, "pool", **given),
         contestant(__file__, DECODED, "pool", decode=True, **given),
-        contestant(__file__, DOWNLOAD, "download", **given),
-        contestant(__file__, DATASET, "dataset", **given),
+        contestant(__file__, DOWNLOAD, "download", image="train", **given),
+        contestant(__file__, DATASET, "dataset", image="train", **given),
     ]
 
 

@@ -1,10 +1,18 @@
 #!/usr/bin/env bash
 # bench.sh [--quick]: every benchmark in turn. Whole: about an hour, writes docs/benchmarks.md and its plots.
 # --quick: smaller sizes, under five minutes, prints the tables only. Each can be run alone: benchmarks/*.py --help.
-# BEFORE=CHECKOUT lets the stages of an older checkout compete, where a benchmark knows how.
+# BEFORE=CHECKOUT: the older code that competes, where a benchmark knows how; otherwise that of before anything was measured.
 source "$(dirname "$0")/lib.sh"
 cd "$REPO"
 quick=${1:-}
+UNMEASURED=7320658 # as docs/benchmarks.md says
+
+# The older code, as a folder; empty where git does not have it.
+before() {
+    local folder=$REPO/.build/before
+    [[ -d $folder ]] || git archive "$UNMEASURED" 2>/dev/null | { mkdir -p "$folder" && tar -x -C "$folder"; } || rm -r "$folder"
+    [[ ! -d $folder ]] || echo "$folder"
+}
 
 # bench ENVIRONMENT NAME FLAGS...: one benchmark, with the flags only where it is not quick.
 bench() {
@@ -17,6 +25,7 @@ bench() {
 install_packages postgresql
 hack/venv.sh drift health sandbox train airflow
 failed=()
+[[ $quick == --quick ]] || BEFORE=${BEFORE-$(before)}
 say "other work on this machine falsifies what follows; load now: $(cut -d' ' -f1-3 /proc/loadavg)"
 bench drift command_start
 bench drift dag_parse
