@@ -6,7 +6,7 @@
 `ours` is what `calculate-drift` and `generate-report` do, in one process: exact metrics in one pass over the file, the
 bootstrap interval, Evidently's comparison and its page on samples of 5,000 rows. `Evidently` reads the file with pandas
 and lets its two presets make the same page of all rows; it has no interval. That both find the same errors, to 1e-9,
-is checked in every run.
+is checked wherever Evidently got done.
 """
 
 import tempfile
