@@ -88,7 +88,7 @@ def test_the_docs_name_every_variable_of_the_overlays():
 
 
 def failure_modes():
-    """The beginning of the row of every case in the tables of tests/failure_modes; with the state where that is success."""
+    """How the row of each case in the tables of tests/failure_modes begins; with its state where that is success."""
     for path in sorted((REPO / "tests" / "failure_modes").glob("test_*.py")):
         module = importlib.import_module(f"failure_modes.{path.stem}")
         lasting = getattr(module, "CASES", []) if hasattr(module, "IN_THE_MIDDLE") else []
