@@ -80,10 +80,10 @@ def test_its_publication_cleared_and_run_again(page, visit, airflow, run_id):
     """The same commit, the same MLflow run, the same row."""
     later = ("upload_to_hub", "log_to_mlflow", "update_model_versions")
     before = [airflow.result(DAG, run_id, task_id) for task_id in later]
-    visit(f"{RUN}/{run_id}/tasks/upload_to_hub", "Clear Task Instance")
-    page.get_by_role("button", name="Clear Task Instance").first.click()
+    visit(f"{RUN}/{run_id}/tasks/upload_to_hub", "StageOperator")
+    page.get_by_role("button", name="to clear").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("update_model_versions").first).to_be_visible()
+    expect(dialog.get_by_role("cell", name="update_model_versions")).to_be_visible()
 
     dialog.get_by_role("button", name="Confirm").click()
 
