@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 FINAL_STATES = {"success", "failed"}
 DEFAULT_URL = os.environ.get("AIRFLOW_URL", "http://localhost:8080")
@@ -162,13 +162,13 @@ class Airflow:
         raise AirflowError(f"{dag_id} {run_id} did not end in {seconds:g} s: {seen}")
 
     @retry(
-        retry=retry_if_exception_type(httpx.TransportError),
+        retry=retry_if_exception_type(httpx.TransportError) | retry_if_result(lambda answer: answer.is_server_error),
         wait=wait_fixed(2),
         stop=stop_after_delay(60),
-        reraise=True,
+        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
     )
     def _send(self, method: str, url: str, **options: Any) -> httpx.Response:
-        """Send again when the connection is refused or dropped: every request here may be sent twice."""
+        """Send again when there is no answer, or one without a database: every request here may be sent twice."""
         return self._client.request(method, url, **options)
 
     @staticmethod
