@@ -7,6 +7,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+REPO = Path(__file__).parents[1]
+CODE = ("benchmarks", "dags", "hack", "images")
+
 
 def describe() -> str:
     """The machine, in one line."""
@@ -20,9 +23,11 @@ def versions(packages: Sequence[str]) -> str:
 
 
 def commit() -> str:
-    """Of the code that is measured; with a + where files differ from it."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--exclude=*", "--dirty=+"]
-    return subprocess.check_output(command, text=True).strip()
+    """Of the code that is measured; with a + where its files differ from it."""
+    git = ["git", "-C", str(REPO)]
+    head = subprocess.check_output([*git, "rev-parse", "--short", "HEAD"], text=True).strip()
+    changed = subprocess.check_output([*git, "status", "--porcelain", "--", *CODE])
+    return f"{head}+" if changed else head
 
 
 def _version(package: str) -> str:

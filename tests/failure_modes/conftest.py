@@ -96,7 +96,11 @@ def one_report(airflow, query, store) -> Callable[[date, str], None]:
     def check(day: date, run_id: str) -> None:
         (report,) = query("SELECT run_id, num_samples FROM drift_reports WHERE report_date = %s", day)
         assert report["run_id"] == run_id
-        (window,) = query(annotations, day - timedelta(days=6), day + timedelta(days=1))
+        fetched = airflow.result(DRIFT, run_id, "fetch_annotations")
+        start, end = (datetime.fromisoformat(fetched[name]) for name in ("window_start", "window_end"))
+        assert end - start == timedelta(days=7)
+        assert start.date() < day <= end.date()
+        (window,) = query(annotations, start, end)
         assert report["num_samples"] == window["n"] > 0
         for address in ("html_uri", "json_uri", "png_uri"):
             uri = airflow.result(DRIFT, run_id, "generate_report")[address]
