@@ -15,7 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from document import Goal, picture, plot_path, publish, run_table
-from harness import Contestants, Runs, competing_with, contestant, in_turns, median, options_of, play
+from harness import (
+    Contestant,
+    Contestants,
+    Runs,
+    competing_with,
+    contestant,
+    in_turns,
+    median,
+    options_of,
+    play,
+    run_once,
+)
 
 PLAIN, OURS, EPOCH = "PIL and torchvision", "ours, 10 epochs from shards", "ours, one epoch once unpacked"
 BATCH, EPOCHS = 32, 10
@@ -110,22 +121,39 @@ def _one_core() -> None:
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
 
 
-CONTESTANTS: Contestants = {"plain": plain, "ours": ours}
-
-
-def make_files(folder: Path, count: int) -> None:
-    """The original files, and shards of the same pictures."""
-    from photos import jpegs
+def shards(folder: str, originals: str, count: int) -> dict[str, Any]:
+    """What `ours` reads, by the code that will read it."""
     from wakee_train.pictures import prepare
     from wakee_train.records import Sample
     from wakee_train.shards import SAMPLES_PER_SHARD, pack, shard_name
 
-    samples = []
+    names = [f"{number:08d}.jpg" for number in range(count)]
+    packed = [
+        (Sample(name=name, labels=(0, 1, 2, 3)), prepare((Path(originals) / name).read_bytes())) for name in names
+    ]
+    for shard, first in enumerate(range(0, count, SAMPLES_PER_SHARD)):
+        file = Path(folder) / shard_name(shard)
+        file.write_bytes(pack(first, packed[first : first + SAMPLES_PER_SHARD]))
+    return {}
+
+
+CONTESTANTS: Contestants = {"plain": plain, "ours": ours, "shards": shards}
+
+
+def contestants(folder: Path, count: int, before: str) -> list[Contestant]:
+    """Both ways, and ours by the code of an older checkout, if there is one; each over shards of its own making."""
+    from photos import jpegs
+
     for number, content in enumerate(jpegs(count)):
         (folder / f"{number:08d}.jpg").write_bytes(content)
-        samples.append((Sample(name=f"{number:08d}.jpg", labels=(0, 1, 2, 3)), prepare(content)))
-    for shard, first in enumerate(range(0, count, SAMPLES_PER_SHARD)):
-        (folder / shard_name(shard)).write_bytes(pack(first, samples[first : first + SAMPLES_PER_SHARD]))
+    field = [contestant(__file__, PLAIN, "plain", folder=str(folder), count=count)]
+    for name, code in {"now": "", "before": before}.items() if before else [("now", "")]:
+        (folder / name).mkdir()
+        given: dict[str, Any] = {"image": "train", "folder": str(folder / name), "count": count}
+        packer = contestant(__file__, OURS, "shards", originals=str(folder), **given)
+        run_once(competing_with(code, [packer], [OURS])[-1])
+        field.append(competing_with(code, [contestant(__file__, OURS, "ours", **given)], [OURS])[-1])
+    return field
 
 
 def report(runs: Runs, count: int, *, write: bool) -> None:
@@ -152,14 +180,8 @@ def main() -> None:
     options = options_of(__doc__ or "", repetitions=5, pictures=1_024)
     count = 128 if options.quick else options.pictures
     with tempfile.TemporaryDirectory() as folder:
-        make_files(Path(folder), count)
-        field = [
-            contestant(__file__, PLAIN, "plain", folder=folder, count=count),
-            contestant(__file__, OURS, "ours", image="train", folder=folder, count=count),
-        ]
-        runs = in_turns(
-            competing_with(options.before, field, [OURS]), options.repetitions or (2 if options.quick else 5)
-        )
+        field = contestants(Path(folder), count, options.before)
+        runs = in_turns(field, options.repetitions or (2 if options.quick else 5))
     report(runs, count, write=options.publish)
 
 

@@ -10,27 +10,44 @@ from support.waiting import wait_for
 DRIFT, RETRAIN = "drift_detection_daily", "model_retrain"
 
 
-@pytest.mark.parametrize(
-    ("fault", "values", "reads"),
-    [
-        ("wrong R2 key", {"R2_SECRET_ACCESS_KEY": "wrong"}, "R2_SECRET_ACCESS_KEY"),
-        ("missing bucket", {"R2_BUCKET_NAME": "no-such-bucket"}, "R2_BUCKET_NAME"),
-        ("wrong database password", {"NEON_DATABASE_URL": "postgresql://wakee_app:wrong@neondb:5432/wakee"}, "NEON_"),
-    ],
-    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
-)
-def test_a_wrong_setting_fails_at_once(airflow, kubernetes, seed, observed, fault, values, reads):
+DATABASE = "postgresql://wakee_app:wrong@neondb:5432/wakee"
+WRONG = {
+    "wrong R2 key": ({"R2_SECRET_ACCESS_KEY": "wrong"}, "R2_SECRET_ACCESS_KEY"),
+    "missing bucket": ({"R2_BUCKET_NAME": "no-such-bucket"}, "R2_BUCKET_NAME"),
+    "wrong database password": ({"NEON_DATABASE_URL": DATABASE}, "NEON_DATABASE_URL"),
+}
+"""What is set, and what the message must name."""
+
+
+@pytest.mark.parametrize("fault", WRONG, ids=lambda fault: fault.replace(" ", "-"))
+def test_a_wrong_setting_fails_at_once(airflow, kubernetes, seed, observed, fault):
     seed("--rows", "50", "--days", "7", "--until", "2014-01-08T00:00:00", "--labels-only")
+    values, named = WRONG[fault]
     with setting(kubernetes, **values):
         run_id = airflow.trigger(DRIFT, {"until": "2014-01-07"})
         airflow.wait(DRIFT, run_id, 300)
 
-    cause = airflow.result(DRIFT, run_id, "fetch_annotations")["cause"]
-    observed(DRIFT, run_id, fault, "fetch_annotations", cause)
-    assert airflow.run(DRIFT, run_id)["state"] == "failed"
-    assert airflow.tasks(DRIFT, run_id)["fetch_annotations"]["try_number"] == 1
-    assert reads in cause
-    assert "wrong@" not in cause
+    refused_at_once(airflow, observed, DRIFT, run_id, fault, "fetch_annotations", named)
+
+
+@pytest.mark.usefixtures("model_in_production")
+def test_a_hub_token_that_is_refused(airflow, kubernetes, observed):
+    """At the first stage that asks the Hub, for the weights to start from."""
+    with setting(kubernetes, HF_TOKEN="hf_wrong"):
+        run_id = airflow.trigger(RETRAIN, {"epochs": 1, "start": "hub"})
+        airflow.wait(RETRAIN, run_id, 300)
+
+    refused_at_once(airflow, observed, RETRAIN, run_id, "wrong Hub token", "fine_tune", "HF_TOKEN")
+
+
+def refused_at_once(airflow, observed, dag_id, run_id, fault, task_id, named):
+    """The run failed at the first try of the task, whose cause names the setting."""
+    cause = airflow.result(dag_id, run_id, task_id)["cause"]
+    observed(dag_id, run_id, fault, task_id, cause)
+    assert airflow.run(dag_id, run_id)["state"] == "failed"
+    assert airflow.tasks(dag_id, run_id)[task_id]["try_number"] == 1
+    assert named in cause
+    assert DATABASE not in cause
 
 
 def comes_right(airflow, dag_id, conf, task_id, reads, **variables):
