@@ -84,7 +84,7 @@ def test_a_run_that_is_cleared_and_run_again(airflow, all_agree, observed, no_or
 
 
 @pytest.mark.usefixtures("model_in_production")
-def test_two_triggers_at_once_run_one_after_the_other(airflow, all_agree, observed, no_orphans):
+def test_two_triggers_at_once_run_one_after_the_other(airflow, query, all_agree, observed, no_orphans):
     runs = [airflow.trigger(DAG, {"epochs": 2, "start": "auto", "seed": seed}) for seed in (101, 102)]
     for run_id in runs:
         airflow.wait(DAG, run_id, 900)
@@ -93,6 +93,8 @@ def test_two_triggers_at_once_run_one_after_the_other(airflow, all_agree, observ
     observed(DAG, runs[1], "two triggers at once", "fine_tune", "the second waits for the first")
     assert [run["state"] for run in ends] == ["success", "success"]
     assert ends[1]["start_date"] >= ends[0]["end_date"]
-    for run_id in runs:
-        all_agree(run_id)
+    versions = [airflow.result(DAG, run_id, "evaluate")["version"] for run_id in runs]
+    rows = query("SELECT version_name FROM model_versions WHERE version_name IN (%s, %s)", *versions)
+    assert sorted(row["version_name"] for row in rows) == sorted(versions)
+    all_agree(runs[1])  # by then the first may be in production no more
     no_orphans(DAG)
