@@ -66,9 +66,7 @@ def report(runs: Runs, *, write: bool) -> None:
     ]
     parse = ", ".join(f"{name}: {median(done, 'parse_seconds'):.2f} s" for name, done in runs.items())
     text = f"{run_table(runs, ONE)}\n\nOf which parsing, after `import airflow` of the DagBag: {parse}."
-    text += (
-        f" Whoever makes pods imports the Kubernetes provider and its client: {pods:.2f} s of it; ours add the rest."
-    )
+    text += f" Whoever makes pods imports the Kubernetes provider and its client: {pods:.2f} s of the difference."
     if write:
         heights = {name: [run.seconds for run in done] for name, done in runs.items()}
         bars(plot_path("dag_parse"), "Import of Airflow and parsing of a folder", heights, "seconds")

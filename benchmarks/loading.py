@@ -147,7 +147,7 @@ def contestants(folder: Path, count: int, before: str) -> list[Contestant]:
     for number, content in enumerate(jpegs(count)):
         (folder / f"{number:08d}.jpg").write_bytes(content)
     field = [contestant(__file__, PLAIN, "plain", folder=str(folder), count=count)]
-    for name, code in {"now": "", "before": before}.items() if before else [("now", "")]:
+    for name, code in ({"now": ""} | ({"before": before} if before else {})).items():
         (folder / name).mkdir()
         given: dict[str, Any] = {"image": "train", "folder": str(folder / name), "count": count}
         packer = contestant(__file__, OURS, "shards", originals=str(folder), **given)

@@ -93,7 +93,7 @@ def bare_seconds(core: client.CoreV1Api, watcher: Watcher, pod: client.V1Pod) ->
             raise TimeoutError(
                 f"pod {name} has not ended in {LONGEST_SECONDS} s: kubectl describe pod -n {NAMESPACE} {name}"
             )
-        time.sleep(0.01)
+        time.sleep(0.01)  # how often is all the same: the watcher notes the moment
     core.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
     return watcher.heard[name]["worked"] - begun
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -99,7 +99,8 @@ def one_report(airflow, query, store) -> Callable[[date, str], None]:
         fetched = airflow.result(DRIFT, run_id, "fetch_annotations")
         start, end = (datetime.fromisoformat(fetched[name]) for name in ("window_start", "window_end"))
         assert end - start == timedelta(days=7)
-        assert start.date() < day <= end.date()
+        given = airflow.run(DRIFT, run_id)["conf"].get("until")  # the whole of a day, else a moment of it
+        assert end == datetime.combine(day, time()) + timedelta(days=1) if given else end.date() == day
         (window,) = query(annotations, start, end)
         assert report["num_samples"] == window["n"] > 0
         for address in ("html_uri", "json_uri", "png_uri"):

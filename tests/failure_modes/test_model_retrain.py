@@ -6,7 +6,7 @@ import pytest
 
 from support import faults
 from support.cases import Case, component, process, service
-from support.production import HUB
+from support.production import HUB, publication
 
 DAG = "model_retrain"
 
@@ -69,16 +69,13 @@ def test_a_run_that_is_cleared_and_run_again(airflow, all_agree, observed, no_or
     """From publication on: the same commit, the same MLflow run, the same row."""
     run_id = airflow.trigger(DAG, {"epochs": 3, "start": "auto", "seed": 99})
     airflow.wait(DAG, run_id, 600)
-    later = ("upload_to_hub", "log_to_mlflow", "update_model_versions")
-    before = [airflow.result(DAG, run_id, task_id) for task_id in later]
-    body = {"dag_run_id": run_id, "task_ids": list(later), "dry_run": False, "only_failed": False}
+    before = publication(airflow, run_id)
+    body = {"dag_run_id": run_id, "task_ids": list(before), "dry_run": False, "only_failed": False}
     airflow.call("POST", f"dags/{DAG}/clearTaskInstances", json=body)
     airflow.wait(DAG, run_id, 600)
-    after = [airflow.result(DAG, run_id, task_id) for task_id in later]
 
     observed(DAG, run_id, "cleared and run again", "upload_to_hub")
-    for key, number in (("commit", 0), ("mlflow_run_id", 1), ("model_version_id", 2)):
-        assert before[number][key] == after[number][key]
+    assert publication(airflow, run_id) == before
     all_agree(run_id)
     no_orphans(DAG)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from ops.airflow import Airflow
 from ops.sandbox import environment
 from support.waiting import wait_for
 
@@ -64,3 +65,9 @@ def registered(version: str) -> list[str]:
     wanted = {"filter": f"name = 'wakee-emotions' AND tags.`wakee.version` = '{version}'"}
     found = httpx.get(address, params=wanted).raise_for_status().json().get("model_versions", [])
     return [entry["version"] for entry in found]
+
+
+def publication(airflow: Airflow, run_id: str) -> dict[str, object]:
+    """What each of a retraining's last stages made."""
+    made = {"upload_to_hub": "commit", "log_to_mlflow": "mlflow_run_id", "update_model_versions": "model_version_id"}
+    return {task_id: airflow.result("model_retrain", run_id, task_id)[key] for task_id, key in made.items()}
