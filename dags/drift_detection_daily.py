@@ -21,6 +21,7 @@ is written. Run it for a past day by giving `until`.
 from datetime import timedelta
 from typing import Any
 
+import airflow.providers.cncf.kubernetes.operators.pod  # noqa: F401 - see wakee/stages.py
 import pendulum
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Param, task

@@ -20,6 +20,7 @@ parameter. With the database or R2 down the summary is kept in the other one, an
 from datetime import timedelta
 from typing import Any
 
+import airflow.providers.cncf.kubernetes.operators.pod  # noqa: F401 - see wakee/stages.py
 import pendulum
 from airflow.sdk import DAG, Param
 

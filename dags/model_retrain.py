@@ -22,6 +22,7 @@ skipped. To go back to an earlier version: `model_rollback`.
 import os
 from datetime import timedelta
 
+import airflow.providers.cncf.kubernetes.operators.pod  # noqa: F401 - see wakee/stages.py
 import pendulum
 from airflow.sdk import DAG, Param
 

@@ -8,6 +8,7 @@ be repeated; its result says what it did.
 older than the present one, the one that was put into production last.
 """
 
+import airflow.providers.cncf.kubernetes.operators.pod  # noqa: F401 - see wakee/stages.py
 import pendulum
 from airflow.sdk import DAG, Param
 

@@ -23,8 +23,14 @@ RECORD = REPO / ".build" / "images.env"
 PIP = CACHE / "uv-venv" / "bin" / "pip"  # hack/tools.sh makes it; a bare Debian has none
 CLUSTER = "wakee"
 CONTAINERD = "/run/wakee-airflow/containerd.sock"
-LOCAL_BASE = "localhost/wakee/base:bookworm-1"
-BASE_PACKAGES = "python3,python3-venv,ca-certificates"
+LOCAL_BASE = "localhost/wakee/base:bookworm-2"
+BASE_PACKAGES = "python3,python3-venv,ca-certificates,usr-is-merged"
+BASE_OPTIONS = [
+    # As the official slim images: no manuals, no translations, and /usr merged without the program that needs Perl.
+    "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+    *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "man", "locale")),
+    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+]
 
 # What each image is made of, besides its own folder.
 INGREDIENTS = {
@@ -89,14 +95,14 @@ def build_arguments(name: str) -> list[str]:
 
 
 def ensure_local_base() -> None:
-    """A Debian 12 + Python 3.11 root file system, for machines that reach no image registry."""
+    """A Debian 12 + Python 3.11 root file system, like python:3.11-slim, for machines that reach no image registry."""
     if run("buildah", "images", "-q", LOCAL_BASE, quiet=True):
         return
-    tar = CACHE / "base.tar"
+    tar = CACHE / f"{LOCAL_BASE.rpartition(':')[2]}.tar"
     suite = "bookworm"
     if not tar.exists():
         part = tar.with_suffix(".part.tar")
-        run("mmdebstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", suite, str(part))
+        run("mmdebstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", *BASE_OPTIONS, suite, str(part))
         part.rename(tar)
     container = run("buildah", "from", "scratch")
     run("buildah", "add", "-q", container, str(tar), "/")

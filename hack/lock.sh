@@ -10,7 +10,9 @@ compile images/airflow/requirements.in -o images/airflow/requirements.lock
 compile images/sbom/requirements.in -o images/sbom/requirements.lock
 compile hack/requirements.in images/common/pyproject.toml -o hack/requirements.lock
 for name in drift health sandbox; do
-    compile images/common/pyproject.toml "images/$name/pyproject.toml" -o "images/$name/requirements.lock"
+    overrides=()
+    [[ ! -f images/$name/overrides.txt ]] || overrides=(--override "images/$name/overrides.txt")
+    compile images/common/pyproject.toml "images/$name/pyproject.toml" "${overrides[@]}" -o "images/$name/requirements.lock"
 done
 # Torch in two variants: the CPU wheel is wherever pip's settings find it, the CUDA one on the index.
 train=(images/common/pyproject.toml images/train/pyproject.toml)

@@ -1,4 +1,8 @@
-"""The stage factory: the one place that says what a stage's pod looks like, and why."""
+"""The stage factory: the one place that says what a stage's pod looks like, and why.
+
+Airflow's DAG processor forks a process to read a DAG file, over and over. What the file itself names of Airflow it
+imports before; so each of ours names the operator below it, whose import would take most of every reading.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from airflow.utils.file import iter_airflow_imports
 from kubernetes.client import ApiClient
 
 from support.restricted import loose_ends, violations
@@ -25,6 +26,10 @@ SECRET_VARIABLES = ["NEON_DATABASE_URL", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_K
 def test_every_file_imports(dag_bag):
     assert dag_bag.import_errors == {}
     assert set(SCHEDULES) <= set(dag_bag.dags)
+
+
+def test_the_provider_is_imported_before_the_dag_processor_forks(dag):
+    assert "airflow.providers.cncf.kubernetes.operators.pod" in iter_airflow_imports(dag.fileloc)
 
 
 def test_schedule(dag):

@@ -52,7 +52,13 @@ class R2Settings(Settings):
     account_id: str = Field("", alias="R2_ACCOUNT_ID", description="Cloudflare account; makes the endpoint's name.")
     endpoint_url: str = Field("", alias="R2_ENDPOINT_URL", description="Endpoint of another S3 server.")
     attempts: int = Field(6, ge=1, le=20, alias="R2_ATTEMPTS", description="Tries per request, with growing pauses.")
-    transfers: int = Field(16, ge=1, le=256, alias="R2_TRANSFERS", description="Concurrent transfers.")
+    transfers: int = Field(
+        16,
+        ge=1,
+        le=256,
+        alias="R2_TRANSFERS",
+        description="Concurrent transfers; more help where R2 is far away, and take more memory.",
+    )
 
     @property
     def endpoint(self) -> str:

@@ -51,13 +51,17 @@ class ObjectStore:
     Addresses come out of the database and off command lines: those that leave the bucket, or that S3 does not allow,
     are refused by every method with a `BadInputError`, before anybody is asked.
 
+    Attributes:
+        bucket: Its name.
+        transfers: How many objects may be on their way at once.
+
     Raises:
         ConfigurationError: the endpoint is not an address.
     """
 
     def __init__(self, settings: R2Settings) -> None:
         self.bucket = settings.bucket
-        self._transfers = settings.transfers
+        self.transfers = settings.transfers
         self._client = _client(settings)
 
     def close(self) -> None:
@@ -163,8 +167,8 @@ class ObjectStore:
         A missing object, or a key that S3 does not allow, is a `Download` with an error. Wrong credentials and a dead
         server end the whole fetch.
         """
-        with ThreadPoolExecutor(self._transfers) as pool:
-            yield from map_ahead(pool, self._download, keys, self._transfers * 8)
+        with ThreadPoolExecutor(self.transfers) as pool:
+            yield from map_ahead(pool, self._download, keys, self.transfers * 8)
 
     def put_many(self, objects: Iterable[tuple[str, bytes]], content_type: str) -> int:
         """Upload objects concurrently; returns their number."""
@@ -172,8 +176,8 @@ class ObjectStore:
         def put(named: tuple[str, bytes]) -> None:
             self.put_bytes(self.uri(named[0]), named[1], content_type)
 
-        with ThreadPoolExecutor(self._transfers) as pool:
-            return sum(1 for _ in map_ahead(pool, put, objects, self._transfers * 8))
+        with ThreadPoolExecutor(self.transfers) as pool:
+            return sum(1 for _ in map_ahead(pool, put, objects, self.transfers * 8))
 
     def _translated(self, uri: R2Uri) -> contextlib.AbstractContextManager[None]:
         if problem := _forbidden(uri, self.bucket):

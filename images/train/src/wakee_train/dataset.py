@@ -7,7 +7,6 @@ is known before anything is downloaded. The manifest is written last: where it i
 import hashlib
 import json
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -35,7 +34,6 @@ DUPLICATE = "duplicate"
 IN_SEVERAL_SPLITS = "in_several_splits"
 """The same picture under names of different splits: none is used, which could empty a split, so it counts as bad."""
 DUPLICATES_RULE = "one-of-a-split-none-of-several"
-WORKERS = max(8, 2 * (os.cpu_count() or 1))
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -185,8 +183,8 @@ def _prepared(
 ) -> Iterator[tuple[Sample, bytes]]:
     """The usable pictures in order, a bounded number in flight at once; adds the others to `quarantined`."""
     started = told = time.monotonic()
-    with ThreadPoolExecutor(WORKERS) as pool:
-        pictures = map_ahead(pool, lambda candidate: _picture(store, candidate), candidates, WORKERS * 8)
+    with ThreadPoolExecutor(store.transfers) as pool:
+        pictures = map_ahead(pool, lambda candidate: _picture(store, candidate), candidates, store.transfers * 8)
         for done, (candidate, picture) in enumerate(zip(candidates, pictures, strict=True), start=1):
             row = candidate.annotation
             if time.monotonic() - told > SECONDS_BETWEEN_LINES or done == len(candidates):
