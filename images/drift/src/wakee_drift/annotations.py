@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import pyarrow as pa
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
 from wakee_common.database import reading
@@ -23,6 +22,7 @@ from wakee_drift.results import AnnotationsResult
 from wakee_drift.tables import (
     ANNOTATIONS_SCHEMA,
     LABELS,
+    arrow,
     matrix,
     nulls,
     sha256_of,
@@ -135,7 +135,7 @@ def _write(connection: Connection, query: sql.Composable, path: Path, provenance
     with table_writer(path, ANNOTATIONS_SCHEMA) as writer:
         for batch in copied_batches(connection, query, ANNOTATIONS_SCHEMA):
             usable, counts = usable_labels(matrix(batch, LABELS), nulls(batch, LABELS))
-            writer.write(batch.filter(pa.array(usable)))
+            writer.write(batch.filter(arrow(usable)))
             excluded = add_counts(excluded, counts)
         writer.describe(provenance.model_copy(update={"excluded": excluded}))
     return Written(writer.rows, excluded)

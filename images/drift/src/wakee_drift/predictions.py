@@ -21,6 +21,7 @@ from wakee_drift.tables import (
     ANNOTATIONS_SCHEMA,
     PAIRS_SCHEMA,
     PREDICTED,
+    arrow,
     batches,
     read_provenance,
     spread_sample,
@@ -77,9 +78,9 @@ def join_predictions(connection: Connection, batch: pa.RecordBatch) -> tuple[pa.
     values, missing = stored_predictions(connection, batch.column("img_name").to_pylist())
     usable, excluded = usable_predictions(values, missing)
     columns = {name: batch.column(name) for name in batch.schema.names}
-    columns |= {name: pa.array(values[:, index]) for index, name in enumerate(PREDICTED)}
+    columns |= {name: arrow(values[:, index]) for index, name in enumerate(PREDICTED)}
     pairs = pa.RecordBatch.from_pydict({name: columns[name] for name in PAIRS_SCHEMA.names}, PAIRS_SCHEMA)
-    return pairs.filter(pa.array(usable)), excluded
+    return pairs.filter(arrow(usable)), excluded
 
 
 def stored_predictions(connection: Connection, names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

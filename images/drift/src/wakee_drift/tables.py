@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -105,14 +106,29 @@ def batches(path: Path, schema: pa.Schema, rows: int = 50_000) -> Iterator[pa.Re
         raise BadInputError(f"{path.name} is damaged: {error}") from error
 
 
-def matrix(batch: pa.RecordBatch | pa.Table, columns: Sequence[str]) -> NDArray[np.float64]:
+def matrix(rows: pa.RecordBatch | pa.Table, columns: Sequence[str]) -> NDArray[np.float64]:
     """Float columns side by side, shape (rows, columns); NULL becomes NaN."""
-    return np.column_stack([batch.column(name).to_numpy(zero_copy_only=False) for name in columns])
+    return np.column_stack([_values(rows.column(name).fill_null(NAN)) for name in columns])
 
 
-def nulls(batch: pa.RecordBatch, columns: Sequence[str]) -> NDArray[np.bool_]:
+def nulls(rows: pa.RecordBatch, columns: Sequence[str]) -> NDArray[np.bool_]:
     """Where columns hold NULL, shape (rows, columns)."""
-    return np.column_stack([batch.column(name).is_null().to_numpy(zero_copy_only=False) for name in columns])
+    return np.column_stack([_values(rows.column(name).is_null().cast(pa.uint8())) for name in columns]) != 0
+
+
+# `pa.array`, `pa.scalar` and `to_numpy` would first import pandas, for a quarter of a second, to ask for its types.
+def arrow(values: NDArray[Any]) -> pa.Array:
+    """Booleans or numbers, none of them NULL, as an Arrow array."""
+    data = np.packbits(values, bitorder="little") if values.dtype == np.bool_ else np.ascontiguousarray(values)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(data)])
+
+
+def _values(numbers: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
+    whole = numbers.combine_chunks() if isinstance(numbers, pa.ChunkedArray) else numbers
+    return np.from_dlpack(whole)
+
+
+NAN = arrow(np.array([np.nan]))[0]
 
 
 def spread_sample(path: Path, schema: pa.Schema, size: int) -> pa.Table:
@@ -122,7 +138,7 @@ def spread_sample(path: Path, schema: pa.Schema, size: int) -> pa.Table:
     taken, offset = [], 0
     for batch in batches(path, schema):
         here = wanted[(wanted >= offset) & (wanted < offset + batch.num_rows)] - offset
-        taken.append(batch.take(pa.array(here)))
+        taken.append(batch.take(arrow(here)))
         offset += batch.num_rows
     return pa.Table.from_batches(taken, schema)
 
