@@ -113,7 +113,7 @@ def matrix(rows: pa.RecordBatch | pa.Table, columns: Sequence[str]) -> NDArray[n
 
 def nulls(rows: pa.RecordBatch, columns: Sequence[str]) -> NDArray[np.bool_]:
     """Where columns hold NULL, shape (rows, columns)."""
-    return np.column_stack([_values(rows.column(name).is_null().cast(pa.uint8())) for name in columns]) != 0
+    return np.column_stack([_values(rows.column(name).is_null().cast(pa.uint8())).astype(bool) for name in columns])
 
 
 # `pa.array`, `pa.scalar` and `to_numpy` would first import pandas, for a quarter of a second, to ask for its types.
