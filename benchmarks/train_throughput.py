@@ -77,7 +77,6 @@ def timm_loop(batch_size: int, steps: int, backbone: str) -> dict[str, Any]:
 def our_trainer(batch_size: int, steps: int, backbone: str, compiled: str = "") -> dict[str, Any]:
     """A step as `fine-tune` does it; with a mode of torch.compile, if any."""
     import numpy as np
-    import torch
 
     trainer = _trainer(backbone, 224, pictures=batch_size, batch_size=batch_size, epochs=1)
     trainer.model.train()
