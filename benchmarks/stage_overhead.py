@@ -14,29 +14,25 @@ seconds go: `queued` until a worker has the task, `made` until its pod exists, `
 
 import itertools
 import statistics
-import subprocess
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from document import Goal, publish
+from drift_runs import CONF, DRIFT, LONGEST_SECONDS, lasted, seconds_at, seed
 from extra_dag import extra_dag
 from harness import REPO, options_of
 from kubernetes import client, config, watch
 
 from ops.airflow import Airflow
 
-DRIFT = "drift_detection_daily"
-CONF = {"until": "2012-06-29", "threshold": 3}
 STAGES = ("fetch_annotations", "load_predictions", "calculate_drift", "generate_report", "save_report")
 EMPTY = REPO / "benchmarks" / "dags" / "empty_stage.py"
 OURS, DEFAULT = "empty_stage", "default_operator"
 PHASES = ("queued", "made", "started", "worked", "ended")
 GOAL_SECONDS = 3.0
-LONGEST_SECONDS = 300
 NAMESPACE = "wakee"
 
 
@@ -90,11 +86,10 @@ def airflow_run(airflow: Airflow, watcher: Watcher, dag: str, stages: Sequence[s
         path = f"dags/{dag}/dagRuns/{run_id}/taskInstances/{stage}/xcomEntries/pod_name"
         names.append(airflow.call("GET", path)["value"])
         heard = watcher.heard[names[-1]]
-        begin, taken, end = (_seconds(tasks[stage][key]) for key in ("scheduled_when", "start_date", "end_date"))
+        begin, taken, end = (seconds_at(tasks[stage][key]) for key in ("scheduled_when", "start_date", "end_date"))
         moments = [begin, taken, heard["made"], heard["started"], heard["worked"], end]
         timings.phases[stage].append([later - earlier for earlier, later in itertools.pairwise(moments)])
-    run = airflow.run(dag, run_id)
-    timings.whole.append(_seconds(run["end_date"]) - _seconds(run["queued_at"]))
+    timings.whole.append(lasted(airflow.run(dag, run_id)))
     return names
 
 
@@ -141,10 +136,6 @@ def table(timings: Timings) -> str:
     return "\n".join(rows)
 
 
-def _seconds(moment: str) -> float:
-    return datetime.fromisoformat(moment).timestamp()
-
-
 def report(drift: Timings, empty: Timings, *, write: bool) -> None:
     """Tables and goals."""
     worst, ours, default = max(map(drift.difference, STAGES)), empty.difference(OURS), empty.difference(DEFAULT)
@@ -164,12 +155,9 @@ def main() -> None:
     """Measure and tell."""
     options = options_of(__doc__ or "", repetitions=5)
     repetitions = options.repetitions or (1 if options.quick else 5)
-    seeding = ["--rows", "200", "--days", "30", "--until", "2012-06-30T00:00:00", "--labels-only"]
-    subprocess.run([REPO / "hack" / "seed.sh", *seeding], check=True, stdout=subprocess.DEVNULL)
     config.load_kube_config()
     airflow, watcher = Airflow(), Watcher(client.CoreV1Api())
-    airflow.unpause(DRIFT)
-    airflow.wait(DRIFT, airflow.trigger(DRIFT, CONF), 2 * LONGEST_SECONDS)  # not counted
+    seed(airflow)
     drift = measure(airflow, watcher, DRIFT, STAGES, repetitions)
     with extra_dag(airflow, EMPTY) as dag:
         empty = measure(airflow, watcher, dag, (OURS, DEFAULT), repetitions)

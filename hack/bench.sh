@@ -33,8 +33,9 @@ bench drift annotations --largest 10000000
 bench drift drift --largest 10000000
 if kubectl get --raw /readyz >/dev/null 2>&1; then
     PYTHONPATH=hack bench dev stage_overhead
+    PYTHONPATH=hack bench drift run_history
 else
-    say "no cluster answers, so stage_overhead is left out: make up"
+    say "no cluster answers, so stage_overhead and run_history are left out: make up"
 fi
 bench train loading
 bench train pictures --largest 20000
