@@ -63,7 +63,7 @@ test-cluster: ## The tests on real pods
 	@hack/test.sh cluster
 test-failures: ## Every failure mode on real pods, one after the other: an hour or so, not part of make test
 	@hack/test.sh failures
-bench: ## Every benchmark against what people would otherwise run; writes docs/benchmarks.md; takes an hour
+bench: ## Every benchmark against what people would otherwise run; writes docs/benchmarks.md; takes two hours
 	@hack/tools.sh && hack/bench.sh
 bench-quick: ## The same with small sizes, in five minutes; prints only
 	@hack/tools.sh && hack/bench.sh --quick

@@ -5,11 +5,11 @@
 So, too, a stage that does nothing, which `benchmarks/dags/empty_stage.py` brings: once by our operator, and once by the
 KubernetesPodOperator with nothing set but what the namespace demands of a pod.
 
-The bare pod has the stage's image, command, environment, limits and security, but no XCom sidecar, and is made through
-Kubernetes' API alone, in the place of `kubectl run`. It runs the stage again, which changes nothing. Where Airflow's
-seconds go: `queued` until a worker has the task, `made` until its pod exists, `started` until the container runs,
-`worked` until it ends, `ended` until Airflow knows the result. Kubernetes tells whole seconds, so `started` and
-`worked` are the moments at which a watch heard of them.
+The bare pod has the stage's image, command, environment, volumes, limits and security, but no XCom sidecar, and is made
+through Kubernetes' API alone, in the place of `kubectl run`. It runs the stage again, which changes nothing. Where
+Airflow's seconds go: `queued` until a worker has the task, `made` until its pod exists, `started` until the container
+runs, `worked` until it ends, `ended` until Airflow knows the result. Kubernetes tells whole seconds, so `started` and
+`worked` are the moments at which a watch heard of them; the kubelet itself looks once a second.
 """
 
 import itertools
@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from document import Goal, publish
-from drift_runs import CONF, DRIFT, LONGEST_SECONDS, lasted, seconds_at, seed
+from drift_runs import CONF, DRIFT, LONGEST_SECONDS, complete_run, end_in_order, lasted, seconds_at, seed
 from extra_dag import extra_dag
 from harness import REPO, options_of
 from kubernetes import client, config, watch
@@ -79,8 +79,7 @@ class Timings:
 
 def airflow_run(airflow: Airflow, watcher: Watcher, dag: str, stages: Sequence[str], timings: Timings) -> list[str]:
     """One run of a DAG, noted in the timings; the names of its stages' pods."""
-    run_id = airflow.trigger(dag, CONF if dag == DRIFT else {})
-    airflow.wait(dag, run_id, LONGEST_SECONDS)
+    run_id = complete_run(airflow, dag, CONF if dag == DRIFT else {}, stages)
     tasks, names = airflow.tasks(dag, run_id), []
     for stage in stages:
         path = f"dags/{dag}/dagRuns/{run_id}/taskInstances/{stage}/xcomEntries/pod_name"
@@ -97,21 +96,26 @@ def bare_seconds(core: client.CoreV1Api, watcher: Watcher, pod: client.V1Pod) ->
     """The same container in a pod of its own, from the request to the moment its end is heard of."""
     spec, name = pod.spec, f"bare-{pod.metadata.name}"[:60] + str(time.time_ns() % 100)
     spec.containers = [container for container in spec.containers if container.name == "base"]
-    spec.containers[0].volume_mounts = [m for m in spec.containers[0].volume_mounts if m.name != "xcom"]
-    spec.volumes = [volume for volume in spec.volumes if volume.name != "xcom"]
     spec.node_name = None
     begun = time.time()
     body = client.V1Pod(metadata=client.V1ObjectMeta(name=name, labels={"wakee.io/benchmark": "bare"}), spec=spec)
     core.create_namespaced_pod(NAMESPACE, body)
-    deadline = begun + LONGEST_SECONDS
+    try:
+        _wait_for_success(core, watcher, name)
+    finally:
+        core.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
+    return watcher.heard[name]["worked"] - begun
+
+
+def _wait_for_success(core: client.CoreV1Api, watcher: Watcher, name: str) -> None:
+    deadline = time.time() + LONGEST_SECONDS
     while "worked" not in watcher.heard[name]:
         if time.time() > deadline:
-            raise TimeoutError(
-                f"pod {name} has not ended in {LONGEST_SECONDS} s: kubectl describe pod -n {NAMESPACE} {name}"
-            )
+            raise TimeoutError(f"pod {name} has not ended in {LONGEST_SECONDS} s: is there a node with room for it?")
         time.sleep(0.01)  # how often is all the same: the watcher notes the moment
-    core.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
-    return watcher.heard[name]["worked"] - begun
+    ended = core.read_namespaced_pod(name, NAMESPACE).status.container_statuses[0].state.terminated
+    if ended.exit_code:
+        raise RuntimeError(f"pod {name} ended with {ended.exit_code}: {ended.message or ended.reason}")
 
 
 def measure(airflow: Airflow, watcher: Watcher, dag: str, stages: Sequence[str], repetitions: int) -> Timings:
@@ -155,6 +159,7 @@ def main() -> None:
     """Measure and tell."""
     options = options_of(__doc__ or "", repetitions=5)
     repetitions = options.repetitions or (1 if options.quick else 5)
+    end_in_order()
     config.load_kube_config()
     airflow, watcher = Airflow(), Watcher(client.CoreV1Api())
     seed(airflow)
