@@ -46,7 +46,13 @@ def complete_run(airflow: Airflow, dag: str, conf: dict[str, Any], tasks: Sequen
 
 def end_in_order() -> None:
     """Let SIGTERM (`timeout`, a closed session) end the program as Ctrl-C does: what it put in is taken out again."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(SIGTERM_STATUS))
+    signal.signal(signal.SIGTERM, _end)
+
+
+def _end(*_: object) -> None:
+    """Only the first signal counts: another must not end the taking out half-way."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(SIGTERM_STATUS)
 
 
 def lasted(run: dict[str, Any]) -> float:
