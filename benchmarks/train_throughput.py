@@ -12,6 +12,7 @@ batch in place already, and nothing else. `compiled`: our trainer with torch.com
 step is told below the table. Where there is a GPU it is used, and torch.compile also makes CUDA graphs.
 """
 
+import os
 import time
 from argparse import Namespace
 from collections.abc import Callable
@@ -75,7 +76,8 @@ def timm_loop(batch_size: int, steps: int, backbone: str) -> dict[str, Any]:
 
 
 def our_trainer(batch_size: int, steps: int, backbone: str, compiled: str = "") -> dict[str, Any]:
-    """A step as `fine-tune` does it; with a mode of torch.compile, if any."""
+    """A step as `fine-tune` does it; with a mode of torch.compile, if any, that finds nothing compiled before."""
+    os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
     import numpy as np
 
     trainer = _trainer(backbone, 224, pictures=batch_size, batch_size=batch_size, epochs=1)
