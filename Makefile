@@ -65,7 +65,7 @@ test-failures: ## Every failure mode on real pods, one after the other: an hour 
 	@hack/test.sh failures
 bench: ## Every benchmark against what people would otherwise run; writes docs/benchmarks.md; takes two hours
 	@hack/tools.sh && hack/bench.sh
-bench-quick: ## The same with small sizes, in five minutes; prints only
+bench-quick: ## The same with small sizes, in five minutes, without cluster and builds; prints only
 	@hack/tools.sh && hack/bench.sh --quick
 lint: ## Formatting, types, shell, Dockerfiles, YAML
 	@hack/test.sh lint

@@ -1,12 +1,13 @@
 """A DAG that Airflow on the cluster has for a while: a file mounted beside those of the image, then taken away."""
 
 import contextlib
+import subprocess
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 
 from kubernetes import client
-from tenacity import retry, retry_if_exception, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from ops.airflow import FINAL_STATES, Airflow, AirflowError
 
@@ -31,7 +32,7 @@ def extra_dag(airflow: Airflow, file: Path) -> Iterator[str]:
         core.create_namespaced_config_map(NAMESPACE, config_map)
         for name in READERS:
             apps.patch_namespaced_deployment(name, NAMESPACE, _mounted(file.name))
-        _wait_until_restarted(apps)
+        _wait_until_restarted()
         airflow.wait_for_dags({dag}, RESTART_SECONDS)
         yield dag
     finally:
@@ -42,7 +43,7 @@ def _take_away(airflow: Airflow, core: client.CoreV1Api, apps: client.AppsV1Api,
     """Leave nothing of the DAG, be there much of it or little; each step is taken, whatever becomes of the others."""
     with contextlib.ExitStack() as steps:  # the last one named comes first
         steps.callback(_delete, airflow, file.stem)
-        steps.callback(_wait_until_restarted, apps)
+        steps.callback(_wait_until_restarted)
         steps.callback(_delete_config_map, core)
         for name in READERS:
             steps.callback(apps.patch_namespaced_deployment, name, NAMESPACE, _mounted(file.name, **REMOVED))
@@ -90,14 +91,7 @@ def _delete(airflow: Airflow, dag: str) -> None:
             raise
 
 
-@retry(retry=retry_if_result(bool), stop=stop_after_delay(RESTART_SECONDS), wait=wait_fixed(1))
-def _wait_until_restarted(apps: client.AppsV1Api) -> list[str]:
-    """Those that have not restarted yet, until there is none."""
-    found = [apps.read_namespaced_deployment(name, NAMESPACE) for name in READERS]
-    return [one.metadata.name for one in found if not _settled(one)]
-
-
-def _settled(deployment: client.V1Deployment) -> bool:
-    status, wanted = deployment.status, deployment.spec.replicas
-    seen = status.observed_generation >= deployment.metadata.generation
-    return bool(seen and status.updated_replicas == status.replicas == status.ready_replicas == wanted)
+def _wait_until_restarted() -> None:
+    for name in READERS:
+        wait = ["kubectl", "rollout", "status", "-n", NAMESPACE, f"deployment/{name}", f"--timeout={RESTART_SECONDS}s"]
+        subprocess.run(wait, check=True, stdout=subprocess.DEVNULL)

@@ -152,6 +152,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         make_files(Path(folder))
         field = contestants(folder, 16 if options.quick else options.calls)
+        field = [one for one in field if not options.quick or one.name != COMPILED]  # compiling takes minutes
         repetitions = options.repetitions or (1 if options.quick else 5)
         runs = in_turns(field, repetitions, warm_up=False)
     report(runs, write=options.publish)

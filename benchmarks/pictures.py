@@ -53,7 +53,7 @@ def _client(s3: dict[str, str], away: int = 0) -> Any:
 
 
 def _moved(client: Any, away: int) -> Any:
-    """The client, so many milliseconds from its server."""
+    """The client, so many milliseconds from its server: as over a network, a request waits and no core does."""
     client.meta.events.register("before-send.s3", lambda **_: time.sleep(away / 1000))
     return client
 

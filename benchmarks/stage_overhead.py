@@ -92,28 +92,28 @@ def airflow_run(airflow: Airflow, watcher: Watcher, dag: str, stages: Sequence[s
     return names
 
 
-def bare_seconds(core: client.CoreV1Api, watcher: Watcher, pod: client.V1Pod) -> float:
+def bare_seconds(watcher: Watcher, pod: client.V1Pod) -> float:
     """The same container in a pod of its own, from the request to the moment its end is heard of."""
     spec, name = pod.spec, f"bare-{pod.metadata.name}"[:60] + str(time.time_ns() % 100)
     spec.containers = [container for container in spec.containers if container.name == "base"]
     spec.node_name = None
     begun = time.time()
     body = client.V1Pod(metadata=client.V1ObjectMeta(name=name, labels={"wakee.io/benchmark": "bare"}), spec=spec)
-    core.create_namespaced_pod(NAMESPACE, body)
+    watcher.core.create_namespaced_pod(NAMESPACE, body)
     try:
-        _wait_for_success(core, watcher, name)
+        _wait_for_success(watcher, name)
     finally:
-        core.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
+        watcher.core.delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
     return watcher.heard[name]["worked"] - begun
 
 
-def _wait_for_success(core: client.CoreV1Api, watcher: Watcher, name: str) -> None:
+def _wait_for_success(watcher: Watcher, name: str) -> None:
     deadline = time.time() + LONGEST_SECONDS
     while "worked" not in watcher.heard[name]:
         if time.time() > deadline:
             raise TimeoutError(f"pod {name} has not ended in {LONGEST_SECONDS} s: is there a node with room for it?")
         time.sleep(0.01)  # how often is all the same: the watcher notes the moment
-    ended = core.read_namespaced_pod(name, NAMESPACE).status.container_statuses[0].state.terminated
+    ended = watcher.core.read_namespaced_pod(name, NAMESPACE).status.container_statuses[0].state.terminated
     if ended.exit_code:
         raise RuntimeError(f"pod {name} ended with {ended.exit_code}: {ended.message or ended.reason}")
 
@@ -124,7 +124,7 @@ def measure(airflow: Airflow, watcher: Watcher, dag: str, stages: Sequence[str],
     for number in range(repetitions):
         names = airflow_run(airflow, watcher, dag, stages, timings)
         for stage, name in zip(stages, names, strict=True):
-            timings.bare[stage].append(bare_seconds(watcher.core, watcher, watcher.pods[name]))
+            timings.bare[stage].append(bare_seconds(watcher, watcher.pods[name]))
         print(f"{dag}, turn {number + 1} of {repetitions}: {timings.whole[-1]:.1f} s", flush=True)
     return timings
 
@@ -135,7 +135,7 @@ def table(timings: Timings) -> str:
     for stage, phases in timings.phases.items():
         medians = [statistics.median(column) for column in zip(*phases, strict=True)]
         total, alone = statistics.median(map(sum, phases)), statistics.median(timings.bare[stage])
-        cells = " | ".join(f"{seconds:.1f}" for seconds in (*medians, total, alone, total - alone))
+        cells = " | ".join(f"{seconds:.1f}" for seconds in (*medians, total, alone, timings.difference(stage)))
         rows.append(f"| `{stage}` | {cells} |")
     return "\n".join(rows)
 
