@@ -4,8 +4,9 @@
 
 `naive` is Debian with what the official `python:3.11` image holds (the packages of buildpack-deps) and a plain
 `pip install` of the same stages: no lock; compilers and pip's cache stay. No build uses earlier layers, but ours
-mounts a cache folder for pip, as it always does. `again` is ours after one line of code has changed. Sizes are
-buildah's. The packages are those of the environments in `.venvs`, which come from the same locks.
+mounts a cache folder for pip, as it always does. `again` is ours after one line of code has changed. `load` is ours
+into the cluster's node, where one runs (`make cluster`), with no layer of it there but the base's. Sizes are buildah's.
+The packages are those of the environments in `.venvs`, which come from the same locks.
 """
 
 import json
@@ -14,11 +15,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from document import Goal, publish
 from harness import REPO, options_of
 
 import images
+
+T = TypeVar("T")
 
 IMAGES = ("health", "drift", "train", "airflow", "sandbox")
 COMPARED = ("health", "drift")
@@ -78,6 +82,15 @@ def build_again(name: str) -> str:
         code.write_text(before)
 
 
+def load(image: str) -> str:
+    """Seconds until the cluster's node has an image; empty where no node runs."""
+    if not images.node_runs():
+        return ""
+    _, seconds = _timed(lambda: images.load(image))
+    images.run("ctr", "-a", images.CONTAINERD, "-n", "k8s.io", "images", "rm", "--sync", image)
+    return f"{seconds:.0f} s"
+
+
 def megabytes(image: str) -> float:
     """Of a built image, all its layers together."""
     found = json.loads(subprocess.check_output(["buildah", "images", "--json", image]))
@@ -100,6 +113,7 @@ def _size(folder: Path) -> float:
 def row(name: str, *, naive: bool) -> tuple[str, float]:
     """An image's line of the table, and its share of the naive one's size (0 where there is none)."""
     built, cold = _timed(lambda: build_ours(name))
+    loading = load(built)
     build_ours(name, cached=True)  # not counted: buildah builds upon no layer of a build without a cache
     _, again = _timed(lambda: build_again(name))
     ours, cells, share = megabytes(built), ["", "", ""], 0.0
@@ -108,11 +122,21 @@ def row(name: str, *, naive: bool) -> tuple[str, float]:
         share = ours / megabytes(image)
         cells = [f"{megabytes(image):.0f} MB", f"{100 * share:.0f} %", f"{seconds:.0f} s"]
     size, part, naive_build = cells
-    words = [name, f"{ours:.0f} MB", size, part, f"{cold:.0f} s", f"{again:.0f} s", naive_build, packages(name)]
+    words = [
+        name,
+        f"{ours:.0f} MB",
+        size,
+        part,
+        f"{cold:.0f} s",
+        f"{again:.0f} s",
+        naive_build,
+        loading,
+        packages(name),
+    ]
     return f"| {' | '.join(words)} |", share
 
 
-def _timed(action: Callable[[], str]) -> tuple[str, float]:
+def _timed(action: Callable[[], T]) -> tuple[T, float]:
     started = time.monotonic()
     return action(), time.monotonic() - started
 
@@ -122,8 +146,8 @@ def main() -> None:
     options = options_of(__doc__ or "", repetitions=1)
     images.ensure_local_base()
     rows = [
-        "| image | size | naive | share | build, cold | again | naive build | largest packages, MB |",
-        "|---|---:|---:|---:|---:|---:|---:|---|",
+        "| image | size | naive | share | build, cold | again | naive build | load | largest packages, MB |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---|",
     ]
     goals = []
     for name in COMPARED[:1] if options.quick else IMAGES:

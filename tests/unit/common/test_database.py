@@ -1,14 +1,12 @@
 """The database as it really behaves: asleep, refusing, cutting connections."""
 
 import contextlib
-import io
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
-from psycopg2 import sql
-from wakee_common.database import connect, copy_csv, reading, transact
+from wakee_common.database import connect, reading, transact
 from wakee_common.errors import ConfigurationError, UnavailableError
 from wakee_common.settings import DatabaseSettings
 
@@ -169,20 +167,6 @@ def test_what_a_missing_referenced_row_means_is_for_the_caller(database):
 
     with pytest.raises(psycopg2.errors.ForeignKeyViolation):
         transact(database, lambda cursor: cursor.execute(orphan))
-
-
-def test_copy_does_not_depend_on_the_servers_defaults(database):
-    smile = "U&'smile \\+01F600, \"quoted\"'"
-    query = sql.SQL(f"SELECT {smile}, '2026-03-04 05:06:07.5'::timestamp, 0.1::float8 + 0.2, NULL, ''")
-    sink = io.BytesIO()
-
-    with reading(database) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute("SET datestyle = 'German'; SET extra_float_digits = -5; SET client_encoding = 'LATIN1'")
-        copy_csv(connection, query, sink)
-
-    expected = '"smile 😀, ""quoted""",2026-03-04 05:06:07.5,0.30000000000000004,,""\n'
-    assert sink.getvalue().decode() == expected
 
 
 def test_a_lock_that_is_never_given_back_is_not_waited_for(database):

@@ -3,12 +3,13 @@
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import psycopg2
-from psycopg2 import errors, sql
+from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import make_dsn
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
@@ -18,6 +19,15 @@ from wakee_common.settings import DatabaseSettings
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+PARAMETERS: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "application_name": "wakee",
+}
+"""libpq's, of every connection."""
 
 TRANSIENT = (psycopg2.OperationalError, psycopg2.InterfaceError)
 WRONG_SETTINGS = ("password authentication failed", "does not exist", "no pg_hba.conf entry")
@@ -51,14 +61,7 @@ def connect(settings: DatabaseSettings) -> Connection:
 
 def _connect_once(settings: DatabaseSettings) -> Connection:
     try:
-        return psycopg2.connect(
-            settings.url.get_secret_value(),
-            connect_timeout=10,
-            keepalives_idle=30,
-            keepalives_interval=10,
-            keepalives_count=3,
-            application_name="wakee",
-        )
+        return psycopg2.connect(settings.url.get_secret_value(), **PARAMETERS)
     except psycopg2.OperationalError as error:
         cause = _one_line(error)
         if any(text in cause for text in WRONG_SETTINGS):
@@ -82,7 +85,7 @@ def reading(settings: DatabaseSettings) -> Iterator[Connection]:
         with _translated():
             connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
             with connection.cursor() as cursor:
-                _bound_waiting(cursor, settings)
+                cursor.execute(bounded_waiting(settings))
             yield connection
     except TRANSIENT as error:
         raise UnavailableError(f"the database dropped us: {_one_line(error)}") from error
@@ -119,7 +122,7 @@ def _transact_once(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T
     connection = connect(settings)
     try:
         with _translated(), connection, connection.cursor() as cursor:
-            _bound_waiting(cursor, settings)
+            cursor.execute(bounded_waiting(settings))
             return work(cursor)
     except TRANSIENT as error:
         raise _TransientError(_one_line(error)) from error
@@ -128,20 +131,14 @@ def _transact_once(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T
             connection.close()
 
 
-def _bound_waiting(cursor: Cursor, settings: DatabaseSettings) -> None:
-    """Fail, to be tried again, rather than wait for ever behind somebody's forgotten transaction."""
-    cursor.execute("SET LOCAL lock_timeout = %s", (f"{settings.lock_seconds * 1000:.0f}ms",))
+def bounded_waiting(settings: DatabaseSettings) -> str:
+    """A transaction's first statement: fail, to be tried again, rather than wait behind somebody's forgotten one."""
+    return f"SET LOCAL lock_timeout = '{settings.lock_seconds * 1000:.0f}ms'"
 
 
-def copy_csv(connection: Connection, query: sql.Composable, sink: BinaryIO) -> None:
-    """Stream a query's rows as CSV without a header (`COPY ... TO STDOUT`).
-
-    UTF-8, ISO dates and every digit of a float, whatever the server's defaults; NULL is an empty, unquoted field.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL extra_float_digits = 1")
-        statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, ENCODING 'UTF8')").format(query)
-        cursor.copy_expert(statement.as_string(cursor), sink, size=1 << 16)
+def connection_string(settings: DatabaseSettings) -> str:
+    """How another driver connects as `connect` does, by libpq: the password is in it."""
+    return str(make_dsn(settings.url.get_secret_value(), client_encoding="UTF8", **PARAMETERS))
 
 
 @contextlib.contextmanager

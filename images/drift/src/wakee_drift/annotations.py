@@ -16,7 +16,7 @@ from wakee_common.storage import ObjectStore
 from wakee_common.telemetry import measured
 from wakee_common.uris import R2Uri
 
-from wakee_drift.copying import copied_batches
+from wakee_drift.copying import Copier, copier
 from wakee_drift.records import Provenance
 from wakee_drift.results import AnnotationsResult
 from wakee_drift.tables import (
@@ -59,9 +59,10 @@ def fetch(
     with workspace() as work:
         with reading(database) as connection:
             measured("wakee_annotation_age_days", "Age of the newest annotation.", _age_in_days(connection))
-            reference = _write(connection, reference_query(windows), work / "reference.parquet", provenance)
-            provenance = provenance.model_copy(update={"reference_excluded": reference.excluded})
-            written = _write(connection, window_query(windows), work / "annotations.parquet", provenance)
+            with copier(database, connection) as source:
+                reference = _write(source, reference_query(windows), work / "reference.parquet", provenance)
+                provenance = provenance.model_copy(update={"reference_excluded": reference.excluded})
+                written = _write(source, window_query(windows), work / "annotations.parquet", provenance)
         for name in ("annotations.parquet", "reference.parquet"):
             store.put_file(folder / name, work / name)
         digest = sha256_of(work / "annotations.parquet")
@@ -130,10 +131,10 @@ def _select(start: datetime, end: datetime) -> sql.Composed:
     )
 
 
-def _write(connection: Connection, query: sql.Composable, path: Path, provenance: Provenance) -> Written:
+def _write(source: Copier, query: sql.Composable, path: Path, provenance: Provenance) -> Written:
     excluded = dict[str, int]()
     with table_writer(path, ANNOTATIONS_SCHEMA) as writer:
-        for batch in copied_batches(connection, query, ANNOTATIONS_SCHEMA):
+        for batch in source.batches(query, ANNOTATIONS_SCHEMA):
             usable, counts = usable_labels(matrix(batch, LABELS), nulls(batch, LABELS))
             writer.write(batch.filter(arrow(usable)))
             excluded = add_counts(excluded, counts)
