@@ -5,7 +5,6 @@ In the place of Airflow's API stands what it would have answered: XComs, task st
 
 import json
 import os
-import socket
 import subprocess
 from pathlib import Path
 from unittest.mock import Mock
@@ -21,6 +20,7 @@ from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import ErrorResponse, OKResponse, VariableResult
 
 from support.answers import RUN, Airflow, dag_run, instance
+from support.ports import free_port
 from support.waiting import wait_for
 
 REPO = Path(__file__).parents[2]
@@ -49,12 +49,6 @@ class Inbox:
             return requests.get(f"{self.url}/_live", timeout=5).text == "ok"
         except requests.ConnectionError:
             return False
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

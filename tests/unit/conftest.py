@@ -3,13 +3,11 @@
 Any image's tests can use `database` (migrated), `empty_database`, `store` and `pod` (a stage's whole environment).
 """
 
-import contextlib
 import itertools
 import json
 import logging
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +24,7 @@ from wakee_common.migrations.cli import upgrade_database
 from wakee_common.settings import DatabaseSettings, R2Settings
 from wakee_common.storage import ObjectStore
 
+from support.ports import free_port, free_ports
 from support.waiting import wait_for
 
 POSTGRES_BINARIES = Path("/usr/lib/postgresql/15/bin")
@@ -46,15 +45,6 @@ WEED_OPTIONS = {
 }
 WEED_PORTS = tuple(f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("", ".grpc"))
 TABLES = "emotion_labels, model_versions, drift_reports"
-
-
-def free_ports(count: int) -> list[int]:
-    """Different TCP ports that nothing listens on."""
-    with contextlib.ExitStack() as stack:
-        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for listener in listeners:
-            listener.bind(("127.0.0.1", 0))
-        return [int(listener.getsockname()[1]) for listener in listeners]
 
 
 @dataclass(frozen=True)
@@ -101,7 +91,7 @@ def make_postgres_server() -> Iterator[Callable[[], PostgresServer]]:
 
     def make() -> PostgresServer:
         folder = Path(tempfile.mkdtemp(prefix="wakee-postgres-"))
-        server = PostgresServer(folder, free_ports(1)[0])
+        server = PostgresServer(folder, free_port())
         servers.append(server)
         (folder / "password").write_text("p@ss-w0rd")
         folder.chmod(0o755)

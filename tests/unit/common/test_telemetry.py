@@ -1,7 +1,6 @@
 """Measurements reach a real Pushgateway, and trouble with it stays a warning."""
 
 import shutil
-import socket
 import subprocess
 
 import httpx
@@ -10,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from wakee_common import telemetry
 from wakee_common.settings import RunContext
 
+from support.ports import free_port
 from support.waiting import wait_for
 
 CONTEXT = RunContext.model_validate({"WAKEE_DAG_ID": "drift_detection_daily", "WAKEE_TASK_ID": "calculate_drift"})
@@ -19,9 +19,7 @@ CONTEXT = RunContext.model_validate({"WAKEE_DAG_ID": "drift_detection_daily", "W
 def gateway():
     program = shutil.which("prometheus-pushgateway")
     assert program, "apt-get install prometheus-pushgateway (hack/test.sh unit does)"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     # Debian's keeps what it was told, for all that start after it, unless told otherwise.
     options = [f"--web.listen-address=127.0.0.1:{port}", "--persistence.file="]

@@ -24,6 +24,7 @@ from wakee_common import stage
 from wakee_common.settings import R2Settings
 from wakee_common.storage import ObjectStore
 
+from support.ports import free_port
 from support.waiting import wait_for
 
 from .onnx_file import linear_model
@@ -71,12 +72,6 @@ class Service:
             return httpx.get(f"{self.url}{self.alive}", timeout=2).status_code == 200
         except httpx.HTTPError:
             return False
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def administer(url: str, statement: str) -> None:

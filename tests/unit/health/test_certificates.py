@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from support.ports import free_port
 from support.waiting import wait_for
 
-from .conftest import World, free_port
+from .conftest import World
 
 PROBES = {"test-api": "WAKEE_API_URL", "test-app-sourcing": "APP_SOURCING_URL"}
 

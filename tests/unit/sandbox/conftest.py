@@ -48,11 +48,12 @@ def until(condition: Callable[[], object], what: str, seconds: float = STARTUP_S
 def free_port(together: int = 1) -> int:
     """A port that is free now, with the following ones; each test process searches from another place on."""
     start = 20000 + os.getpid() % 500 * 20
-    return next(port for port in range(start, 32000, 20) if all(_is_free(port + offset) for offset in range(together)))
+    return next(port for port in range(start, 32000, 20) if all(is_free(port + offset) for offset in range(together)))
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
     with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: old connections do not count
         try:
             server.bind(("127.0.0.1", port))
         except OSError:

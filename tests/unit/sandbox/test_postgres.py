@@ -10,7 +10,7 @@ from wakee_common.errors import ConfigurationError
 from wakee_common.settings import DatabaseSettings
 from wakee_sandbox import postgres
 
-from .conftest import Service, answers, free_port, postgres_service
+from .conftest import Service, answers, free_port, is_free, postgres_service, until
 
 
 def started(service: Service, settings: DatabaseSettings) -> None:
@@ -41,11 +41,12 @@ def test_data_and_access_survive_kill_and_leftovers_of_a_crash(data: Path) -> No
     (part / "PG_VERSION").write_text("half an initdb")
     for path in (data / "pg", part):
         path.chmod(0o777)
-    service, settings = postgres_service(data, free_port())
+    service, settings = postgres_service(data, port := free_port())
     try:
         started(service, settings)
         transact(settings, lambda cursor: cursor.execute("CREATE TABLE kept AS SELECT 1"))
         service.stop(signal.SIGKILL)
+        until(lambda: is_free(port), "the end of the killed server's children")
         (data / "pg" / "cluster" / "postmaster.pid").write_text(f"{os.getpid()}\n")
         started(service, settings)
         assert count(settings) == 1

@@ -27,6 +27,7 @@ from wakee_common.emotions import EMOTIONS
 from wakee_common.settings import DatabaseSettings, R2Settings
 from wakee_common.storage import ObjectStore
 
+from support.ports import free_port
 from support.waiting import wait_for
 
 REPO = Path(__file__).parents[3]
@@ -92,17 +93,9 @@ def service_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def _port() -> int:
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def hub_url(service_folder: Path) -> Iterator[str]:
-    port = _port()
+    port = free_port()
     environment = {"HF_TOKEN": TOKEN, "HF_SANDBOX_USER": "wakee"}
     arguments = ["hub", "--data", str(service_folder / "hub"), "--port", str(port)]
     server = Server(arguments, environment, service_folder / "hub.log")
@@ -118,7 +111,7 @@ def hub_url(service_folder: Path) -> Iterator[str]:
 def mlflow_server(service_folder: Path, postgres_server: Any, s3_endpoint: str) -> Iterator[tuple[Server, str]]:
     """MLflow and its address; it takes long to start, and most tests need only the address."""
     _administer(postgres_server.url(), "CREATE DATABASE mlflow")
-    port = _port()
+    port = free_port()
     environment = {**_r2_environment(s3_endpoint), "MLFLOW_BACKEND_STORE_URI": postgres_server.url("mlflow")}
     server = Server(["mlflow", "--port", str(port)], environment, service_folder / "mlflow.log")
     server.start()
