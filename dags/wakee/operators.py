@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.providers.cncf.kubernetes.pod_generator import make_safe_label_value
 from airflow.sdk.bases.skipmixin import SkipMixin
+from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from kubernetes.client.exceptions import ApiException
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
@@ -38,6 +39,9 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
     def __init__(self, *, links: Collection[BaseOperatorLink] = (), **options: Any) -> None:
         super().__init__(**options)
         self.operator_extra_links = links
+        # Templates find the DAG's parameters in the DAG. Airflow gives each task a copy of them, and checks all of those
+        # at every reading of the file.
+        self.params = ParamsDict()
 
     def execute(self, context: Any) -> dict[str, Any] | None:
         """Run the pod to its end, or hand it to the triggerer when deferrable."""

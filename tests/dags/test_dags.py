@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from airflow.sdk.definitions.param import process_params
 from airflow.utils.file import iter_airflow_imports
 from kubernetes.client import ApiClient
 
@@ -30,6 +31,16 @@ def test_every_file_imports(dag_bag):
 
 def test_the_provider_is_imported_before_the_dag_processor_forks(dag):
     assert "airflow.providers.cncf.kubernetes.operators.pod" in iter_airflow_imports(dag.fileloc)
+
+
+def test_templates_find_the_params_that_tasks_have_no_copies_of(dag):
+    stages = [task for task in dag.tasks if isinstance(task, StageOperator)]
+    default = {name: dag.params[name] for name in dag.params}
+
+    assert stages
+    for task in stages:
+        assert not task.params, task.task_id
+        assert process_params(dag, task, {}, suppress_exception=False) == default
 
 
 def test_schedule(dag):
