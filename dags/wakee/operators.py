@@ -39,8 +39,8 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
     def __init__(self, *, links: Collection[BaseOperatorLink] = (), **options: Any) -> None:
         super().__init__(**options)
         self.operator_extra_links = links
-        # Templates find the DAG's parameters in the DAG. Airflow gives each task a copy of them, and checks all of those
-        # at every reading of the file.
+        # Templates find the DAG's parameters in the DAG. Airflow gives each task a copy of them, and checks all of
+        # those at every reading of the file.
         self.params = ParamsDict()
 
     def execute(self, context: Any) -> dict[str, Any] | None:
