@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import math
+import signal
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ import pytest
 from psycopg2 import sql
 from pydantic import SecretStr
 from wakee_common.database import connect, reading
-from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError
+from wakee_common.errors import BadInputError, ConfigurationError, InterruptedStageError, UnavailableError
 from wakee_drift.copying import copier
 
 from support.waiting import wait_for
@@ -102,6 +103,28 @@ def test_a_reader_that_leaves_early_leaves_no_connection(database):
         batches.close()
 
     wait_for(lambda: not backends(database), 10, "the connections' end")
+
+
+@pytest.mark.parametrize(
+    "query", ["SELECT 'a', 1 FROM pg_sleep(3600)", "SELECT 'a', i FROM generate_series(1, 1e12) i"]
+)
+def test_a_stage_that_must_end_waits_neither_for_a_sort_nor_for_the_last_row(database, query):
+    def told_to_stop(*_):
+        raise InterruptedStageError("SIGTERM")
+
+    def read():
+        with source_of(database) as source:
+            signal.setitimer(signal.ITIMER_REAL, 0.5)
+            return [batch.num_rows for batch in source.batches(sql.SQL(query), SCHEMA)]
+
+    before = signal.signal(signal.SIGALRM, told_to_stop)
+    try:
+        with pytest.raises(InterruptedStageError):
+            read()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+    wait_for(lambda: not backends(database), 10, "the end of the query")
 
 
 def test_a_lock_that_is_never_given_back_is_not_waited_for(database):
