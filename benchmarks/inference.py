@@ -5,7 +5,8 @@
 EfficientNet-B4 at 224 px, pictures normalised already, milliseconds per call. `PyTorch` is eager in inference mode,
 `PyTorch compiled` is torch.compile (its compilation is not counted), `naive export` is the old exporter's file,
 `our export` what `export-onnx` makes, `our export, int8` its quantised variant, whose accuracy the stage judges by
-itself. All run on all cores; answers of the fp32 contestants agree to 1e-3.
+itself. All run on all cores; answers of the fp32 contestants agree to 1e-3. Two processes differ by more than our
+export and the naive one do, so these two are compared by turns, call by call, in one process.
 """
 
 import statistics
@@ -18,11 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from document import Goal, picture, plot_path, publish, run_table
-from harness import Contestant, Contestants, Runs, contestant, in_turns, median, options_of, play
+from harness import Contestant, Contestants, Runs, contestant, in_turns, median, options_of, play, values
 
 EAGER, COMPILED, NAIVE, OURS, INT8 = "PyTorch", "PyTorch compiled", "naive export", "our export", "our export, int8"
 BACKBONE, SIZES = "efficientnet_b4", (1, 32)
 TOLERANCE = 1e-3
+UNTIMED = 1
+TURNS = "our export and the naive one by turns"
 AXES: dict[str, Any] = {"input_names": ["input"], "output_names": ["output"], "dynamic_axes": {"input": {0: "n"}}}
 
 
@@ -63,20 +66,36 @@ def onnx(folder: str, calls: int, file: str) -> dict[str, Any]:
     return _timed(OnnxModel(Path(folder, file).read_bytes()), calls)
 
 
-CONTESTANTS: Contestants = {"pytorch": pytorch, "onnx": onnx}
+def by_turns(folder: str, calls: int, files: dict[str, str]) -> dict[str, Any]:
+    """Two files in one process: how many times as fast as the first one the second one is."""
+    from wakee_train.inference import OnnxModel
+
+    models = [OnnxModel(Path(folder, file).read_bytes()) for file in files.values()]
+    found = dict[str, Any]()
+    for size in SIZES:
+        batch = _batch(size)
+        times = [[_milliseconds(model, batch) for model in models] for _ in range(UNTIMED + max(8, calls // size))]
+        first, second = map(statistics.median, zip(*times[UNTIMED:], strict=True))
+        found[f"ratio_{size}"] = first / second
+    return found
+
+
+CONTESTANTS: Contestants = {"pytorch": pytorch, "onnx": onnx, "by_turns": by_turns}
+
+
+def _milliseconds(answer: Callable[[Any], Any], batch: Any) -> float:
+    started = time.perf_counter()
+    answer(batch)
+    return (time.perf_counter() - started) * 1000
 
 
 def _timed(answer: Callable[[Any], Any], calls: int) -> dict[str, Any]:
     """Milliseconds of a call, and the answer to the first picture."""
     found: dict[str, Any] = {"levels": answer(_batch(1))[0].tolist()}
     for size in SIZES:
-        batch, times = _batch(size), list[float]()
-        answer(batch)
-        for _ in range(max(3, calls // size)):
-            started = time.perf_counter()
-            answer(batch)
-            times.append((time.perf_counter() - started) * 1000)
-        found[f"ms_{size}"] = statistics.median(times)
+        batch = _batch(size)
+        times = [_milliseconds(answer, batch) for _ in range(UNTIMED + max(3, calls // size))]
+        found[f"ms_{size}"] = statistics.median(times[UNTIMED:])
     return found
 
 
@@ -103,13 +122,14 @@ def make_files(folder: Path) -> None:
 
 
 def contestants(folder: str, calls: int) -> list[Contestant]:
-    """Five ways to the same levels."""
+    """Five ways to the same levels, and two of them once more, by turns."""
     given: dict[str, Any] = {"folder": folder, "calls": calls}
     files = {NAIVE: "naive.onnx", OURS: "ours.onnx", INT8: "int8.onnx"}
     return [
         contestant(__file__, EAGER, "pytorch", **given),
         contestant(__file__, COMPILED, "pytorch", compiled=True, **given),
         *(contestant(__file__, name, "onnx", file=file, **given) for name, file in files.items()),
+        contestant(__file__, TURNS, "by_turns", files={name: files[name] for name in (NAIVE, OURS)}, **given),
     ]
 
 
@@ -117,16 +137,21 @@ def report(runs: Runs, *, write: bool) -> None:
     """Tables, goals and plots."""
     from plots import bars
 
+    turns = runs.pop(TURNS)
     _agree(runs)
     parts, goals = [], []
     for size in SIZES:
-        what = f"ms_{size}"
+        what, by_turns = f"ms_{size}", values(turns, f"ratio_{size}")
         parts.append(f"**Batch {size}**\n\n{run_table(runs, EAGER, what, 'ms a call', 1)}")
-        others = {name: median(runs[name], what) for name in (EAGER, COMPILED, NAIVE) if name in runs}
-        best = min(others, key=lambda name: others[name])
-        ratio = others[best] / median(runs[OURS], what)
-        said = f"{ratio:.2f} x the best other ({best})"
-        goals.append(Goal(f"ONNX inference, batch {size}", "ahead", said, ratio >= 1))
+        said = f"{statistics.median(by_turns):.3f} x ({min(by_turns):.3f} to {max(by_turns):.3f})"
+        parts.append(f"By turns in one process our export is {said} as fast as the naive one.")
+        ratios = {
+            name: median(runs[name], what) / median(runs[OURS], what) for name in (EAGER, COMPILED) if name in runs
+        }
+        ratios[NAIVE] = statistics.median(by_turns)
+        best = min(ratios, key=lambda name: ratios[name])
+        measured = f"{ratios[best]:.2f} x the best other ({best})"
+        goals.append(Goal(f"ONNX inference, batch {size}", "ahead", measured, ratios[best] > 1))
         if write:
             heights = {name: [run.answer[what] for run in done] for name, done in runs.items()}
             bars(plot_path(f"inference_{size}"), f"{BACKBONE}, batch {size}", heights, "ms a call")
