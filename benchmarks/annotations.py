@@ -219,7 +219,8 @@ def report(found: dict[int, Runs], *, write: bool) -> None:
             text += f"\n\n{picture('annotations', 'Seconds for 1 million annotations, per contestant')}"
     peak = max(run.answer["peak_mib"] for run in found[largest][STAGE])
     goals.append(Goal(f"memory of the stage, {largest:,} rows", "300 MiB", f"{peak:.0f} MiB", peak < 300))
-    publish("annotations", goals, text, write=write, packages=["pandas", "pyarrow", "psycopg2-binary"])
+    packages = ["pandas", "pyarrow", "psycopg2-binary", "adbc-driver-postgresql"]
+    publish("annotations", goals, text, write=write, packages=packages)
 
 
 def main() -> None:
