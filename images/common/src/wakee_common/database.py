@@ -61,7 +61,8 @@ def connect(settings: DatabaseSettings) -> Connection:
 
 def _connect_once(settings: DatabaseSettings) -> Connection:
     try:
-        return psycopg2.connect(settings.url.get_secret_value(), **PARAMETERS)
+        connection: Connection = psycopg2.connect(settings.url.get_secret_value(), **PARAMETERS)
+        return connection
     except psycopg2.OperationalError as error:
         cause = _one_line(error)
         if any(text in cause for text in WRONG_SETTINGS):
