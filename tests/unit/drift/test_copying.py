@@ -152,6 +152,13 @@ def test_a_value_of_another_kind_is_bad_input(database, value):
         list(source.batches(sql.SQL(f"SELECT 'a', {value}"), SCHEMA))
 
 
+def test_an_error_among_the_rows_is_told_as_the_database_says_it(database):
+    query = sql.SQL("SELECT 'a', 1 / (i - 5) FROM generate_series(1, 9) i")
+
+    with pytest.raises(UnavailableError, match="division by zero"), source_of(database) as source:
+        list(source.batches(query, SCHEMA))
+
+
 def test_a_missing_column_is_a_matter_of_configuration(database):
     with pytest.raises(ConfigurationError, match="schema is not ours"), source_of(database) as source:
         list(source.batches(sql.SQL("SELECT version_name, nothing FROM model_versions"), SCHEMA))

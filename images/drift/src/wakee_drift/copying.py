@@ -97,7 +97,7 @@ def _next(reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     try:
         return batch.rename_columns(schema.names).cast(schema)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:  # a value, or a whole type, that cannot be cast
         raise BadInputError(f"the database holds a value of another kind than expected: {error}") from error
 
 
