@@ -1,50 +1,41 @@
 #!/usr/bin/env bash
-# helm.sh install|diff|render|uninstall: Airflow by the official chart, with helm/values.yaml and VALUES on top.
-#   VALUES      helm/values-production.yaml
-#   CHART       apache-airflow/airflow, a folder, or a .tgz; always version 1.22.0
-#   CHART_REPO  address of the chart's repository, instead of `helm repo add`
-#   CLUSTER     kubeconfig of the cluster; without it, the local one's
+# helm.sh install|diff|render|rollback|uninstall: Airflow by the official chart, with helm/values.yaml and VALUES on top.
+#   VALUES             helm/values-production.yaml
+#   CHART, CHART_REPO  see hack/chart.sh
+#   HELM_TIMEOUT       how long to wait for the pods; 10m
+#   CLUSTER            kubeconfig of the cluster; without it, the local one's
+#   REVISION           for rollback: which one; without it, the one before (helm history airflow -n airflow)
 source "$(dirname "$0")/lib.sh"
+source "$REPO/hack/chart.sh"
 
-VERSION=1.22.0
 RELEASE=airflow
 NAMESPACE=airflow
 VALUES=${VALUES:-$REPO/helm/values-production.yaml}
-CHART=${CHART:-apache-airflow/airflow}
+TIMEOUT=${HELM_TIMEOUT:-10m}
 [[ -z ${CLUSTER:-} ]] || export KUBECONFIG=$CLUSTER
 SECRETS=(airflow-metadata airflow-fernet-key airflow-api-secret-key airflow-jwt-secret airflow-users airflow-connections)
-
-chart=("$CHART" --version "$VERSION")
-[[ -z ${CHART_REPO:-} ]] || chart=(airflow --repo "$CHART_REPO" --version "$VERSION")
 values=(--values "$REPO/helm/values.yaml" --values "$VALUES")
 
-chart_is_there() {
-    [[ -f $VALUES ]] || fail "no file $VALUES: set VALUES"
-    local found
-    found=$(helm show chart "${chart[@]}" 2>"$STATE/helm.log") || {
-        tail -n 3 "$STATE/helm.log" >&2
-        fail "the chart $CHART $VERSION cannot be had. 'helm repo add apache-airflow ADDRESS' once (the address is in
-       Airflow's documentation of its Helm chart), or set CHART_REPO=ADDRESS, or CHART to a folder or .tgz of it."
-    }
-    grep -qx "version: $VERSION" <<<"$found" || fail "$CHART is not version $VERSION, which helm/values.yaml is written for"
-}
-
-cluster_is_ready() {
+cluster_answers() {
     kubectl version >/dev/null 2>&1 || fail "no cluster answers at $KUBECONFIG: set CLUSTER to a kubeconfig"
     say "cluster $(kubectl config current-context)"
+}
+
+# What the chart's pods name and the chart does not make.
+check_prerequisites() {
     local name missing=()
-    kubectl -n $NAMESPACE get serviceaccount airflow >/dev/null 2>&1 ||
+    kubectl -n "$NAMESPACE" get serviceaccount airflow >/dev/null 2>&1 ||
         fail "no service account airflow: apply k8s/overlays/production (a copy of it) first"
+    kubectl -n "$NAMESPACE" get configmap wakee-images >/dev/null 2>&1 ||
+        fail "no ConfigMap wakee-images in namespace $NAMESPACE: apply k8s/overlays/production (a copy of it) first"
     for name in "${SECRETS[@]}"; do
-        kubectl -n $NAMESPACE get secret "$name" >/dev/null 2>&1 || missing+=("$name")
+        kubectl -n "$NAMESPACE" get secret "$name" >/dev/null 2>&1 || missing+=("$name")
     done
     ((!${#missing[@]})) || fail "no Secret ${missing[*]} in namespace $NAMESPACE: docs/production.md says how to make them"
 }
 
 # Pods read these when they start; a change of theirs is a reason to start again.
-settings_digest() {
-    { kubectl -n $NAMESPACE get configmap wakee-images -o jsonpath='{.data}' 2>/dev/null || true; } | sha256sum | cut -c1-12
-}
+settings_digest() { kubectl -n "$NAMESPACE" get configmap wakee-images -o jsonpath='{.data}' | sha256sum | cut -c1-12; }
 
 arguments() {
     local built
@@ -58,35 +49,114 @@ arguments() {
     (($(kubectl version -o json | sed -n '/serverVersion/,$ s/.*"minor": "\([0-9]*\).*/\1/p') >= 22)) || apply=(--server-side=false)
 }
 
-render() { helm template $RELEASE "${chart[@]}" --namespace $NAMESPACE "${values[@]}"; }
+ready_to_render() {
+    [[ -f $VALUES ]] || fail "no file $VALUES: set VALUES"
+    find_chart
+}
+
+# The newest revision that came up; empty when there is none.
+last_good() {
+    { helm history "$RELEASE" --namespace "$NAMESPACE" -o json 2>/dev/null || echo '[]'; } | python3 -c '
+import json, sys
+good = [r["revision"] for r in json.load(sys.stdin) if r["status"] in ("deployed", "superseded")]
+print(max(good, default=""))'
+}
+
+rollback_to() {
+    # A Job cannot be changed; that of the last upgrade has ended.
+    kubectl -n "$NAMESPACE" delete job "$RELEASE-run-airflow-migrations" --ignore-not-found >/dev/null
+    helm rollback "$RELEASE" "$1" --namespace "$NAMESPACE" --wait --timeout "$TIMEOUT" >"$STATE/helm.log" 2>&1 ||
+        { tail -n 5 "$STATE/helm.log" >&2 && fail "Cannot roll back to revision $1: the lines above say why."; }
+    say "revision $1 of $RELEASE runs again"
+}
+
+# A helm that was interrupted leaves a release that accepts no upgrade.
+recover_release() {
+    [[ $(helm status "$RELEASE" --namespace "$NAMESPACE" -o json 2>/dev/null) == *'"status":"pending-'* ]] || return 0
+    say "an earlier helm was interrupted"
+    local good
+    good=$(last_good)
+    if [[ -n $good ]]; then rollback_to "$good"; else helm uninstall "$RELEASE" --namespace "$NAMESPACE" --wait; fi
+}
+
+# A failed upgrade leaves what ran before it, and says why it failed.
+upgrade_release() {
+    recover_release
+    local good
+    good=$(last_good)
+    kubectl -n "$NAMESPACE" delete job "$RELEASE-run-airflow-migrations" --ignore-not-found >/dev/null
+    helm upgrade --install "$RELEASE" "${chart[@]}" --namespace "$NAMESPACE" "${values[@]}" ${apply[@]+"${apply[@]}"} \
+        --wait --timeout "$TIMEOUT" >"$STATE/helm.log" 2>&1 && return
+    tail -n 5 "$STATE/helm.log" >&2
+    kubectl -n "$NAMESPACE" get pods >&2
+    kubectl -n "$NAMESPACE" get events --field-selector type=Warning --sort-by=.lastTimestamp 2>&1 | tail -n 8 >&2
+    [[ -z $good ]] || rollback_to "$good"
+    fail "helm upgrade of $RELEASE failed: the lines above say why. Correct that and run the same command again."
+}
+
+render() {
+    [[ -f $VALUES ]] || fail "no file $VALUES: set VALUES"
+    find_chart
+}
+
+# An interrupted helm leaves a release that no upgrade accepts; the last good revision is put back first.
+recover_release() {
+    local status
+    status=$(helm status "$RELEASE" --namespace "$NAMESPACE" -o json 2>/dev/null | sed -n 's/.*"status":"\([a-z-]*\)".*/\1/p')
+    case $status in
+        pending-install) helm uninstall "$RELEASE" --namespace "$NAMESPACE" --wait ;;
+        pending-upgrade | pending-rollback)
+            say "an earlier helm was interrupted ($status): back to the last good revision first"
+            helm rollback "$RELEASE" --namespace "$NAMESPACE"
+            ;;
+    esac
+}
+
+# With --rollback-on-failure a failed upgrade leaves what ran before it.
+upgrade_release() {
+    recover_release
+    # A Job cannot be changed; the last upgrade's has ended (--wait).
+    kubectl -n "$NAMESPACE" delete job "$RELEASE-run-airflow-migrations" --ignore-not-found >/dev/null
+    helm upgrade --install "$RELEASE" "${chart[@]}" --namespace "$NAMESPACE" "${values[@]}" ${apply[@]+"${apply[@]}"} \
+        --wait --timeout "${HELM_TIMEOUT:-10m}" --history-max 10 --rollback-on-failure >"$STATE/helm.log" 2>&1 && return
+    tail -n 5 "$STATE/helm.log" >&2
+    kubectl -n "$NAMESPACE" get pods >&2
+    kubectl -n "$NAMESPACE" get events --field-selector type=Warning --sort-by=.lastTimestamp | tail -n 8 >&2
+    fail "helm upgrade of $RELEASE failed; what ran before runs again. The lines above say why."
+}
+
+render() { helm template "$RELEASE" "${chart[@]}" --namespace "$NAMESPACE" "${values[@]}"; }
 
 case ${1:-} in
     install)
-        chart_is_there
-        cluster_is_ready
+        ready_to_render
+        cluster_answers
+        check_prerequisites
         arguments
-        # A Job cannot be changed; the last upgrade's has ended (--wait).
-        kubectl -n $NAMESPACE delete job $RELEASE-run-airflow-migrations --ignore-not-found >/dev/null
-        timed "Airflow $VERSION (chart) with $(basename "$VALUES")" helm upgrade --install $RELEASE "${chart[@]}" \
-            --namespace $NAMESPACE "${values[@]}" "${apply[@]}" --wait --timeout 10m
+        timed "Airflow (chart $CHART_VERSION) with $(basename "$VALUES")" upgrade_release
         ;;
     diff)
-        chart_is_there
-        cluster_is_ready
+        ready_to_render
+        cluster_answers
+        check_prerequisites
         arguments
         status=0
-        render | kubectl diff -n $NAMESPACE -f - || status=$?
+        render | kubectl diff -n "$NAMESPACE" -f - || status=$?
         ((status <= 1)) || fail "kubectl diff ended with $status"
         ((status)) || say "no difference"
         ;;
     render)
-        chart_is_there
+        ready_to_render
         render
         ;;
-    uninstall)
-        kubectl version >/dev/null 2>&1 || fail "no cluster answers at $KUBECONFIG: set CLUSTER to a kubeconfig"
-        say "cluster $(kubectl config current-context); Secrets, the database and k8s/ stay"
-        helm uninstall $RELEASE --namespace $NAMESPACE --wait
+    rollback)
+        cluster_answers
+        timed "rollback" rollback_to "${REVISION:-0}" # 0 is the one before
         ;;
-    *) fail "usage: helm.sh install|diff|render|uninstall" ;;
+    uninstall)
+        cluster_answers
+        say "Secrets, the database and k8s/ stay"
+        helm uninstall "$RELEASE" --namespace "$NAMESPACE" --wait
+        ;;
+    *) fail "usage: helm.sh install|diff|render|rollback|uninstall" ;;
 esac

@@ -10,23 +10,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
+from helm_values import HELM, values
 from jsonschema import Draft7Validator
 
-HELM = Path(__file__).resolve().parent.parent / "helm"
 
-
-def merged(base: Any, over: Any) -> Any:
-    """Values as Helm merges them: mappings key by key, everything else replaced."""
-    if isinstance(base, dict) and isinstance(over, dict):
-        return base | {key: merged(base.get(key), value) for key, value in over.items()}
-    return over
-
-
-def problems(values: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+def problems(chart_values: dict[str, Any], schema: dict[str, Any]) -> list[str]:
     """What the schema refuses, and root keys that it does not know."""
-    unknown = [f"{key}: no such key in the chart" for key in values if key not in schema["properties"]]
-    errors = Draft7Validator(schema).iter_errors(values)
+    unknown = [f"{key}: no such key in the chart" for key in chart_values if key not in schema["properties"]]
+    errors = Draft7Validator(schema).iter_errors(chart_values)
     return unknown + [f"{'.'.join(map(str, error.absolute_path))}: {error.message}" for error in errors]
 
 
@@ -37,9 +28,8 @@ def main() -> None:
         print("not checked: set CHART_SCHEMA to the values.schema.json of the airflow chart 1.22.0")
         return
     schema = json.loads(Path(path).read_text())
-    base = yaml.safe_load((HELM / "values.yaml").read_text())
-    overlays = {"values.yaml": {}} | {p.name: yaml.safe_load(p.read_text()) for p in HELM.glob("values-*.yaml")}
-    found = {name: problems(merged(base, over), schema) for name, over in overlays.items()}
+    names = sorted(path.name for path in HELM.glob("values*.yaml"))
+    found = {name: problems(values(name), schema) for name in names}
     for name, lines in found.items():
         print(f"{name}: {'valid' if not lines else 'INVALID'}", *lines, sep="\n  ")
     sys.exit(any(found.values()))

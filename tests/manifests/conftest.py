@@ -30,5 +30,5 @@ def rendered():
 
 @pytest.fixture(scope="session")
 def objects(rendered):
-    """The objects of the kind overlay."""
-    return rendered("overlays/kind")
+    """The objects of the kind overlay, with Airflow as the plain manifests bring it."""
+    return rendered("overlays/debian")

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import kubernetes_validate
 import pytest
-import yaml
 
 from support.restricted import loose_ends, violations
 
@@ -48,31 +47,6 @@ def test_config_holds_no_secret(objects):
     secrets = [line.split("=", 1)[1] for line in lines if line and not line.startswith("#")]
     assert secrets
     assert not [secret for secret in secrets if secret in configs]
-
-
-OF_THE_LOCAL_CLUSTER = {
-    # The chart sets these itself.
-    "AIRFLOW__CORE__EXECUTOR",
-    "AIRFLOW__CORE__EXECUTION_API_SERVER_URL",
-    "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK",
-    "AIRFLOW__API__PORT",
-    # Airflow's own defaults are right elsewhere.
-    "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION",
-    "AIRFLOW__API__WORKERS",
-    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL",
-    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL",
-    "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES",
-    # Its value is each cluster's own (values-production.yaml).
-    "AIRFLOW__API__BASE_URL",
-}
-
-
-def test_airflow_has_the_same_settings_with_and_without_the_chart():
-    values = yaml.safe_load((REPO / "helm/values.yaml").read_text())["config"]
-    chart = {f"AIRFLOW__{s.upper()}__{o.upper()}": str(v) for s, options in values.items() for o, v in options.items()}
-    lines = (REPO / "k8s/airflow/airflow.env").read_text().splitlines()
-    plain = dict(line.split("=", 1) for line in lines if line.startswith("AIRFLOW__"))
-    assert {name: value for name, value in plain.items() if name not in OF_THE_LOCAL_CLUSTER} == chart
 
 
 @pytest.mark.parametrize("image", ["drift", "health"])

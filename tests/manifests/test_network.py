@@ -101,7 +101,7 @@ def test_nobody_connects_to_a_stage(policies, pods, stage):
         ("airflow-scheduler", "impostor", 9001),
         ("health", "impostor", 9001),
         ("airflow-dag-processor", "airflow-database", 5432),
-        ("airflow-db-migrate", "airflow-database", 5432),
+        ("airflow-run-airflow-migrations", "airflow-database", 5432),
     ],
 )
 def test_the_sandbox_works(policies, pods, source, target, port):
@@ -126,7 +126,7 @@ def test_those_that_make_pods_reach_kubernetes(policies, pods, name):
     assert allowed(policies, pods[name], "172.18.0.2", 6443)
 
 
-@pytest.mark.parametrize("name", ["airflow-api-server", "airflow-dag-processor", "airflow-db-migrate"])
+@pytest.mark.parametrize("name", ["airflow-api-server", "airflow-dag-processor", "airflow-run-airflow-migrations"])
 def test_the_others_do_not_reach_kubernetes(policies, pods, name):
     assert not allowed(policies, pods[name], PRIVATE, 443)
     assert not allowed(policies, pods[name], "172.18.0.2", 6443)
