@@ -16,9 +16,9 @@ up: tools ## Cluster, images, sandbox and Airflow, ready to use
 	@hack/up.sh
 tools: ## uv, kubectl, helm and the development environment
 	@hack/tools.sh && hack/venv.sh dev
-cluster: ## A Kubernetes cluster: kind where Docker runs, else from Debian's packages
+cluster: ## A Kubernetes cluster: kind where Docker runs, else from Debian's packages (WAKEE_CLUSTER=kind|debian chooses)
 	@hack/tools.sh && hack/cluster.sh up
-cluster-down: ## Remove the cluster; nothing of it stays
+cluster-down: ## Remove the cluster, of either kind; nothing of it stays
 	@hack/cluster.sh down
 status: ## What runs
 	@hack/cluster.sh status
@@ -47,6 +47,8 @@ helm-install: tools ## Install or upgrade Airflow by the official chart
 	@hack/helm.sh install
 helm-diff: tools ## What helm-install would change
 	@hack/helm.sh diff
+helm-rollback: tools ## Back to the revision before, or REVISION=...
+	@hack/helm.sh rollback
 helm-uninstall: tools ## Remove Airflow; its database and Secrets stay
 	@hack/helm.sh uninstall
 sbom: tools ## reports/sbom: what is in each image, as CycloneDX
@@ -61,6 +63,10 @@ test-unit: ## The quick tests
 	@hack/test.sh unit dags manifests
 test-cluster: ## The tests on real pods
 	@hack/test.sh cluster
+test-debian: ## A short run on the cluster built from Debian's packages (root, Debian 12); removes the kind cluster first
+	@hack/test.sh debian
+test-cuda-image: ## The CUDA variant of the training image without a GPU; builds it, which downloads some 3 GB
+	@hack/test.sh cuda-image
 test-failures: ## Every failure mode on real pods, one after the other: an hour or so, not part of make test
 	@hack/test.sh failures
 bench: ## Every benchmark against what people would otherwise run; writes docs/benchmarks.md; takes two hours

@@ -7,6 +7,7 @@ CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/wakee-airflow # downloads and builds: safe
 STATE=${XDG_STATE_HOME:-$HOME/.local/state}/wakee-airflow # what the running cluster owns
 TOOLS=$CACHE/tools
 CLUSTER_NAME=wakee
+KIND_VERSION=0.30.0
 export KUBECONFIG=$REPO/.kube/config
 export PATH=$TOOLS:$PATH
 export DEBIAN_FRONTEND=noninteractive
@@ -43,6 +44,24 @@ wait_until() {
 
 # A Docker engine that answers, not only its client.
 has_docker() { command -v docker >/dev/null && docker info >/dev/null 2>&1; }
+
+# cluster_kind: kind or debian. WAKEE_CLUSTER, else by what is there (hack/containers/engine.py decides likewise).
+cluster_kind() {
+    case ${WAKEE_CLUSTER:-} in
+        kind | debian) echo "$WAKEE_CLUSTER" ;;
+        '') if has_docker; then echo kind; else echo debian; fi ;;
+        *) fail "WAKEE_CLUSTER is '$WAKEE_CLUSTER'. Set it to kind or debian, or leave it out." ;;
+    esac
+}
+
+# airflow_install: chart or manifests. AIRFLOW_INSTALL, else the chart on kind.
+airflow_install() {
+    case ${AIRFLOW_INSTALL:-} in
+        chart | manifests) echo "$AIRFLOW_INSTALL" ;;
+        '') if [[ $(cluster_kind) == kind ]]; then echo chart; else echo manifests; fi ;;
+        *) fail "AIRFLOW_INSTALL is '$AIRFLOW_INSTALL'. Set it to chart or manifests, or leave it out." ;;
+    esac
+}
 
 # install_packages NAME...: Debian packages that are not there yet.
 install_packages() {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# test.sh SUITE...: run suites (lint unit dags manifests cluster failures) to the end, then say what passed and what failed.
+# test.sh SUITE...: run suites (lint unit dags manifests cluster debian cuda-image failures) to the end, then say what passed and what
+# failed.
 source "$(dirname "$0")/lib.sh"
 cd "$REPO"
 rm -rf reports && mkdir -p reports
@@ -23,11 +24,12 @@ lint() {
 }
 unit() {
     install_packages postgresql prometheus-pushgateway faketime openssl socat
-    hack/venv.sh drift health sandbox train
+    hack/venv.sh dev drift health sandbox train
+    step "unit: operators' tools" parallel_in dev unit-ops tests/unit/ops
     step "unit: common and drift" parallel_in drift unit-drift tests/unit/common tests/unit/drift
     step "unit: sandbox" parallel_in sandbox unit-sandbox tests/unit/sandbox
     step "unit: health" parallel_in health unit-health tests/unit/health
-    step "unit: train" parallel_in train unit-train tests/unit/train
+    step "unit: train" parallel_in train unit-train tests/unit/train --ignore tests/unit/train/test_cuda_image.py
 }
 dags() {
     install_packages openssl
@@ -45,6 +47,27 @@ cluster() {
         tests/failure_modes/test_configuration.py tests/failure_modes/test_drift_detection.py
     install_packages chromium
     step "browser" pytest_in dev browser tests/browser -vv
+}
+
+# The cluster that is built from Debian's packages: up, one drift run and one health check, down, and nothing is left. The
+# kind cluster, which has the same ports, goes first; its images are used.
+debian() {
+    hack/cluster.sh down
+    export WAKEE_CLUSTER=debian
+    make -s up
+    step "Debian-built cluster" pytest_in dev debian tests/debian -vv
+    hack/cluster.sh down
+    step "Debian-built cluster: nothing is left" pytest_in dev debian-left tests/debian_left
+}
+
+# The image of the CUDA variant, run by Docker without a GPU.
+cuda-image() {
+    has_docker || fail "Cannot run the CUDA image: no Docker engine answers."
+    install_packages postgresql
+    hack/venv.sh sandbox train
+    WAKEE_CUDA_IMAGE=$(TORCH_VARIANT=cuda python3 hack/images.py --build-only train)
+    export WAKEE_CUDA_IMAGE
+    step "CUDA image without a GPU" pytest_in train cuda-image -vv tests/unit/train/test_cuda_image.py
 }
 
 failures() {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.images import image_of
 from support.restricted import loose_ends, violations
 from support.waiting import wait_for
 
@@ -42,12 +43,6 @@ print(json.dumps({
     "bill": json.loads(pathlib.Path("/usr/share/doc/wakee/sbom.cdx.json").read_text()),
 }))
 """
-
-
-def image_of(name: str) -> str:
-    """What hack/images.py loaded into the cluster."""
-    lines = (REPO / ".build/images.env").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines)[name]
 
 
 def spec(image: str, memory: str, container: dict[str, object]) -> dict[str, object]:

@@ -18,7 +18,7 @@ def rendered(overlay):
     return objects
 
 
-@pytest.mark.parametrize("overlay", ["k8s/overlays/kind", "k8s/overlays/production"])
+@pytest.mark.parametrize("overlay", ["k8s/overlays/kind", "k8s/overlays/debian", "k8s/overlays/production"])
 @pytest.mark.usefixtures("kubernetes")
 def test_a_live_api_server_takes_it(overlay):
     objects = rendered(overlay)

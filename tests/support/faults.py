@@ -93,7 +93,8 @@ def sidecar_killed(_kubernetes: client.CoreV1Api, name: str) -> Iterator[None]:
 @contextmanager
 def component_killed(kubernetes: client.CoreV1Api, name: str) -> Iterator[None]:
     """A component of Airflow dies and is made anew."""
-    for pod in kubernetes.list_namespaced_pod("airflow", label_selector=f"app.kubernetes.io/name={name}").items:
+    label = f"component={name.removeprefix('airflow-')}"
+    for pod in kubernetes.list_namespaced_pod("airflow", label_selector=label).items:
         now = V1DeleteOptions(grace_period_seconds=0)
         kubernetes.delete_namespaced_pod(pod.metadata.name, "airflow", body=now)
     kubectl("rollout", "status", f"deployment/{name}", "-n", "airflow", "--timeout=180s")

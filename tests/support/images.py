@@ -1,0 +1,10 @@
+"""The images that the cluster runs."""
+
+from pathlib import Path
+
+RECORD = Path(__file__).parents[2] / ".build" / "images.env"
+
+
+def image_of(name: str) -> str:
+    """What hack/images.py brought into the cluster."""
+    return dict(line.split("=", 1) for line in RECORD.read_text().splitlines())[name]
