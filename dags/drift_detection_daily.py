@@ -115,9 +115,9 @@ with DAG(
         "--reference-pairs",
         result("load_predictions", "reference_pairs_uri"),
     ]
-    calculate_drift = stage("drift", "calculate_drift", *pairs, "--threshold={{ params.threshold }}", cpu="500m")
+    calculate_drift = stage("drift", "calculate_drift", *pairs, "--threshold={{ params.threshold }}")
     metrics = ["--metrics", result("calculate_drift", "metrics_uri")]
-    generate_report = stage("drift", "generate_report", *metrics, *pairs, cpu="500m", memory="2Gi", links=[REPORT])
+    generate_report = stage("drift", "generate_report", *metrics, *pairs, links=[REPORT])
     save_report = stage("drift", "save_report", *metrics, "--report", result("generate_report", "html_uri"))
     trigger_retrain = TriggerDagRunOperator(
         task_id="trigger_retrain",

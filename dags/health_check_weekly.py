@@ -85,9 +85,6 @@ PATIENCE: dict[str, Any] = {
     "retries": 1,
     "retry_delay": timedelta(seconds=10),
     "timeout": timedelta(minutes=10),
-    "cpu": "100m",
-    "memory": "768Mi",
-    "scratch": "1Gi",
 }
 CALLS, SLOW = "--calls={{ params.calls }}", "--slow-ms={{ params.slow_ms }}"
 

@@ -160,9 +160,6 @@ PARAMS = {
 DRIFT_REPORT = "--drift-report-id={{ params.drift_report_id or '' }}"
 # The whole training, waiting for a GPU not counted. Checkpoints make a longer one possible in several tries.
 TRAINING_TIME = timedelta(hours=int(_default("TRAINING_HOURS", "12")))
-MEMORY, SCRATCH = _default("TRAINING_MEMORY", "8Gi"), _default("TRAINING_SCRATCH", "20Gi")
-"""Scratch holds the unpacked pictures: 0.2 MB each."""
-
 
 with DAG(
     "model_retrain",
@@ -186,8 +183,6 @@ with DAG(
         # So that a retry hours later still means the same annotations.
         "--until={{ dag_run.run_after.isoformat() }}",
         timeout=timedelta(hours=2),
-        cpu="1",
-        memory="2Gi",
     )
     split_dataset = stage("train", "split_dataset", "--manifest", result("fetch_training_data", "manifest_uri"))
     fine_tune = stage(
@@ -213,9 +208,6 @@ with DAG(
         grace_seconds=120,
         # Evictions and node failures cost a try each; the checkpoint makes them cheap.
         retries=4,
-        cpu="1",
-        memory=MEMORY,
-        scratch=SCRATCH,
         **gpu_options(CONFIG, shared_memory="1Gi"),
     )
     training = ["--training", result("fine_tune", "training_uri")]
@@ -225,9 +217,6 @@ with DAG(
         *training,
         "--min-improvement={{ params.min_improvement }}",
         "--max-regression={{ params.max_regression }}",
-        cpu="500m",
-        memory="4Gi",
-        scratch=SCRATCH,
         timeout=timedelta(hours=2),
     )
     export_onnx = stage(
@@ -235,9 +224,6 @@ with DAG(
         "export_onnx",
         *training,
         "{{ '--int8' if params.int8 else '--no-int8' }}",
-        cpu="500m",
-        memory="4Gi",
-        scratch=SCRATCH,
     )
     upload_to_hub = stage(
         "train",
@@ -247,7 +233,6 @@ with DAG(
         "--export",
         result("export_onnx", "export_uri"),
         DRIFT_REPORT,
-        memory="2Gi",
         links=[HUB_COMMIT],
     )
     log_to_mlflow = stage(
@@ -255,7 +240,6 @@ with DAG(
         "log_to_mlflow",
         "--publication",
         result("upload_to_hub", "publication_uri"),
-        memory="2Gi",
         links=[MLFLOW_RUN],
     )
     update_model_versions = stage(

@@ -38,4 +38,4 @@ with DAG(
     doc_md=__doc__,
     description="Put Hub, registry and database back to an earlier version.",
 ):
-    stage("train", "rollback", "--version={{ params.version }}", memory="2Gi")
+    stage("train", "rollback", "--version={{ params.version }}")

@@ -36,8 +36,6 @@ MEANINGS = {
     "R2_UI": "Below it `/<bucket>/<key>` opens an object, for the button *Report*; no button when empty.",
     "XCOM_IMAGE": "The image of the XCom sidecar: any with a shell.",
     "TRAINING_HOURS": "Longest time for one try of `fine_tune`, waiting for a GPU not counted.",
-    "TRAINING_MEMORY": "Memory request and limit of `fine_tune`.",
-    "TRAINING_SCRATCH": "Size of `/tmp` of `fine_tune`, `evaluate` and `export_onnx`.",
 }
 DEFAULTS = {"HUB_UI": "https://huggingface.co"}
 
@@ -56,6 +54,13 @@ AIRFLOW = """## Airflow's components
 
 By environment, from the ConfigMap `wakee-images` (namespace `airflow`); what is secret from `airflow-connections`. A
 change needs new pods: `make helm-install` starts them when the ConfigMap changed.
+"""
+
+RESOURCES = """### Resources of the stages
+
+Each variable holds for all stages. With the name of a stage at its end, e.g. `WAKEE_STAGE_MEMORY_FINE_TUNE`, it holds
+for that stage only and has priority. Values are in Kubernetes notation, e.g. `50m` or `2` CPUs, `512Mi` or `4Gi`. An
+invalid one becomes an import error of the DAG, which names the variable. The second table has the defaults.
 """
 
 
@@ -113,6 +118,8 @@ def setting_rows(settings: Any) -> Iterator[tuple[str, str, str]]:
 def airflow_sections() -> Iterator[str]:
     """The variables that DAG files read."""
     yield table([(f"WAKEE_{name}", default, MEANINGS[name]) for name, default in pipeline_variables()])
+    yield RESOURCES
+    yield from resource_tables()
     yield "### Defaults of the retraining form\n"
     yield table(list(form_defaults()))
 
@@ -128,6 +135,15 @@ def pipeline_variables() -> Iterator[tuple[str, str]]:
         yield from ((name, default) for name, default in re.findall(r'_variable\("(\w+)", "(.*?)"\)', text))
         for name in dict.fromkeys(re.findall(r'os\.environ\.get\("WAKEE_(\w+)"', text)):
             yield name, DEFAULTS.get(name, "")
+
+
+def resource_tables() -> Iterator[str]:
+    """The variables for the resources of stages, and the defaults of each stage."""
+    sys.path.insert(0, str(REPO / "dags"))
+    resources = importlib.import_module("wakee.resources")
+    yield table([(resources.variable(setting), "", what) for setting, what in resources.SETTINGS.items()])
+    rows = [f"| `{name}` | {of.cpu} | {of.memory} | {of.scratch} |" for name, of in resources.DEFAULTS.items()]
+    yield "\n".join(["| stage | CPU | memory | scratch |", "|---|---|---|---|", *rows, ""])
 
 
 def form_defaults() -> Iterator[tuple[str, str, str]]:

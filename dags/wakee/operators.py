@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.providers.cncf.kubernetes.pod_generator import make_safe_label_value
@@ -16,6 +17,10 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from kubernetes.client.exceptions import ApiException
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from wakee.pending import pending_reason, unscheduled_reason
+from wakee.pods import StagePodManager, stage_trigger
+from wakee.resources import CPU, MEMORY, MEMORY_REQUEST, SCRATCH, variable
+
 if TYPE_CHECKING:
     from airflow.sdk.bases.operatorlink import BaseOperatorLink
     from kubernetes.client import models as k8s
@@ -24,7 +29,6 @@ NO_RETRY_EXIT_CODE = 2
 KEPT_FAILED = timedelta(days=7)
 BEYOND_GRACE_SECONDS = 30
 INSUFFICIENT_DATA = "insufficient_data"
-GIVE_MORE = "give it more, in its DAG file, or for fine_tune by WAKEE_DEFAULT_TRAINING"
 
 
 class StageOperator(KubernetesPodOperator, SkipMixin):
@@ -34,6 +38,7 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
     * A pod that ends well without a result fails the task, so that no consumer works on nothing.
     * A result `insufficient_data` skips everything downstream; the run still succeeds.
     * A pod that failed stays for a week; after that the task's next try deletes it.
+    * Why a pod is pending is in the task's log, also while the triggerer watches it.
     """
 
     def __init__(self, *, links: Collection[BaseOperatorLink] = (), **options: Any) -> None:
@@ -51,16 +56,18 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         return self._taken_over or self._checked(result, context)
 
     def trigger_reentry(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
-        """Take over from the triggerer when the pod has ended, or was not scheduled in time."""
-        pending = self._why_pending(event) if event["status"] == "timeout" else ""
-        try:
-            result = super().trigger_reentry(context, event)
-        except AirflowException as error:
-            if pending:  # the provider would say that such a pod left no result
-                raise AirflowException(event["message"] + pending) from error
-            raise
-        self._taken_over = self._checked(result, context)
+        """Take over from the triggerer when the pod has ended, or did not start in time."""
+        self._taken_over = self._checked(super().trigger_reentry(context, event), context)
         return self._taken_over
+
+    @cached_property
+    def pod_manager(self) -> StagePodManager:
+        """The one that logs why the pod is pending."""
+        return StagePodManager(kube_client=self.client, callbacks=self.callbacks)
+
+    def defer(self, *, trigger: Any, **options: Any) -> NoReturn:
+        """Hand the pod to the triggerer, whose log says why it is pending."""
+        super().defer(trigger=stage_trigger(trigger), **options)
 
     def build_pod_request_obj(self, context: Any = None, *, dry_run: bool = False) -> k8s.V1Pod:
         """The pod, labelled so that `kubectl get pods -l wakee.io/run-id=...` finds it."""
@@ -85,11 +92,14 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         context: Any = None,
     ) -> None:
         """Delete the pod if it succeeded; fail the task, for good when a retry would not help."""
+        not_started = self._why_not_started(remote_pod)
         try:
             super().cleanup(pod, remote_pod, xcom_result, context)
         except AirflowException as error:
             if self._exit_code(remote_pod) == NO_RETRY_EXIT_CODE:
                 raise AirflowFailException(str(error)) from error
+            if not_started:  # the provider would say that it returned a failure
+                raise AirflowException(not_started) from error
             if ran_out := self._what_ran_out(remote_pod):
                 raise AirflowException(f"{error} {ran_out}") from error
             raise
@@ -145,21 +155,29 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
             self.skip(context["ti"], self.downstream_list)
         return result
 
-    def _why_pending(self, event: dict[str, Any]) -> str:
-        """What Kubernetes' scheduler says of a pod that got no node, and what to do about it; empty when it got one."""
-        try:
-            pod = self.hook.get_pod(event["name"], event["namespace"])
+    def _why_not_started(self, pod: k8s.V1Pod) -> str:
+        """Why a pod that is to be deleted is still pending, and what to do about it; empty when it has started."""
+        if not pod or not pod.status or pod.status.phase != "Pending":
+            return ""
+        try:  # the provider keeps what it read just after the pod was created
+            present = self.hook.get_pod(pod.metadata.name, pod.metadata.namespace)
         except ApiException:
             return ""
-        causes = [c.message for c in pod.status.conditions or [] if c.type == "PodScheduled" and c.status == "False"]
-        if not causes:
+        reason = pending_reason(present)
+        if not reason:
             return ""
+        remedy = self._give_it_room() if unscheduled_reason(present) else "The remedies are in docs/faq.md."
+        return f"Pod {pod.metadata.name} did not start: {reason.rstrip('.')}. {remedy}"
+
+    def _give_it_room(self) -> str:
         requests = self.container_resources.requests if self.container_resources else {}
         wanted = ", ".join(f"{count} {name}" for name, count in requests.items())
-        return (
-            f" Kubernetes says: {'; '.join(causes)}. The pod asks for {wanted}. Has a node as much to spare (for GPUs:"
-            " does its device plugin run)? WAKEE_GPU_COUNT=0 trains on the CPU."
-        )
+        if requests.keys() - {"cpu", "memory", "ephemeral-storage"}:
+            remedy = "Does the device plugin run on a node with as many GPUs? WAKEE_GPU_COUNT=0 trains on the CPU."
+        else:
+            lower = " or ".join(variable(setting, self.task_id) for setting in (CPU, MEMORY_REQUEST))
+            remedy = f"Add a node with so much room, or lower {lower} of Airflow's components."
+        return f"It requests {wanted}. {remedy}"
 
     def _what_ran_out(self, pod: k8s.V1Pod) -> str:
         """What Kubernetes ended the stage for, and what to do about it; empty when the stage ended by itself."""
@@ -167,10 +185,15 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         ended = self._ended(pod)
         if ended and ended.reason == "OOMKilled":
             limit = limits.get("memory", "no")
-            return f"It needed more memory than its limit of {limit} (OOMKilled): {GIVE_MORE}_MEMORY."
+            return f"It needed more memory than its limit of {limit} (OOMKilled). Raise {self._variable(MEMORY)}."
         if pod.status.reason == "Evicted":
-            return f"Kubernetes evicted it: {pod.status.message} If that is its scratch space: {GIVE_MORE}_SCRATCH."
+            scratch = f"If that is its scratch space, raise {self._variable(SCRATCH)}."
+            return f"Kubernetes evicted it: {pod.status.message} {scratch}"
         return ""
+
+    def _variable(self, setting: str) -> str:
+        """What raises a limit of this stage, for people who read the log."""
+        return f"{variable(setting, self.task_id)} of Airflow's components"
 
     def _exit_code(self, pod: k8s.V1Pod) -> int | None:
         ended = self._ended(pod)

@@ -13,7 +13,9 @@ from kubernetes.client import models as k8s
 
 from wakee.config import PipelineConfig
 from wakee.operators import StageOperator
+from wakee.resources import StageResources, check_names, stage_resources
 
+check_names()
 CONFIG = PipelineConfig()
 
 # Pod Security Standard "restricted". 10001 is no user of the host's.
@@ -51,9 +53,6 @@ def stage(
     image: str,
     task_id: str,
     *arguments: str,
-    cpu: str = "250m",
-    memory: str = "1Gi",
-    scratch: str = "2Gi",
     extended_resources: dict[str, str] | None = None,
     timeout: timedelta = timedelta(minutes=30),
     grace_seconds: int = 30,
@@ -61,28 +60,28 @@ def stage(
 ) -> StageOperator:
     """A task that runs one stage command in a pod of its own.
 
+    What the pod requests stands in `wakee.resources`. A stage's pod is not gone yet when the next one's is created:
+    with no room for both, the next one waits until the scheduler of Kubernetes looks again.
+
     Args:
         image: Which of our images, e.g. `drift`; its command line is the image's entry point.
         task_id: Name of the task; the stage's command is the same with dashes.
         arguments: Flags of the command; templates allowed.
-        cpu: CPU request in Kubernetes notation; there is no CPU limit, spare CPU is used. A stage's pod is not gone yet
-            when the next one's is made: with no room for both, the next one waits for the scheduler's next look.
-        memory: Memory request and limit.
-        scratch: Size limit of `/tmp`, the only writable place.
         extended_resources: What else the pod asks for, e.g. `{"nvidia.com/gpu": "1"}`.
         timeout: Longest time for one try.
         grace_seconds: How long the stage may go on after SIGTERM, when its pod is deleted, its node drained or its time
             over. A kubelet that is itself short of disk or memory does not wait so long.
         options: Anything else the operator takes, e.g. `deferrable=True`.
     """
+    resources = stage_resources(task_id)
     return StageOperator(
         task_id=task_id,
         name=f"wakee-{task_id.replace('_', '-')}",
         image=CONFIG.image(image),
         arguments=[task_id.replace("_", "-"), *arguments],
         env_vars=_run_context(image),
-        container_resources=_resources(cpu, memory, scratch, extended_resources or {}),
-        volumes=[_empty_dir("tmp", size_limit=scratch), *options.pop("volumes", [])],
+        container_resources=_container_resources(resources, extended_resources or {}),
+        volumes=[_empty_dir("tmp", size_limit=resources.scratch), *options.pop("volumes", [])],
         volume_mounts=[k8s.V1VolumeMount(name="tmp", mount_path="/tmp"), *options.pop("volume_mounts", [])],  # noqa: S108
         labels={
             "app.kubernetes.io/name": f"wakee-{image}",
@@ -147,9 +146,10 @@ def _env_from() -> list[k8s.V1EnvFromSource]:
     ]
 
 
-def _resources(cpu: str, memory: str, scratch: str, extended: dict[str, str]) -> k8s.V1ResourceRequirements:
-    limits = {"memory": memory, "ephemeral-storage": scratch, **extended}
-    return k8s.V1ResourceRequirements(requests={"cpu": cpu, **limits}, limits=limits)
+def _container_resources(resources: StageResources, extended: dict[str, str]) -> k8s.V1ResourceRequirements:
+    limits = {"memory": resources.memory, "ephemeral-storage": resources.scratch, **extended}
+    requests = {"cpu": resources.cpu, **limits, "memory": resources.memory_request}
+    return k8s.V1ResourceRequirements(requests=requests, limits=limits)
 
 
 def _empty_dir(name: str, **options: Any) -> k8s.V1Volume:

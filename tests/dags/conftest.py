@@ -20,9 +20,9 @@ NOWHERE = {
 
 def kubernetes_connection() -> str:
     """The connection with the XCom sidecar's settings, as the deployment sets it."""
-    patch = yaml.safe_load((REPO / "k8s/airflow/component-patch.yaml").read_text())
-    (variable,) = patch["spec"]["template"]["spec"]["containers"][0]["env"]
-    connection = json.loads(variable["value"].replace("$(WAKEE_XCOM_IMAGE)", "localhost/wakee/sandbox:1"))
+    variables = {each["name"]: each["value"] for each in yaml.safe_load((REPO / "helm/values.yaml").read_text())["env"]}
+    value = variables["AIRFLOW_CONN_KUBERNETES_DEFAULT"]
+    connection = json.loads(value.replace("$(WAKEE_XCOM_IMAGE)", "localhost/wakee/sandbox:1"))
     connection["extra"] |= {"in_cluster": False, "kube_config": json.dumps(NOWHERE)}
     return json.dumps(connection)
 

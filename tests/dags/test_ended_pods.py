@@ -80,6 +80,12 @@ def test_the_end_of_what_is_deleted_is_waited_for(fine_tune, monkeypatch, seen, 
     ("left", "error", "says"),
     [
         pytest.param(pod("Failed", 137, killed_for="OOMKilled"), AirflowException, "its limit of 8Gi", id="memory"),
+        pytest.param(
+            pod("Failed", 137, killed_for="OOMKilled"),
+            AirflowException,
+            "Raise WAKEE_STAGE_MEMORY_FINE_TUNE",
+            id="more",
+        ),
         pytest.param(pod("Failed", evicted_for="Usage exceeds."), AirflowException, "Usage exceeds.", id="evicted"),
         pytest.param(pod("Failed", 1), AirflowException, "returned a failure", id="by itself"),
         pytest.param(pod("Failed", 2), AirflowFailException, "returned a failure", id="for good"),
@@ -93,6 +99,59 @@ def test_what_is_said(fine_tune, left, error, says):
         fine_tune.cleanup(left, left)
 
     assert type(raised.value) is error
+
+
+NO_GPU = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
+NO_SECRET = 'secret "wakee-secrets" not found'
+
+
+def unscheduled():
+    pending = pod("Pending")
+    condition = k8s.V1PodCondition(type="PodScheduled", status="False", reason="Unschedulable", message=NO_GPU)
+    pending.status.conditions = [condition]
+    return pending
+
+
+def unconfigured():
+    pending = pod("Pending")
+    pending.spec.node_name = "a-node"
+    waiting = k8s.V1ContainerStateWaiting(reason="CreateContainerConfigError", message=NO_SECRET)
+    pending.status.container_statuses = [pod("Running").status.container_statuses[0]]
+    pending.status.container_statuses[0].state.waiting = waiting
+    return pending
+
+
+@pytest.mark.parametrize(
+    ("present", "says"),
+    [
+        pytest.param(unscheduled(), f"did not start: {NO_GPU} It requests 1 cpu, 8Gi memory,", id="no node"),
+        pytest.param(unscheduled(), "lower WAKEE_STAGE_CPU_FINE_TUNE or WAKEE_STAGE_MEMORY_REQUEST_FINE", id="remedy"),
+        pytest.param(unconfigured(), f"CreateContainerConfigError: {NO_SECRET}. The remedies are", id="no Secret"),
+        pytest.param(pod("Running"), "returned a failure", id="it has started since"),
+        pytest.param(ApiException(status=404), "returned a failure", id="it is gone"),
+    ],
+)
+def test_what_is_said_of_a_pod_that_did_not_start(fine_tune, present, says):
+    """The provider hands over what it read when the pod was new."""
+    fine_tune.pod_manager.read_pod.return_value = pod("Pending")
+    fine_tune.hook.get_pod.side_effect = [present, ApiException(status=404)]
+    fine_tune.pod_manager.read_pod_events.return_value.items = []
+
+    with pytest.raises(AirflowException) as raised:
+        fine_tune.cleanup(pod("Pending"), pod("Pending"))
+
+    assert says in str(raised.value)
+    assert fine_tune.pod_manager.delete_pod.called
+
+
+def test_gpus_have_a_remedy_of_their_own(fine_tune, monkeypatch):
+    monkeypatch.setitem(fine_tune.container_resources.requests, "nvidia.com/gpu", "1")
+    fine_tune.pod_manager.read_pod.return_value = pod("Pending")
+    fine_tune.hook.get_pod.side_effect = [unscheduled(), ApiException(status=404)]
+    fine_tune.pod_manager.read_pod_events.return_value.items = []
+
+    with pytest.raises(AirflowException, match=r"1 nvidia.com/gpu\. .*WAKEE_GPU_COUNT=0 trains on the CPU"):
+        fine_tune.cleanup(pod("Pending"), pod("Pending"))
 
 
 def failed(name, made, ended=None):

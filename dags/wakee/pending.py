@@ -1,0 +1,90 @@
+"""Why a pod has not started, from the pod object alone.
+
+Imports nothing of Airflow or Kubernetes, and reads attributes that the models of `kubernetes` and `kubernetes_asyncio`
+share: the operator, the trigger and the operators' commands (`hack/ops`) all use it.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+PATIENCE_SECONDS = 5.0
+"""A reason that goes away sooner is not worth a line: every pod is "ContainerCreating" for a moment."""
+
+STARTING = {"ContainerCreating", "PodInitializing"}
+# The kubelet alternates between the two while it retries.
+IMAGE_PULL = {"ErrImagePull", "ImagePullBackOff"}
+BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: ErrImagePull: )?')
+
+
+def pending_reason(pod: Any) -> str | None:
+    """What a pending pod waits for, in the words of Kubernetes where it has any.
+
+    Args:
+        pod: A `V1Pod`.
+
+    Returns:
+        One line, or None when the pod is not pending or is about to be deleted.
+    """
+    if pod.status is None or pod.status.phase != "Pending" or pod.metadata.deletion_timestamp:
+        return None
+    return unscheduled_reason(pod) or _waiting_reason(pod) or f"node {pod.spec.node_name} has not started it yet"
+
+
+def unscheduled_reason(pod: Any) -> str | None:
+    """Why a pod has no node; None when it has one."""
+    condition = next((c for c in pod.status.conditions or [] if c.type == "PodScheduled"), None)
+    if pod.spec.node_name or (condition and condition.status == "True"):
+        return None
+    if condition is None:
+        return "the scheduler of Kubernetes has not looked at it yet"
+    return _one_line(condition.message or condition.reason or "it has no node")
+
+
+def _waiting_reason(pod: Any) -> str | None:
+    """The first container that cannot start, else the first that has not started."""
+    waiting = sorted(_waiting(pod), key=lambda found: found[1].reason in STARTING)
+    return next((_text(name, state) for name, state in waiting), None)
+
+
+def _waiting(pod: Any) -> Iterator[tuple[str, Any]]:
+    for container in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]:
+        if container.state and container.state.waiting:
+            yield container.name, container.state.waiting
+
+
+def _text(container: str, waiting: Any) -> str:
+    reason, message = waiting.reason or "waiting", waiting.message or ""
+    if reason in IMAGE_PULL:
+        reason, message = "ErrImagePull", BACK_OFF.sub("", message)
+    return _one_line(": ".join(part for part in (f"container {container}", reason, message) if part))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+@dataclass
+class PendingWatch:
+    """Decides when the reason of a pending pod is worth a line: once it has lasted, and again when it is another."""
+
+    patience: float = PATIENCE_SECONDS
+    _since: dict[str, tuple[str | None, float]] = field(default_factory=dict)
+    _reported: dict[str, str] = field(default_factory=dict)
+
+    def news(self, pod: Any, now: float) -> str | None:
+        """The reason of a pod that was just read, when it is to be reported; None otherwise.
+
+        Args:
+            pod: A `V1Pod`, as read at `now`.
+            now: Seconds of a monotonic clock.
+        """
+        name, reason = pod.metadata.name, pending_reason(pod)
+        last, since = self._since.get(name, (None, now))
+        since = since if reason == last else now
+        self._since[name] = reason, since
+        if reason is None or now - since < self.patience or self._reported.get(name) == reason:
+            return None
+        self._reported[name] = reason
+        return reason
