@@ -8,6 +8,7 @@ import typer
 from ops.airflow import Airflow, AirflowError
 from ops.demo import REPO, run_demo
 from ops.doctor import examine
+from ops.machine import ClusterKind, report_machine
 from ops.show import PAGES, console, follow
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -61,6 +62,14 @@ def doctor(
 ) -> None:
     """Check what the pipelines need, name the remedy of each failure, and end with 1 when there is one."""
     raise typer.Exit(0 if examine(Airflow(), deep) else 1)
+
+
+@app.command()
+def machine(
+    cluster: Annotated[ClusterKind, typer.Option(help="Which cluster is to run on it.")] = ClusterKind.KIND,
+) -> None:
+    """Check that the machine has the CPUs, memory and disk that a cluster needs, and end with 1 when it has not."""
+    raise typer.Exit(0 if report_machine(cluster) else 1)
 
 
 @app.command()

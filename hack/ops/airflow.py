@@ -137,6 +137,7 @@ class Airflow:
         run_id: str,
         seconds: float = 600,
         on_change: Callable[[str, str | None], None] = lambda task, state: None,
+        on_poll: Callable[[], None] = lambda: None,
     ) -> dict[str, str | None]:
         """Wait until a run has ended; returns the state of each task.
 
@@ -145,6 +146,7 @@ class Airflow:
             run_id: The run.
             seconds: How long to wait at the most.
             on_change: Called with task id and state whenever a task's state changes.
+            on_poll: Called about once a second while the run goes on.
 
         Raises:
             AirflowError: it did not end in time.
@@ -159,6 +161,7 @@ class Airflow:
             seen = states
             if ended:
                 return states
+            on_poll()
         raise AirflowError(f"{dag_id} {run_id} did not end in {seconds:g} s: {seen}")
 
     @retry(

@@ -64,8 +64,8 @@ def _let_dags_run(airflow: Airflow) -> None:
     for dag_id in airflow.dags():
         for run in airflow.runs(dag_id):
             if run["state"] in {"queued", "running"}:
-                console.print(f"waiting for {dag_id} {run['dag_run_id']}")
-                airflow.wait(dag_id, run["dag_run_id"], 900)
+                console.print("\nAn earlier run goes first:")
+                follow(airflow, dag_id, run["dag_run_id"], 900)
 
 
 def _has_champion(airflow: Airflow) -> bool:

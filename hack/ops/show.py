@@ -3,9 +3,11 @@
 import time
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ops.airflow import Airflow
+from ops.pods import PendingPods
 
 console = Console(width=120)
 
@@ -21,16 +23,22 @@ QUIET = {None, "scheduled", "queued", "none", "deferred"}
 
 
 def follow(airflow: Airflow, dag_id: str, run_id: str, seconds: float) -> dict[str, str | None]:
-    """Print each task's changes of state until the run has ended; returns the states."""
-    start = time.monotonic()
+    """Print each task's changes of state, and why its pod is pending, until the run has ended; returns the states."""
+    start, pending = time.monotonic(), PendingPods(dag_id, run_id)
 
-    def line(task_id: str, state: str | None) -> None:
+    def line(task_id: str, what: str) -> None:
+        console.print(f"  {time.monotonic() - start:6.1f} s  {task_id:24s} {what}", soft_wrap=True)
+
+    def state_line(task_id: str, state: str | None) -> None:
         if state not in QUIET:
-            colour = COLOURS.get(str(state), "white")
-            console.print(f"  {time.monotonic() - start:6.1f} s  {task_id:24s} [{colour}]{state}[/]")
+            line(task_id, f"[{COLOURS.get(str(state), 'white')}]{state}[/]")
+
+    def pending_lines() -> None:
+        for task_id, reason in pending.news():
+            line(task_id, f"[yellow]pod is pending[/]: {escape(reason)}")
 
     console.print(f"[bold]{dag_id}[/] {run_id}")
-    return airflow.wait(dag_id, run_id, seconds, line)
+    return airflow.wait(dag_id, run_id, seconds, state_line, pending_lines)
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:

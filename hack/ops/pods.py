@@ -1,0 +1,69 @@
+"""Why the pods of a DAG run are pending, for people who wait for it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from kubernetes import client, config
+
+from wakee.pending import PendingWatch
+
+NAMESPACE = "wakee"
+INTERVAL_SECONDS, PAUSE_SECONDS, TIMEOUT_SECONDS = 3, 10, 3
+
+
+def pending_pods(dag_id: str) -> list[Any]:
+    """The pending stage pods of a DAG, of whichever run, in the cluster of KUBECONFIG."""
+    found = _cluster().list_namespaced_pod(
+        NAMESPACE,
+        label_selector=f"wakee.io/dag-id={dag_id}",
+        field_selector="status.phase=Pending",
+        _request_timeout=TIMEOUT_SECONDS,
+    )
+    return list(found.items)
+
+
+@cache
+def _cluster() -> client.CoreV1Api:
+    settings = client.Configuration()
+    config.load_kube_config(client_configuration=settings)
+    settings.retries = 0
+    return client.CoreV1Api(client.ApiClient(settings))
+
+
+@dataclass
+class PendingPods:
+    """The pending pods of one DAG run, as far as Kubernetes answers: Airflow may be anywhere, without access to it."""
+
+    dag_id: str
+    run_id: str
+    pods: Callable[[str], list[Any]] = pending_pods
+    clock: Callable[[], float] = time.monotonic
+    _watch: PendingWatch = field(default_factory=PendingWatch)
+    _next: float = float("-inf")
+
+    def news(self) -> list[tuple[str, str]]:
+        """Task id and reason of each pod whose reason is to be reported; to be called about once a second."""
+        now = self.clock()
+        if now < self._next:
+            return []
+        try:
+            pods = self.pods(self.dag_id)
+        except Exception:  # no settings, no cluster, no permission: the run is followed without it
+            self._next = self.clock() + PAUSE_SECONDS
+            return []
+        self._next = now + INTERVAL_SECONDS
+        reasons = [(_task(pod), self._watch.news(pod, now)) for pod in pods if _run(pod) == self.run_id]
+        return [(task_id, reason) for task_id, reason in reasons if reason]
+
+
+def _task(pod: Any) -> str:
+    return str(pod.metadata.labels.get("wakee.io/task-id", pod.metadata.name))
+
+
+def _run(pod: Any) -> str | None:
+    """The exact run id; the label has it with a hash where it is long or has other characters."""
+    variables = [variable for container in pod.spec.containers for variable in container.env or []]
+    return next((variable.value for variable in variables if variable.name == "WAKEE_RUN_ID"), None)
