@@ -176,8 +176,8 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
             remedy = "Does the device plugin run on a node with as many GPUs? WAKEE_GPU_COUNT=0 trains on the CPU."
         else:
             lower = " or ".join(variable(setting, self.task_id) for setting in (CPU, MEMORY_REQUEST))
-            remedy = f"Add a node with so much room, or lower {lower} of Airflow's components."
-        return f"It requests {wanted}. {remedy}"
+            remedy = f"Add a node with that much room, or lower {lower} of Airflow's components."
+        return f"The pod requests {wanted}. {remedy}"
 
     def _what_ran_out(self, pod: k8s.V1Pod) -> str:
         """What Kubernetes ended the stage for, and what to do about it; empty when the stage ended by itself."""

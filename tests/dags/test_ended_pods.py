@@ -124,7 +124,7 @@ def unconfigured():
 @pytest.mark.parametrize(
     ("present", "says"),
     [
-        pytest.param(unscheduled(), f"did not start: {NO_GPU} It requests 1 cpu, 8Gi memory,", id="no node"),
+        pytest.param(unscheduled(), f"did not start: {NO_GPU} The pod requests 1 cpu, 8Gi memory,", id="no node"),
         pytest.param(unscheduled(), "lower WAKEE_STAGE_CPU_FINE_TUNE or WAKEE_STAGE_MEMORY_REQUEST_FINE", id="remedy"),
         pytest.param(unconfigured(), f"CreateContainerConfigError: {NO_SECRET}. The remedies are", id="no Secret"),
         pytest.param(pod("Running"), "returned a failure", id="it has started since"),
