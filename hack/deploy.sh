@@ -16,8 +16,10 @@ credential() { sed -n "s/^$1=//p" "$OVERLAY/secrets.env"; }
 
 # ensure_secret NAME KEY=VALUE...: make a Secret of Airflow's, unless it is there.
 ensure_secret() {
-    kubectl -n airflow get secret "$1" >/dev/null 2>&1 ||
-        kubectl -n airflow create secret generic "$1" "${@/#*=/--from-literal=&}" >/dev/null
+    local name=$1
+    shift
+    kubectl -n airflow get secret "$name" >/dev/null 2>&1 ||
+        kubectl -n airflow create secret generic "$name" "${@/#/--from-literal=}" >/dev/null
 }
 
 # Those that docs/production.md lists, and the database's. Made once per cluster, then kept.

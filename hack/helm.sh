@@ -94,37 +94,6 @@ upgrade_release() {
     fail "helm upgrade of $RELEASE failed: the lines above say why. Correct that and run the same command again."
 }
 
-render() {
-    [[ -f $VALUES ]] || fail "no file $VALUES: set VALUES"
-    find_chart
-}
-
-# An interrupted helm leaves a release that no upgrade accepts; the last good revision is put back first.
-recover_release() {
-    local status
-    status=$(helm status "$RELEASE" --namespace "$NAMESPACE" -o json 2>/dev/null | sed -n 's/.*"status":"\([a-z-]*\)".*/\1/p')
-    case $status in
-        pending-install) helm uninstall "$RELEASE" --namespace "$NAMESPACE" --wait ;;
-        pending-upgrade | pending-rollback)
-            say "an earlier helm was interrupted ($status): back to the last good revision first"
-            helm rollback "$RELEASE" --namespace "$NAMESPACE"
-            ;;
-    esac
-}
-
-# With --rollback-on-failure a failed upgrade leaves what ran before it.
-upgrade_release() {
-    recover_release
-    # A Job cannot be changed; the last upgrade's has ended (--wait).
-    kubectl -n "$NAMESPACE" delete job "$RELEASE-run-airflow-migrations" --ignore-not-found >/dev/null
-    helm upgrade --install "$RELEASE" "${chart[@]}" --namespace "$NAMESPACE" "${values[@]}" ${apply[@]+"${apply[@]}"} \
-        --wait --timeout "${HELM_TIMEOUT:-10m}" --history-max 10 --rollback-on-failure >"$STATE/helm.log" 2>&1 && return
-    tail -n 5 "$STATE/helm.log" >&2
-    kubectl -n "$NAMESPACE" get pods >&2
-    kubectl -n "$NAMESPACE" get events --field-selector type=Warning --sort-by=.lastTimestamp | tail -n 8 >&2
-    fail "helm upgrade of $RELEASE failed; what ran before runs again. The lines above say why."
-}
-
 render() { helm template "$RELEASE" "${chart[@]}" --namespace "$NAMESPACE" "${values[@]}"; }
 
 case ${1:-} in

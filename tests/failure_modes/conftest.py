@@ -41,8 +41,8 @@ def nothing_left_broken(kubernetes, query):
     """What a killed run of these tests left in disorder is put in order before the first of this one."""
     query("DROP FUNCTION IF EXISTS sleepy CASCADE")
     kubectl("apply", "-k", str(REPO / ".build" / "kind"), "--selector", "!wakee.io/wave")  # Services, Secrets
-    leftovers = ("WAKEE_GPU_COUNT", "WAKEE_GPU_WAIT_SECONDS", "WAKEE_DRIFT_IMAGE", "WAKEE_DEFAULT_TRAINING_MEMORY")
-    set_variables(*(f"{name}-" for name in (*leftovers, "WAKEE_DEFAULT_TRAINING_SCRATCH")))
+    leftovers = ("WAKEE_GPU_COUNT", "WAKEE_GPU_WAIT_SECONDS", "WAKEE_DRIFT_IMAGE", "WAKEE_STAGE_MEMORY_FINE_TUNE")
+    set_variables(*(f"{name}-" for name in (*leftovers, "WAKEE_STAGE_SCRATCH_FINE_TUNE")))
 
 
 @pytest.fixture

@@ -65,8 +65,8 @@ def comes_right(airflow, dag_id, conf, task_id, reads, **variables):
 @pytest.mark.parametrize(
     ("fault", "variables", "reads"),
     [
-        ("out of memory", {"WAKEE_DEFAULT_TRAINING_MEMORY": "200Mi"}, "its limit of 200Mi (OOMKilled)"),
-        ("scratch space full", {"WAKEE_DEFAULT_TRAINING_SCRATCH": "1Mi"}, "Kubernetes evicted it"),
+        ("out of memory", {"WAKEE_STAGE_MEMORY_FINE_TUNE": "200Mi"}, "its limit of 200Mi (OOMKilled)"),
+        ("scratch space full", {"WAKEE_STAGE_SCRATCH_FINE_TUNE": "1Mi"}, "Kubernetes evicted it"),
     ],
     ids=["memory", "scratch"],
 )
