@@ -1,4 +1,4 @@
-"""What NetworkPolicies allow, worked out from the manifests: no cluster here enforces them.
+"""What NetworkPolicies allow, worked out from the manifests, without a cluster.
 
 Covers what ours use: pod and namespace selectors, address blocks with exceptions, numeric ports.
 """
