@@ -5,18 +5,20 @@
 `naive` is Debian with what the official `python:3.11` image holds (the packages of buildpack-deps) and a plain
 `pip install` of the same stages: no lock; compilers and pip's cache stay. No build uses earlier layers, but ours
 mounts a cache folder for pip, as it always does. `again` is ours after one line of code has changed. `load` is ours
-into the cluster's node, where one runs (`make cluster`), with no layer of it there but the base's. Sizes are buildah's.
-The packages are those of the environments in `.venvs`, which come from the same locks.
+into the cluster's node, where one runs (`make cluster`), with no layer of it there but the base's. Sizes are as the
+builder (docker or buildah) prints them. The packages are those of the environments in `.venvs`, which come from the same locks.
 """
 
-import json
-import subprocess
+import re
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from containers import containerd, registry
+from containers.base import base_image
+from containers.engine import cluster, size
 from document import Goal, publish
 from harness import REPO, options_of
 
@@ -83,19 +85,24 @@ def build_again(name: str) -> str:
 
 
 def load(image: str) -> str:
-    """Seconds until the cluster's node has an image; empty where no node runs."""
-    if not images.node_runs():
-        return ""
-    _, seconds = _timed(lambda: images.load(image))
-    images.run("ctr", "-a", images.CONTAINERD, "-n", "k8s.io", "images", "rm", "--sync", image)
+    """Seconds until the cluster's nodes have an image; empty where no node runs."""
+    if cluster() == "debian":
+        if not containerd.runs():
+            return ""
+        _, seconds = _timed(lambda: containerd.load(image))
+        containerd.forget(image)
+    else:
+        if not registry.kind_nodes():
+            return ""
+        _, seconds = _timed(lambda: (registry.push(image), registry.pull(image)))
+        registry.forget(image)
     return f"{seconds:.0f} s"
 
 
 def megabytes(image: str) -> float:
     """Of a built image, all its layers together."""
-    found = json.loads(subprocess.check_output(["buildah", "images", "--json", image]))
-    number, unit = found[0]["size"].split()
-    return float(number) * {"KB": 1e-3, "MB": 1.0, "GB": 1e3}[unit]
+    number, unit = re.fullmatch(r"([\d.]+) ?([kKMG]B)", size(image)).groups()  # type: ignore[union-attr]
+    return float(number) * {"KB": 1e-3, "MB": 1.0, "GB": 1e3}[unit.upper()]
 
 
 def packages(image: str) -> str:
@@ -144,7 +151,7 @@ def _timed(action: Callable[[], T]) -> tuple[T, float]:
 def main() -> None:
     """Build, look and tell."""
     options = options_of(__doc__ or "", repetitions=1)
-    images.ensure_local_base()
+    base_image()
     rows = [
         "| image | size | naive | share | build, cold | again | naive build | load | largest packages, MB |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---|",

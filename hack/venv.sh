@@ -10,6 +10,14 @@ UV_FIND_LINKS=${PIP_FIND_LINKS:-$(pip_setting find-links)}
 # Compiled as in the images: a command starts in half the time, also where Python is told not to write bytecode.
 export UV_FIND_LINKS UV_LINK_MODE=hardlink UV_COMPILE_BYTECODE=1
 
+# The train image's lock for the torch that this machine can get, and where its wheel is.
+choose_torch() {
+    local variant links
+    read -r variant links < <(cd "$REPO/hack" && python3 -m containers.torch_source)
+    [[ $variant == cpu ]] || lock=images/train/requirements-cuda.lock
+    [[ -z $links ]] || export UV_FIND_LINKS=${links// /,}
+}
+
 make_venv() {
     local name=$1 venv=$REPO/.venvs/$1 lock packages=() stamp extra=()
     case $name in
@@ -17,6 +25,7 @@ make_venv() {
         airflow) lock=images/airflow/requirements.lock ;;
         *) lock="images/$name/requirements.lock" packages=(images/common "images/$name") ;;
     esac
+    [[ $name != train ]] || choose_torch
     # What only the tests of one image need.
     [[ ! -f $REPO/tests/unit/$name/requirements.txt ]] || extra=("tests/unit/$name/requirements.txt")
     stamp=$(cd "$REPO" && cat "$lock" tests/requirements.txt "${extra[@]}" "${packages[@]/%//pyproject.toml}" hack/venv.sh | sha256sum)

@@ -1,7 +1,7 @@
 """Where the CPU build of PyTorch comes from on this machine.
 
-PyPI has one build of torch per platform. For Linux on x86_64 that is the CUDA build, with gigabytes of libraries that
-a laptop does not use; for the other platforms it is a CPU build.
+PyPI has one build of torch per platform. For Linux it is the CUDA build, with gigabytes of libraries that a laptop does
+not use. PyTorch's own page has CPU builds; the lock knows the digest of the one for x86_64.
 """
 
 import functools
@@ -33,7 +33,8 @@ class TorchSource(NamedTuple):
 def torch_source() -> TorchSource:
     """The smallest torch that this machine can get: a local CPU wheel, PyTorch's page, else PyPI's own build."""
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
-        return TorchSource("cuda", [])  # the name of PyPI's lock; on these platforms its torch is a CPU build
+        say(f"there is no locked CPU build of torch for {sys.platform} on {platform.machine()}: PyPI's torch is taken")
+        return TorchSource("cuda", [])
     wheel = f"torch-{_locked_version()}-"
     folders = pip_settings().get("find-links", [])
     local = [folder for folder in folders if any(Path(folder).glob(f"{wheel}*.whl"))]
