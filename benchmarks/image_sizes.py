@@ -6,7 +6,8 @@
 `pip install` of the same stages: no lock; compilers and pip's cache stay. No build uses earlier layers, but ours
 mounts a cache folder for pip, as it always does. `again` is ours after one line of code has changed. `load` is ours
 into the cluster's node, where one runs (`make cluster`), with no layer of it there but the base's. Sizes are as the
-builder (docker or buildah) prints them. The packages are those of the environments in `.venvs`, which come from the same locks.
+builder (docker or buildah) prints them. The packages are those of the environments in `.venvs`, which come from the
+same locks.
 """
 
 import re

@@ -68,8 +68,9 @@ ALLOWED = {
     "triggerer": AIRFLOW | {"Kubernetes' API"},
     "API server": AIRFLOW,
     "DAG processor": AIRFLOW,
-    "Airflow's migration": {"Airflow's API", "Airflow's database", "Internet 5432"},
+    "Airflow's migration": {"Airflow's API", "Airflow's database", "NeonDB", "Internet 5432"},
 }
+"""The metadata database may have any address, so Airflow's pods reach port 5432 everywhere, NeonDB's too."""
 
 
 def pod(name, namespace, labels, image, **container):

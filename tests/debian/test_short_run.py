@@ -1,0 +1,29 @@
+"""Stage images, DAGs and manifests work on the cluster built from Debian's packages as they do on kind."""
+
+import pytest
+
+DRIFT, HEALTH = "drift_detection_daily", "health_check_weekly"
+
+
+@pytest.fixture(autouse=True)
+def on_the_debian_built_cluster(kubernetes):
+    (node,) = kubernetes.list_node().items
+    assert node.metadata.name == "wakee-node", "this is another cluster: WAKEE_CLUSTER=debian make up"
+
+
+@pytest.mark.usefixtures("model_in_production", "retraining_paused")
+def test_drift_is_found(airflow, seed, query):
+    seed("--rows", "200", "--days", "30", "--until", "2021-03-31T00:00:00", "--labels-only", "--drift-days", "7")
+    run_id = airflow.trigger(DRIFT, {"until": "2021-03-30"})
+
+    states = airflow.wait(DRIFT, run_id, 300)
+
+    assert set(states.values()) == {"success"}
+    (report,) = query("SELECT run_id, drift_detected FROM drift_reports WHERE report_date = '2021-03-30'")
+    assert report == {"run_id": run_id, "drift_detected": True}
+
+
+@pytest.mark.usefixtures("model_in_production")
+def test_the_health_check_is_green(airflow):
+    run_id = airflow.trigger(HEALTH)
+    assert set(airflow.wait(HEALTH, run_id, 300).values()) == {"success"}
