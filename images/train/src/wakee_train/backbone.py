@@ -10,15 +10,13 @@ from torch.nn import functional
 from wakee_common.emotions import EMOTIONS
 from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError
 
+from wakee_train.operators import ensure_operators
 from wakee_train.pictures import CROPPED
 
 logger = logging.getLogger(__name__)
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
-
-_definitions: list[Any] = []
-"""Keeps the stand-in operators alive."""
 
 
 class EmotionRegressor(nn.Module):
@@ -82,19 +80,8 @@ def _no_pretrained(backbone: str, error: Exception) -> ConfigurationError | Unav
 
 
 def import_timm() -> Any:
-    """timm, also where torchvision's compiled operators do not fit the CPU build of torch.
-
-    torchvision then fails on import because the operators `nms` and `qnms` are not defined; nothing here calls them,
-    so their schemas suffice.
-    """
-    if not torch.cuda.is_available() and not _definitions:
-        library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
-        for schema in ("nms", "qnms"):
-            if not hasattr(torch.ops.torchvision, schema):
-                library.define(  # type: ignore[no-untyped-call]
-                    f"{schema}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-                )
-        _definitions.append(library)
+    """timm, whichever builds of torch and torchvision are installed."""
+    ensure_operators()
     import timm
 
     return timm
