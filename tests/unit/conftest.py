@@ -8,20 +8,24 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
 from wakee_common import stage
 from wakee_common.migrations.cli import upgrade_database
 from wakee_common.settings import DatabaseSettings, R2Settings
+from wakee_common.startup import process_age
 from wakee_common.storage import ObjectStore
 
 from support.ports import free_port, free_ports
@@ -45,6 +49,9 @@ WEED_OPTIONS = {
 }
 WEED_PORTS = tuple(f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("", ".grpc"))
 TABLES = "emotion_labels, model_versions, drift_reports"
+REFUSED_SECONDS = 1.2
+# Many tests refuse connections. Only those of the first seconds themselves wait for any.
+os.environ |= {"WAKEE_STARTUP_RETRY_SECONDS": "0", "HEALTH_STARTUP_WAIT_SECONDS": "0"}
 
 
 @dataclass(frozen=True)
@@ -265,3 +272,34 @@ def pod(
     handlers, level = logging.root.handlers[:], logging.root.level
     yield left
     logging.root.handlers[:], logging.root.level = handlers, level
+
+
+@pytest.fixture
+def first_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process counts as young: what it is refused is retried."""
+    monkeypatch.setenv("WAKEE_STARTUP_RETRY_SECONDS", str(process_age() + 20))
+
+
+@pytest.fixture
+def refused_at_first(first_seconds: None) -> Iterator[Callable[[str], str]]:
+    """Makes a second address of a running server, which refuses connections for a moment, as to a new pod."""
+    program = shutil.which("socat")
+    assert program, "apt-get install socat (hack/test.sh unit does)"
+    timers, forwarders = list[threading.Timer](), list[subprocess.Popen[bytes]]()
+
+    def listen(port: int, target: str) -> None:
+        command = [program, f"tcp-listen:{port},bind=127.0.0.1,fork,reuseaddr", f"tcp:{target}"]
+        forwarders.append(subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True))
+
+    def second_address(url: str) -> str:
+        target, port = urlsplit(url).netloc.rpartition("@")[2], free_port()
+        timers.append(threading.Timer(REFUSED_SECONDS, listen, (port, target)))
+        timers[-1].start()
+        return url.replace(target, f"127.0.0.1:{port}")
+
+    yield second_address
+    for timer in timers:
+        timer.join()
+    for forwarder in forwarders:
+        os.killpg(forwarder.pid, signal.SIGTERM)
+        forwarder.wait(10)

@@ -63,6 +63,22 @@ def test_a_database_that_never_wakes_up():
         connect(settings)
 
 
+def test_a_database_that_refuses_a_new_pod(database, refused_at_first):
+    late = DatabaseSettings(url=refused_at_first(database.url.get_secret_value()), wake_up_seconds=0.1)
+
+    assert rows(late, "SELECT 1") == [(1,)]
+
+
+def test_a_new_pod_waits_no_longer_for_a_database_that_is_unreachable(first_seconds):
+    nowhere = DatabaseSettings(url="postgresql://user:secret@255.255.255.255/x", wake_up_seconds=0.1)
+    start = time.monotonic()
+
+    with pytest.raises(UnavailableError, match=r"no database connection after 0\.1 s: .*unreachable"):
+        connect(nowhere)
+
+    assert time.monotonic() - start < 10
+
+
 def test_a_database_that_wakes_up_late(make_postgres_server, caplog):
     server = make_postgres_server()
     with ThreadPoolExecutor(1) as pool:

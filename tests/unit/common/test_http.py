@@ -6,9 +6,11 @@ import time
 import httpx
 import pytest
 from wakee_common.http import MOST_REDIRECTS, BoundedClient, UnreadableAnswerError
+from wakee_common.startup import process_age
 
 from support.hostile_http import dripping, endless, http, saying, served
 from support.memory import forget_peak, peak_mib
+from support.ports import free_port
 
 SECONDS = 1.0
 LIMIT = 64 << 10
@@ -88,6 +90,21 @@ def test_redirects_are_followed_only_when_asked_for():
     ):
         assert client.request("GET", server.url, 5).status_code == 302
         assert len(server.requests) == 1
+
+
+def test_a_server_that_refuses_a_new_pod(refused_at_first):
+    with served(saying(http(b"[1]"))) as server, BoundedClient(largest_answer=LIMIT) as client:
+        late = refused_at_first(server.url)
+
+        assert client.request("POST", late, 10, files={"file": ("a", b"content")}).json() == [1]
+
+    assert len(server.requests) == 1
+
+
+def test_a_request_that_is_refused_again_does_not_run_out_of_time(monkeypatch):
+    monkeypatch.setenv("WAKEE_STARTUP_RETRY_SECONDS", str(process_age() + 3))
+    with BoundedClient(largest_answer=LIMIT) as client, pytest.raises(httpx.ConnectError, match="Connection refused"):
+        client.request("GET", f"http://127.0.0.1:{free_port()}", 2)
 
 
 def test_a_client_goes_on_after_a_hostile_answer():

@@ -4,6 +4,9 @@ import json
 import logging
 import os
 import signal
+import socket
+import threading
+import time
 
 import pytest
 import typer
@@ -11,6 +14,10 @@ from typer.testing import CliRunner
 from wakee_common import stage as runner
 from wakee_common.errors import BadInputError, UnavailableError
 from wakee_common.stage import StageResult, stage
+from wakee_common.startup import retry_refused
+from wakee_common.storage import ObjectStore
+
+from support.ports import free_port
 
 
 class Counted(StageResult):
@@ -200,6 +207,54 @@ def test_sigterm_after_the_work_is_done_does_not_lose_the_result(run, pod, monke
     monkeypatch.setattr(runner, "_save_to_r2", interrupted_save)
 
     assert run(count_nothing) == 0
+    assert pod.record("count_rows")["status"] == "success"
+
+
+@pytest.fixture
+def sigterm_soon(first_seconds):
+    """Send SIGTERM a second after a stage called it, when refusals are retried for much longer."""
+    timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM))
+    yield timer.start
+    timer.join()
+
+
+def test_sigterm_ends_a_stage_that_waits_for_a_refused_connection(run, pod, sigterm_soon):
+    def function() -> Counted:
+        sigterm_soon()
+        retry_refused(socket.create_connection, ("127.0.0.1", free_port()))
+        return Counted()
+
+    start = time.monotonic()
+
+    assert run(function) == 1
+    assert time.monotonic() - start < 10
+    assert pod.result()["error"] == "InterruptedStageError"
+
+
+def test_sigterm_ends_a_stage_whose_threads_wait_for_refused_connections(run, pod, sigterm_soon, make_r2_settings):
+    def function() -> Counted:
+        sigterm_soon()
+        store = ObjectStore(make_r2_settings(endpoint_url=f"http://127.0.0.1:{free_port()}", attempts=1))
+        return Counted(rows=len(list(store.fetch_many(["a", "b"]))))
+
+    start = time.monotonic()
+
+    assert run(function) == 1
+    assert time.monotonic() - start < 10
+    assert pod.result()["error"] == "InterruptedStageError"
+
+
+def test_sigterm_ends_the_wait_for_a_gateway_without_losing_the_result(run, pod, sigterm_soon, monkeypatch):
+    monkeypatch.setenv("PUSHGATEWAY_URL", f"http://127.0.0.1:{free_port()}")
+
+    def function() -> Counted:
+        sigterm_soon()
+        return Counted()
+
+    start = time.monotonic()
+
+    assert run(function) == 0
+    assert 1 < time.monotonic() - start < 10
     assert pod.record("count_rows")["status"] == "success"
 
 

@@ -100,6 +100,13 @@ def test_a_dead_server(make_r2_settings, payload, operation):
         operation(ObjectStore(dead), payload)
 
 
+@pytest.mark.parametrize("name", ["list_keys", "put_file", "put_many"])
+def test_a_server_that_refuses_a_new_pod(r2_settings, refused_at_first, payload, name):
+    late = refused_at_first(r2_settings.endpoint)
+
+    OPERATIONS[name](ObjectStore(r2_settings.model_copy(update={"endpoint_url": late, "attempts": 1})), payload)
+
+
 def test_an_endpoint_that_is_no_address(make_r2_settings):
     with pytest.raises(ConfigurationError, match="R2_ENDPOINT_URL"):
         ObjectStore(make_r2_settings(endpoint_url="not an address"))

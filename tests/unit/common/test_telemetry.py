@@ -66,6 +66,14 @@ def test_measurements_arrive_and_outlive_a_failure(gateway, monkeypatch):
     assert second["wakee_stage_duration_seconds", "failed"].value == 2.5
 
 
+def test_a_gateway_that_refuses_a_new_pod_gets_the_metrics(gateway, refused_at_first, monkeypatch, caplog):
+    monkeypatch.setenv("PUSHGATEWAY_URL", refused_at_first(gateway))
+    telemetry.push(CONTEXT, {"status": "success", "seconds": 17.25})
+
+    assert _metrics(gateway)["wakee_stage_duration_seconds", "success"].value == 17.25
+    assert "no metrics pushed" not in caplog.text
+
+
 def test_a_gateway_that_is_away_is_a_warning(monkeypatch, caplog):
     monkeypatch.setenv("PUSHGATEWAY_URL", "http://127.0.0.1:9")
     telemetry.push(CONTEXT, {"status": "success", "seconds": 1})

@@ -78,6 +78,13 @@ def test_it_sees_what_its_transaction_sees(database):
         assert list(source.batches(sql.SQL("SELECT version_name, 1 FROM model_versions"), SCHEMA)) == []
 
 
+def test_a_database_that_refuses_a_new_pod(database, refused_at_first):
+    with reading(database) as connection:
+        late = database.model_copy(update={"url": SecretStr(refused_at_first(database.url.get_secret_value()))})
+        with copier(late, connection) as source:
+            assert [batch.num_rows for batch in source.batches(numbers(3), SCHEMA)] == [3]
+
+
 def test_it_cannot_write(database):
     with pytest.raises(UnavailableError, match="read-only"), source_of(database) as source:
         source.execute("INSERT INTO model_versions (version_name) VALUES ('never')")

@@ -15,6 +15,7 @@ from tenacity.wait import wait_random_exponential
 
 from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError
 from wakee_common.settings import DatabaseSettings
+from wakee_common.startup import refused_at_startup
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ class _TransientError(Exception):
 def connect(settings: DatabaseSettings) -> Connection:
     """Open a connection, waiting for a sleeping database up to `settings.wake_up_seconds`.
 
+    A refused connection is retried for longer where the first seconds of the process last longer (see `startup`).
+
     Raises:
         ConfigurationError: wrong user, password or database: waiting would not help.
         UnavailableError: no connection within the time.
@@ -49,7 +52,7 @@ def connect(settings: DatabaseSettings) -> Connection:
     retrying = Retrying(
         retry=retry_if_exception_type(_TransientError),
         wait=wait_random_exponential(multiplier=0.3, max=5),
-        stop=stop_after_delay(settings.wake_up_seconds),
+        stop=_stop_after(settings.wake_up_seconds),
         before_sleep=_log_retry,
         reraise=True,
     )
@@ -162,6 +165,12 @@ def _refusal(error: psycopg2.Error) -> WakeeError:
     if isinstance(error, psycopg2.DataError):
         return BadInputError(f"the database cannot hold a value: {cause}")
     return UnavailableError(f"the database refuses us: {cause}")
+
+
+def _stop_after(seconds: float) -> Callable[[RetryCallState], bool]:
+    """Stop after so many seconds, but not for a refused connection while the process is young."""
+    waited = stop_after_delay(seconds)
+    return lambda state: waited(state) and not refused_at_startup(state.outcome.exception() if state.outcome else None)
 
 
 def _one_line(error: Exception) -> str:

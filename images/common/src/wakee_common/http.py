@@ -9,6 +9,8 @@ from typing import Any, Self
 
 import httpx
 
+from wakee_common.startup import retry_refused
+
 MOST_REDIRECTS = 10
 
 
@@ -51,13 +53,16 @@ class BoundedClient:
     def request(self, method: str, url: str, seconds: float, **content: Any) -> httpx.Response:
         """One request and its whole answer, within `seconds` altogether.
 
+        While the process is young, a refused request is sent again (see `startup`), each time with all `seconds`. So
+        `content` holds no streams: a second request must send the same.
+
         Raises:
             httpx.TimeoutException: it takes longer.
             UnreadableAnswerError: too large, compressed unasked, or a redirect to no http address.
             httpx.TooManyRedirects: it leads in circles.
             httpx.HTTPError: anything else; and `httpx.InvalidURL`, which is none.
         """
-        return self._runner.run(self._exchange(method, url, seconds, content))
+        return retry_refused(lambda: self._runner.run(self._exchange(method, url, seconds, content)))
 
     async def _exchange(self, method: str, url: str, seconds: float, content: dict[str, Any]) -> httpx.Response:
         try:

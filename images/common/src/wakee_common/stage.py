@@ -25,7 +25,7 @@ from typing import Any, Literal, NoReturn, ParamSpec, TypeVar
 import typer
 from pydantic import BaseModel, ConfigDict
 
-from wakee_common import telemetry
+from wakee_common import startup, telemetry
 from wakee_common.errors import BadInputError, InterruptedStageError, WakeeError
 from wakee_common.logs import configure_logging, redact
 from wakee_common.settings import R2Settings, RunContext, load
@@ -95,10 +95,11 @@ def run_context(stage_name: str = "") -> RunContext:
 def run(name: str, call: Callable[[], StageResult], record_required: bool = True) -> int:
     """Run one stage function and write its record; returns the process's exit code.
 
-    SIGTERM ends the function with an `InterruptedStageError`; after that it is ignored, so that a stage which is told
-    to stop still writes down what became of it.
+    SIGTERM ends the function with an `InterruptedStageError`. After that it only ends the retries of `startup`, so that
+    a stage which must stop still writes its result.
     """
     configure_logging()
+    startup.allow_retries(True)
     before = signal.getsignal(signal.SIGTERM)
     try:
         return _run_and_record(name, call, record_required)
@@ -143,7 +144,7 @@ def _outcome(name: str, call: Callable[[], StageResult]) -> tuple[RunContext, di
         logger.exception("unexpected error")
         return context, _failure(error), 1
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, _end_soon)
 
 
 def _checked(outcome: dict[str, Any]) -> dict[str, Any]:
@@ -198,5 +199,10 @@ def _write_if_possible(path: Path, text: str) -> None:
         path.write_text(text)
 
 
+def _end_soon(_signal: int, _frame: FrameType | None) -> None:
+    startup.allow_retries(False)
+
+
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    startup.allow_retries(False)
     raise InterruptedStageError("the pod was told to stop (SIGTERM) before the stage was done")

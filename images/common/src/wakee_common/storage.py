@@ -4,6 +4,7 @@ boto3 takes a third of a second to import, so it is loaded with the first store,
 """
 
 import contextlib
+import functools
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from typing import Any
 from wakee_common.concurrency import map_ahead
 from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError
 from wakee_common.settings import R2Settings
+from wakee_common.startup import retry_refused
 from wakee_common.uris import R2Uri
 
 CREDENTIAL_ERRORS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "403", "Unauthorized", "401"}
@@ -213,7 +215,7 @@ def _client(settings: R2Settings) -> Any:
         response_checksum_validation="when_required",
     )
     try:
-        return boto3.client(
+        client = boto3.client(
             "s3",
             endpoint_url=settings.endpoint,
             region_name="auto",
@@ -223,6 +225,10 @@ def _client(settings: R2Settings) -> Any:
         )
     except ValueError as error:
         raise ConfigurationError(f"R2 has no usable endpoint ({error}): check R2_ENDPOINT_URL") from error
+    # Below botocore's own retries, which are for a server that was reached, and of which these use up none.
+    session = client._endpoint.http_session
+    session.send = functools.partial(retry_refused, session.send)
+    return client
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from wakee_common.settings import RunContext, Settings, load
+from wakee_common.startup import retry_refused
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -52,7 +53,7 @@ def push(context: RunContext, record: dict[str, Any]) -> None:
     """Push what was noted, and how the stage ended, under the DAG's and the task's name.
 
     Metrics of earlier runs that this one did not measure stay. A gateway that does not answer is logged; the stage
-    has done its work.
+    has done its work. A stage that ends within its first seconds lives on for them while the gateway refuses it.
     """
     try:
         gateway = load(TelemetrySettings).gateway
@@ -62,7 +63,7 @@ def push(context: RunContext, record: dict[str, Any]) -> None:
 
         _note_end(record)
         names = {"dag_id": context.dag_id, "task_id": context.task_id}
-        pushadd_to_gateway(gateway, JOB, _registry(), grouping_key=names, timeout=PATIENCE_SECONDS)
+        retry_refused(pushadd_to_gateway, gateway, JOB, _registry(), grouping_key=names, timeout=PATIENCE_SECONDS)
     except Exception as error:  # whatever it is, it must not fail the stage
         logger.warning("no metrics pushed: %s", error)
 

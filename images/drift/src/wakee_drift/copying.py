@@ -18,6 +18,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a type,
 from wakee_common.database import bounded_waiting, connection_string
 from wakee_common.errors import BadInputError
 from wakee_common.settings import DatabaseSettings
+from wakee_common.startup import retry_refused
 
 BATCH_BYTES = 1 << 20
 """About so much becomes one batch; a few of them are in memory at a time."""
@@ -65,8 +66,9 @@ def copier(settings: DatabaseSettings, transaction: Connection) -> Iterator[Copi
         (snapshot,) = cursor.fetchone() or (None,)
     with contextlib.ExitStack() as stack:
         with _psycopg2_errors():
-            database = stack.enter_context(adbc_driver_postgresql.connect(connection_string(settings)))
-            connection = stack.enter_context(adbc.AdbcConnection(database))
+            # Both connect: the first one asks for the database's types.
+            database = stack.enter_context(retry_refused(adbc_driver_postgresql.connect, connection_string(settings)))
+            connection = stack.enter_context(retry_refused(adbc.AdbcConnection, database))
             connection.set_autocommit(False)
         copying = Copier(transaction, connection)
         copying.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

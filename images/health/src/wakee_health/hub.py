@@ -1,5 +1,6 @@
 """The model's repository on the Hub, read only."""
 
+import functools
 import hashlib
 import json
 import logging
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, set_client_factory
 from huggingface_hub.errors import (
     EntryNotFoundError,
     HfHubHTTPError,
@@ -19,7 +20,9 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils._http import default_client_factory  # its hooks are nowhere else
 from wakee_common.errors import ConfigurationError, UnavailableError, WakeeError
+from wakee_common.startup import retry_refused
 
 from wakee_health.errors import WrongAnswerError, one_line
 from wakee_health.settings import HubSettings
@@ -51,6 +54,7 @@ class ModelRepository:
     """One repository."""
 
     def __init__(self, settings: HubSettings, timeout_seconds: float, cache: Path) -> None:
+        set_client_factory(_client)
         self.name, self._cache, self._timeout = settings.repository, cache, timeout_seconds
         self._api = HfApi(endpoint=settings.endpoint, token=settings.token.get_secret_value() or False)
 
@@ -98,6 +102,13 @@ class ModelRepository:
         except (ValueError, RecursionError):
             return None
         return version_name(config.get("version")) if isinstance(config, dict) else None
+
+
+def _client() -> Any:
+    """The Hub library's own HTTP client, which retries what is refused at startup."""
+    client: Any = default_client_factory()
+    client.send = functools.partial(retry_refused, client.send)
+    return client
 
 
 def version_name(value: object) -> str | None:

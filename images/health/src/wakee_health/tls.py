@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from wakee_common.errors import ConfigurationError, UnavailableError
+from wakee_common.startup import retry_refused
 
 from wakee_health.errors import one_line
 
@@ -28,7 +29,7 @@ def days_left(url: str, timeout_seconds: float, context: ssl.SSLContext | None =
         return None
     try:
         with (
-            socket.create_connection(address, timeout_seconds) as plain,
+            retry_refused(socket.create_connection, address, timeout_seconds) as plain,
             (context or ssl.create_default_context()).wrap_socket(plain, server_hostname=parts.hostname) as secure,
         ):
             certificate = secure.getpeercert() or {}

@@ -1,5 +1,6 @@
 """The model's repository on the Hub: what its main branch holds, and commits that happen once."""
 
+import functools
 import json
 import logging
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError
+from wakee_common.startup import retry_refused
 
 from wakee_train.settings import HubSettings
 
@@ -50,9 +52,9 @@ class ModelHub:
     """One repository."""
 
     def __init__(self, settings: HubSettings, cache: Path) -> None:
-        from huggingface_hub import HfApi, set_client_factory
+        from huggingface_hub import HfApi
 
-        set_client_factory(_client)
+        configure_client()
         self.repository, self.endpoint, self._private = settings.repository, settings.endpoint, settings.private
         self._api = HfApi(endpoint=settings.endpoint, token=settings.token.get_secret_value())
         self._cache = cache
@@ -158,12 +160,20 @@ class ModelHub:
         return version if isinstance(version, str) else None
 
 
+def configure_client() -> None:
+    """Let all calls of the Hub library, timm's downloads included, use `_client`."""
+    from huggingface_hub import set_client_factory
+
+    set_client_factory(_client)
+
+
 def _client() -> Any:
-    """The Hub library's own HTTP client, less patient: some of its calls would wait for ever, others say how long."""
+    """The Hub library's own HTTP client, which limits silence and retries what is refused at startup."""
     from huggingface_hub.utils._http import default_client_factory  # its hooks are nowhere else
 
-    client = default_client_factory()
+    client: Any = default_client_factory()
     client.event_hooks["request"].append(_limit_silence)
+    client.send = functools.partial(retry_refused, client.send)
     return client
 
 

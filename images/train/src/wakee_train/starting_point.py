@@ -7,7 +7,7 @@ from wakee_common.errors import BadInputError, ConfigurationError
 from wakee_common.settings import load
 
 from wakee_train.backbone import EmotionRegressor, make_model
-from wakee_train.hub import MAIN, PICKLED, SAFETENSORS, ModelHub
+from wakee_train.hub import MAIN, PICKLED, SAFETENSORS, ModelHub, configure_client
 from wakee_train.records import TrainingSettings
 from wakee_train.settings import HubSettings
 from wakee_train.weights import State, load_pickled, load_weights
@@ -33,6 +33,7 @@ def starting_model(settings: TrainingSettings, scratch: Path) -> tuple[EmotionRe
                 "Choose start=imagenet, start=random or another backbone"
             )
         logger.info("the production weights are not used: %s", origin)
+    configure_client()  # timm downloads with it
     return make_model(settings.backbone, settings.image_size, pretrained=True), f"timm's pretrained {settings.backbone}"
 
 

@@ -1,0 +1,111 @@
+"""The first seconds of a process: a connection that is refused then is retried.
+
+Network policies take effect on a new pod 0.2 to 2.7 s after it starts (measured on kind). Until then other pods refuse
+its connections, because their policies do not know it yet, and its own policies do not restrict what it reaches.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from errno import ECONNREFUSED
+from typing import ParamSpec, TypeVar
+
+from pydantic import Field
+
+from wakee_common.settings import Settings, load
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PAUSE_SECONDS = 0.5
+REFUSED = os.strerror(ECONNREFUSED)
+"""libpq, and so both drivers of PostgreSQL, report it as text only."""
+
+_start = time.monotonic()
+_retries_allowed = True
+
+
+class StartupSettings(Settings):
+    """How long a new pod is refused at most."""
+
+    retry_seconds: float = Field(
+        15,
+        ge=0,
+        le=300,
+        alias="WAKEE_STARTUP_RETRY_SECONDS",
+        description=(
+            "A refused connection is retried until the stage's process is this many seconds old: network policies "
+            "let a new pod in after a delay. 0: no retries."
+        ),
+    )
+
+
+def process_age() -> float:
+    """Seconds since this module was imported, which every command does when it starts."""
+    return time.monotonic() - _start
+
+
+def wait_for_policies(age: float) -> None:
+    """Sleep until the process is this many seconds old; SIGTERM ends the wait as it ends the stage.
+
+    A check of what can be reached needs it before its first connection. One that was opened before the policies took
+    effect would stay open, whatever they say.
+    """
+    if (left := age - process_age()) > 0:
+        logger.info("waiting %.1f s for the network policies of a new pod", left)
+        time.sleep(left)
+
+
+def allow_retries(allowed: bool) -> None:
+    """Set whether refused connections may be retried. A stage that must stop does not wait for them.
+
+    Safe in a signal handler.
+    """
+    global _retries_allowed
+    _retries_allowed = allowed
+
+
+def retry_refused(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function, again every half second while the connection is refused and the process is young.
+
+    Args:
+        call: Opens a connection before it does anything else, so that a second call repeats nothing.
+        args: For the call.
+        kwargs: For the call.
+
+    Returns:
+        What the call returns. Other errors, and refusals after the first seconds, are raised as they are.
+    """
+    logged = False
+    while True:
+        try:
+            return call(*args, **kwargs)
+        except Exception as error:
+            if not refused_at_startup(error):
+                raise
+            if not logged:
+                logger.info("connection refused in the first seconds, retrying: %s", " ".join(str(error).split()))
+            logged = True
+        time.sleep(PAUSE_SECONDS)
+
+
+def refused_at_startup(error: BaseException | None) -> bool:
+    """Whether the error is a refused connection that is still worth a retry.
+
+    Raises:
+        ConfigurationError: the setting is wrong.
+    """
+    return _retries_allowed and is_refused(error) and process_age() < load(StartupSettings).retry_seconds
+
+
+def is_refused(error: BaseException | None) -> bool:
+    """Whether the error, or one that it wraps, is a refused connection."""
+    if error is None:
+        return False
+    if isinstance(error, ConnectionRefusedError) or REFUSED in str(error):
+        return True
+    grouped = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return any(map(is_refused, (error.__cause__ or error.__context__, *grouped)))
