@@ -2,6 +2,9 @@
 
 Five probes, each of one service: test-api, test-database, test-storage, test-app-sourcing, test-model-hub. Then a test
 suite against all of them (run-pytest-suite, or by hand: pytest), and the report of the run (generate-summary).
+
+Probes and suite open their first connection HEALTH_STARTUP_WAIT_SECONDS after they start. Until its network policies
+take effect, a new pod reaches what they forbid, and a connection from then stays open.
 """
 
 from typing import Annotated
@@ -9,6 +12,7 @@ from typing import Annotated
 import typer
 from wakee_common.settings import DatabaseSettings, R2Settings, load
 from wakee_common.stage import run_context, stage
+from wakee_common.startup import wait_for_policies
 from wakee_common.storage import ObjectStore
 
 from wakee_health.results import ProbeResult, SuiteResult, SummaryResult
@@ -37,10 +41,12 @@ def test_api(
     from wakee_health.api import probe
     from wakee_health.inserting import insert_and_remove
 
-    result = probe(load(ApiSettings), load(ProbeSettings), calls, slow_ms)
+    api, settings = load(ApiSettings), load(ProbeSettings)
+    wait_for_policies(settings.startup_wait_seconds)
+    result = probe(api, settings, calls, slow_ms)
     if not insert:
         return result
-    facts, warnings = insert_and_remove(load(ApiSettings), load(ProbeSettings), ObjectStore(load(R2Settings)))
+    facts, warnings = insert_and_remove(api, settings, ObjectStore(load(R2Settings)))
     return result.model_copy(update={"facts": result.facts | facts, "warnings": result.warnings + warnings})
 
 
@@ -56,7 +62,9 @@ def test_database(
     """Does the database answer, is its schema ours, is there fresh data, can we write? Leaves nothing."""
     from wakee_health.database import probe
 
-    return probe(load(DatabaseSettings), calls, slow_ms, stale_days, most_nulls)
+    database = load(DatabaseSettings)
+    wait_for_policies(load(ProbeSettings).startup_wait_seconds)
+    return probe(database, calls, slow_ms, stale_days, most_nulls)
 
 
 @stage(app, record_required=False)
@@ -72,7 +80,9 @@ def test_storage(
     """Does R2 keep what it is given, and does it hold the pictures that the rows name? Leaves nothing."""
     from wakee_health.storage import probe
 
-    return probe(ObjectStore(load(R2Settings)), slow_ms, orphan_sample, most_orphans)
+    store = ObjectStore(load(R2Settings))
+    wait_for_policies(load(ProbeSettings).startup_wait_seconds)
+    return probe(store, slow_ms, orphan_sample, most_orphans)
 
 
 @stage(app, record_required=False)
@@ -80,7 +90,9 @@ def test_app_sourcing(calls: Calls = 3, slow_ms: SlowMs = 2000) -> ProbeResult:
     """Is the page there on which people correct the scores?"""
     from wakee_health.sourcing import probe
 
-    return probe(load(SourcingSettings), load(ProbeSettings), calls, slow_ms)
+    sourcing, settings = load(SourcingSettings), load(ProbeSettings)
+    wait_for_policies(settings.startup_wait_seconds)
+    return probe(sourcing, settings, calls, slow_ms)
 
 
 @stage(app, record_required=False)
@@ -92,7 +104,9 @@ def test_model_hub(
     """Is the production model whole, does it work, and do Hub, API, registry and database agree on which one it is?"""
     from wakee_health.model_hub import probe
 
-    return probe(load(HubSettings), load(ProbeSettings), tolerance)
+    hub, settings = load(HubSettings), load(ProbeSettings)
+    wait_for_policies(settings.startup_wait_seconds)
+    return probe(hub, settings, tolerance)
 
 
 @stage(app, record_required=False)
@@ -100,7 +114,9 @@ def run_pytest_suite() -> SuiteResult:
     """Run the test suite of this image against the live services; keep its reports in R2."""
     from wakee_health.suite_run import run
 
-    return run(run_context("run_pytest_suite"))
+    context = run_context("run_pytest_suite")
+    wait_for_policies(load(ProbeSettings).startup_wait_seconds)
+    return run(context)
 
 
 @stage(app, record_required=False)
@@ -123,4 +139,5 @@ def pytest_by_hand(context: typer.Context) -> None:
     """Run the test suite in this terminal; all arguments go to pytest, e.g. -k storage."""
     from wakee_health.suite_run import by_hand
 
+    wait_for_policies(load(ProbeSettings).startup_wait_seconds)
     raise typer.Exit(by_hand(context.args))

@@ -10,6 +10,16 @@ class ProbeSettings(Settings):
     timeout_seconds: float = Field(
         10, gt=0, le=300, alias="HEALTH_TIMEOUT_SECONDS", description="How long a probe waits for one answer."
     )
+    startup_wait_seconds: float = Field(
+        5,
+        ge=0,
+        le=300,
+        alias="HEALTH_STARTUP_WAIT_SECONDS",
+        description=(
+            "A probe opens its first connection when its process is this many seconds old: until the network policies "
+            "of its pod take effect, it would reach what they forbid. 0: at once."
+        ),
+    )
 
 
 class ApiSettings(Settings):
