@@ -34,7 +34,6 @@ class StartupSettings(Settings):
     retry_seconds: float = Field(
         15,
         ge=0,
-        le=300,
         alias="WAKEE_STARTUP_RETRY_SECONDS",
         description=(
             "A refused connection is retried until the stage's process is this many seconds old: network policies "
