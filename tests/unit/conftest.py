@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,10 +23,9 @@ from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
-from wakee_common import stage
+from wakee_common import stage, startup
 from wakee_common.migrations.cli import upgrade_database
 from wakee_common.settings import DatabaseSettings, R2Settings
-from wakee_common.startup import process_age
 from wakee_common.storage import ObjectStore
 
 from support.ports import free_port, free_ports
@@ -275,9 +275,20 @@ def pod(
 
 
 @pytest.fixture
-def first_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process counts as young: what it is refused is retried."""
-    monkeypatch.setenv("WAKEE_STARTUP_RETRY_SECONDS", str(process_age() + 20))
+def aged(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A function: the process counts as so many seconds old, and retries refused connections until it is older."""
+
+    def set_age(seconds: float, *, retries_until: float) -> None:
+        monkeypatch.setattr(startup, "_start", time.monotonic() - seconds)
+        monkeypatch.setenv("WAKEE_STARTUP_RETRY_SECONDS", str(retries_until))
+
+    return set_age
+
+
+@pytest.fixture
+def first_seconds(aged: Callable[..., None]) -> None:
+    """What the process is refused is retried."""
+    aged(0, retries_until=20)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import time
 import httpx
 import pytest
 from wakee_common.http import MOST_REDIRECTS, BoundedClient, UnreadableAnswerError
-from wakee_common.startup import process_age
 
 from support.hostile_http import dripping, endless, http, saying, served
 from support.memory import forget_peak, peak_mib
@@ -101,8 +100,8 @@ def test_a_server_that_refuses_a_new_pod(refused_at_first):
     assert len(server.requests) == 1
 
 
-def test_a_request_that_is_refused_again_does_not_run_out_of_time(monkeypatch):
-    monkeypatch.setenv("WAKEE_STARTUP_RETRY_SECONDS", str(process_age() + 3))
+def test_a_request_that_is_refused_again_does_not_run_out_of_time(aged):
+    aged(0, retries_until=3)
     with BoundedClient(largest_answer=LIMIT) as client, pytest.raises(httpx.ConnectError, match="Connection refused"):
         client.request("GET", f"http://127.0.0.1:{free_port()}", 2)
 

@@ -213,9 +213,11 @@ def test_sigterm_after_the_work_is_done_does_not_lose_the_result(run, pod, monke
 @pytest.fixture
 def sigterm_soon(first_seconds):
     """Send SIGTERM a second after a stage called it, when refusals are retried for much longer."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a stage that ends too soon must not end the tests
     timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM))
     yield timer.start
     timer.join()
+    signal.signal(signal.SIGTERM, before)
 
 
 def test_sigterm_ends_a_stage_that_waits_for_a_refused_connection(run, pod, sigterm_soon):

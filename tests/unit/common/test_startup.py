@@ -86,8 +86,8 @@ def test_a_refused_connection_is_retried_and_logged_once(refused_at_first, caplo
     assert "Connection refused" in caplog.text
 
 
-def test_the_error_goes_on_once_the_first_seconds_are_over(closed_port, monkeypatch):
-    monkeypatch.setenv("WAKEE_STARTUP_RETRY_SECONDS", str(process_age() + 0.7))
+def test_the_error_goes_on_once_the_first_seconds_are_over(closed_port, aged):
+    aged(0, retries_until=0.7)
     start = time.monotonic()
 
     with pytest.raises(ConnectionRefusedError):
@@ -96,8 +96,8 @@ def test_the_error_goes_on_once_the_first_seconds_are_over(closed_port, monkeypa
     assert 0.7 <= time.monotonic() - start < 2
 
 
-def test_an_old_process_waits_for_nobody(closed_port, monkeypatch):
-    monkeypatch.setenv("WAKEE_STARTUP_RETRY_SECONDS", str(process_age() / 2))
+def test_an_old_process_waits_for_nobody(closed_port, aged):
+    aged(16, retries_until=15)
     start = time.monotonic()
 
     with pytest.raises(ConnectionRefusedError):
