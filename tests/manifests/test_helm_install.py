@@ -14,14 +14,16 @@ SECRETS = {
 }  # fmt: skip
 HELM = """#!/bin/sh
 echo "$@" >>{calls}
+[ "$1" != pull ] || [ -z "$HELM_FAILS" ] || {{ echo "no such host" >&2; exit 1; }}
 [ "$1" != show ] || printf 'name: airflow\\nversion: 1.22.0\\n'
+[ "$1" != history ] || echo '[]'
 [ "$1" != template ] || echo 'kind: List'
 """
 KUBECTL = """#!/bin/sh
 case "$*" in
     "version -o json") cat {version} ;;
     *"get secret"*) grep -qx "$5" {secrets} ;;
-    *"get configmap"*) cat {settings} ;;
+    *"get configmap"*) grep . {settings} ;;
     "config current-context") echo production ;;
     *diff*) cat >/dev/null; echo changed; exit 1 ;;
 esac
@@ -45,9 +47,8 @@ def cluster(tmp_path):
         versions = {"clientVersion": {"minor": "34"}, "serverVersion": {"major": "1", "minor": minor}}
         files["version"].write_text(json.dumps(versions, indent=2))
         folders = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "XDG_STATE_HOME": str(tmp_path / "state")}
-        environment = (
-            os.environ | folders | {"CHART": "", "CHART_REPO": "", "VALUES": "", "CLUSTER": "/some/kubeconfig"}
-        )
+        chart = {"CHART": "apache-airflow/airflow", "CHART_REPO": "", "VALUES": ""}
+        environment = os.environ | folders | chart | {"CLUSTER": "/some/kubeconfig"}
         done = subprocess.run(
             [REPO / "hack/helm.sh", command], capture_output=True, text=True, env=environment | variables
         )
@@ -77,6 +78,28 @@ def test_a_missing_secret_is_named_before_anything_is_installed(cluster):
     assert done.returncode == 1
     assert "no Secret airflow-users in namespace airflow" in done.stderr
     assert not [call for call in calls if call.startswith("upgrade")]
+
+
+def test_missing_settings_are_named_before_anything_is_installed(cluster):
+    done, calls = cluster("install", settings="")
+    assert done.returncode == 1
+    assert "no ConfigMap wakee-images in namespace airflow" in done.stderr
+    assert not [call for call in calls if call.startswith("upgrade")]
+
+
+def test_a_chart_that_is_not_the_published_one_is_refused(cluster, tmp_path):
+    (tmp_path / "airflow-1.22.0.tgz").write_text("something else")
+    done, calls = cluster("install", CHART=str(tmp_path / "airflow-1.22.0.tgz"))
+    assert done.returncode == 1
+    assert "is not the airflow chart 1.22.0 as published" in done.stderr
+    assert calls == []
+
+
+def test_a_chart_that_cannot_be_downloaded_is_one_line_with_remedies(cluster):
+    done, _ = cluster("install", CHART="", HELM_FAILS="1")
+    assert done.returncode == 1
+    assert "Cannot get the airflow chart 1.22.0: no such host" in done.stderr
+    assert "AIRFLOW_INSTALL=manifests" in done.stderr
 
 
 def test_changed_settings_start_new_pods(cluster):
