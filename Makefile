@@ -18,7 +18,7 @@ tools: ## uv, kubectl, helm and the development environment
 	@hack/tools.sh && hack/venv.sh dev
 cluster: ## A Kubernetes cluster: kind where Docker runs, else from Debian's packages (WAKEE_CLUSTER=kind|debian chooses)
 	@hack/tools.sh && hack/cluster.sh up
-cluster-down: ## Remove the cluster, of either kind; nothing of it stays
+cluster-down: ## Remove the cluster, of either kind; built images stay for the next one
 	@hack/cluster.sh down
 status: ## What runs
 	@hack/cluster.sh status
@@ -80,6 +80,7 @@ fmt: ## Format the code
 lock: ## Resolve every image's requirements again
 	@hack/lock.sh
 clean: cluster-down ## Remove the cluster, the environments and what was built; keep the caches
+	@docker volume rm --force wakee-registry >/dev/null 2>&1 || true
 	@rm -rf .venvs .build reports
 
 help: ## This list

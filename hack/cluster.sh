@@ -57,6 +57,13 @@ up() {
     say "cluster ready: export KUBECONFIG=${KUBECONFIG#"$PWD"/}"
 }
 
+# The images in the registry stay for the next cluster, until earlier ones have made too much of them (or make clean).
+registry_is_large() {
+    local folder
+    folder=$(docker volume inspect --format '{{.Mountpoint}}' wakee-registry 2>/dev/null) || return 1
+    (($(du -sm "$folder" 2>/dev/null | cut -f1 || echo 0) > 10000))
+}
+
 # Either kind, whichever is there.
 down() {
     if has_docker; then
@@ -65,7 +72,7 @@ down() {
         # shellcheck disable=SC2086
         [[ -z $nodes ]] || docker rm --force --volumes $nodes >/dev/null
         docker rm --force wakee-registry >/dev/null 2>&1 || true
-        docker volume rm --force wakee-registry >/dev/null
+        if registry_is_large; then docker volume rm --force wakee-registry >/dev/null; fi
     fi
     "$DEBIAN/stop.sh"
     rm -rf "$STATE/cluster" "$KUBECONFIG"
