@@ -95,6 +95,7 @@ def load(image: str) -> str:
     else:
         if not registry.kind_nodes():
             return ""
+        registry.connect_nodes()
         _, seconds = _timed(lambda: (registry.push(image), registry.pull(image)))
         registry.forget(image)
     return f"{seconds:.0f} s"

@@ -179,6 +179,8 @@ def main() -> None:
         return
     if cluster() == "kind":
         start_registry()
+        if not arguments.early:
+            registry.connect_nodes()
     # Two at a time: installing packages keeps one core busy, and the disk is shared.
     with ThreadPoolExecutor(max_workers=2) as pool:
         images = dict(zip(chosen, pool.map(lambda name: make(name, arguments.early), chosen), strict=True))

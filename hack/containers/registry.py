@@ -65,22 +65,21 @@ def is_pulled(image: str) -> bool:
     )
 
 
-def pull(image: str) -> None:
-    """Bring the image to every node of the cluster: only the layers that it lacks."""
-    for node in kind_nodes():
-        connect(node)
-        run("docker", "exec", node, "crictl", "pull", image)
-
-
-@functools.cache
-def connect(node: str) -> None:
-    """Let a node find the registry."""
+def connect_nodes() -> None:
+    """Let the nodes find the registry. Once, before images are pulled side by side."""
     networks = run("docker", "inspect", "-f", "{{json .NetworkSettings.Networks}}", CONTAINER)
     if '"kind"' not in networks:
         run("docker", "network", "connect", "kind", CONTAINER)
     hosts = f'[host."http://{CONTAINER}:5000"]'
-    run("docker", "exec", node, "mkdir", "-p", HOSTS)
-    run("docker", "exec", "-i", node, "cp", "/dev/stdin", f"{HOSTS}/hosts.toml", input=hosts)
+    for node in kind_nodes():
+        run("docker", "exec", node, "mkdir", "-p", HOSTS)
+        run("docker", "exec", "-i", node, "cp", "/dev/stdin", f"{HOSTS}/hosts.toml", input=hosts)
+
+
+def pull(image: str) -> None:
+    """Bring the image to every node of the cluster: only the layers that it lacks."""
+    for node in kind_nodes():
+        run("docker", "exec", node, "crictl", "pull", image)
 
 
 def forget(image: str) -> None:
