@@ -63,6 +63,8 @@ test-unit: ## The quick tests
 	@hack/test.sh unit dags manifests
 test-cluster: ## The tests on real pods
 	@hack/test.sh cluster
+test-helm: ## Upgrades, rollbacks and removal of Airflow by its chart, in the middle of DAG runs: some ten minutes
+	@hack/test.sh chart
 test-debian: ## A short run on the cluster built from Debian's packages (root, Debian 12); removes the kind cluster first
 	@hack/test.sh debian
 test-cuda-image: ## The CUDA variant of the training image without a GPU; builds it, which downloads some 3 GB

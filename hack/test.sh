@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# test.sh SUITE...: run suites (lint unit dags manifests cluster debian cuda-image failures) to the end, then say what passed and what
-# failed.
+# test.sh SUITE...: run suites (lint unit dags manifests cluster chart debian cuda-image failures) to the end, then say what
+# passed and what failed.
 source "$(dirname "$0")/lib.sh"
 cd "$REPO"
 rm -rf reports && mkdir -p reports
@@ -42,11 +42,18 @@ manifests() {
 }
 cluster() {
     make -s up
-    step "cluster: real pods" pytest_in dev cluster tests/cluster -vv # minutes per test: say each
+    # Minutes per test: say each.
+    step "cluster: real pods" pytest_in dev cluster tests/cluster -vv --durations 10 --ignore tests/cluster/test_helm_lifecycle.py
     step "failure modes: three of them" pytest_in dev failures-quick -vv -k "bucket or 503 or scheduler" \
         tests/failure_modes/test_configuration.py tests/failure_modes/test_drift_detection.py
     install_packages chromium
     step "browser" pytest_in dev browser tests/browser -vv
+}
+
+# Upgrades, rollbacks and removal of Airflow by its chart.
+chart() {
+    make -s up
+    step "Airflow's life under the chart" pytest_in dev helm tests/cluster/test_helm_lifecycle.py -vv
 }
 
 # The cluster that is built from Debian's packages: up, one drift run and one health check, down, and nothing is left. The
