@@ -280,6 +280,7 @@ def aged(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def set_age(seconds: float, *, retries_until: float) -> None:
         monkeypatch.setattr(startup, "_start", time.monotonic() - seconds)
+        monkeypatch.setattr(startup, "_retries_allowed", True)  # whatever an earlier test interrupted
         monkeypatch.setenv("WAKEE_STARTUP_RETRY_SECONDS", str(retries_until))
 
     return set_age

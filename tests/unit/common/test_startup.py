@@ -18,12 +18,6 @@ from wakee_common.storage import ObjectStore
 from support.ports import free_port
 
 
-@pytest.fixture(autouse=True)
-def retries_allowed():
-    yield
-    startup.allow_retries(True)
-
-
 @pytest.fixture
 def closed_port():
     return free_port()
