@@ -11,7 +11,15 @@ def on_the_debian_built_cluster(kubernetes):
     assert node.metadata.name == "wakee-node", "this is another cluster: WAKEE_CLUSTER=debian make up"
 
 
-@pytest.mark.usefixtures("model_in_production", "retraining_paused")
+@pytest.fixture(scope="module")
+def champion(airflow, model_in_production):
+    """A model in production that stays: a retraining that the night's missed drift run triggered is removed."""
+    for run in airflow.runs("model_retrain"):
+        if run["state"] == "queued":
+            airflow.call("DELETE", f"dags/model_retrain/dagRuns/{run['dag_run_id']}")
+
+
+@pytest.mark.usefixtures("champion", "retraining_paused")
 def test_drift_is_found(airflow, seed, query):
     seed("--rows", "200", "--days", "30", "--until", "2021-03-31T00:00:00", "--labels-only", "--drift-days", "7")
     run_id = airflow.trigger(DRIFT, {"until": "2021-03-30"})
@@ -23,7 +31,7 @@ def test_drift_is_found(airflow, seed, query):
     assert report == {"run_id": run_id, "drift_detected": True}
 
 
-@pytest.mark.usefixtures("model_in_production")
+@pytest.mark.usefixtures("champion")
 def test_the_health_check_is_green(airflow):
     run_id = airflow.trigger(HEALTH)
     assert set(airflow.wait(HEALTH, run_id, 300).values()) == {"success"}
