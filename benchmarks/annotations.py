@@ -91,9 +91,9 @@ def our_query(url: str, path: str, **_: Any) -> dict[str, Any]:
     """The part of our stage that does the same, and checks every row."""
     from wakee_common.database import reading
     from wakee_common.settings import DatabaseSettings
-    from wakee_drift.annotations import _write, window_query
+    from wakee_drift.fetch.annotations import _write, window_query
+    from wakee_drift.fetch.windows import windows_until
     from wakee_drift.records import Provenance
-    from wakee_drift.windows import windows_until
 
     windows = windows_until("2026-03-31", 7, 28)
     provenance = Provenance(
@@ -111,7 +111,7 @@ def our_query(url: str, path: str, **_: Any) -> dict[str, Any]:
 
 def _rows_of(settings: Any, connection: Any) -> Any:
     """Where our stage's rows come from: a second connection, but in the code of before."""
-    from wakee_drift import copying
+    from wakee_drift.fetch import copying
 
     return copying.copier(settings, connection) if hasattr(copying, "copier") else nullcontext(connection)
 
@@ -120,8 +120,8 @@ def our_stage(url: str, s3: dict[str, str], **_: Any) -> dict[str, Any]:
     """`fetch-annotations`, its two uploads included."""
     from wakee_common.settings import DatabaseSettings, R2Settings
     from wakee_common.storage import ObjectStore
-    from wakee_drift.annotations import fetch
-    from wakee_drift.windows import windows_until
+    from wakee_drift.fetch.annotations import fetch
+    from wakee_drift.fetch.windows import windows_until
 
     store = ObjectStore(R2Settings.model_validate(s3))
     windows = windows_until("2026-03-31", 7, 28)

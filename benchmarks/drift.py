@@ -37,9 +37,9 @@ TOLERANCE = 1e-9
 
 def ours(pairs: str, reference: str, folder: str) -> dict[str, Any]:
     """The two stages, without the transfers."""
-    from wakee_drift.distribution import sample_frame
-    from wakee_drift.measure import measure
-    from wakee_drift.report import write_report
+    from wakee_drift.measure.distribution import sample_frame
+    from wakee_drift.measure.metrics import measure
+    from wakee_drift.report.pages import write_report
 
     metrics = measure(Path(pairs), Path(reference), 0.15)
     write_report(metrics, sample_frame(Path(pairs)), sample_frame(Path(reference)), Path(folder))
@@ -51,8 +51,8 @@ def evidently(pairs: str, reference: str, folder: str) -> dict[str, Any]:
     """What Evidently's own guide does, with the same presets."""
     import pandas as pd
     from evidently.presets import DataDriftPreset, RegressionPreset
-    from wakee_common.emotions import EMOTIONS
-    from wakee_drift.distribution import COLUMNS, run_evidently
+    from wakee_contract.emotions import EMOTIONS
+    from wakee_drift.measure.distribution import COLUMNS, run_evidently
 
     current, before = (pd.read_parquet(path, columns=list(COLUMNS)) for path in (pairs, reference))
     presets = [DataDriftPreset(columns=list(COLUMNS)), *(RegressionPreset(regression_name=name) for name in EMOTIONS)]
@@ -97,7 +97,8 @@ def make_pairs(path: Path, rows: int, seed: int) -> Path:
 def _some_pairs(start: int, count: int, seed: int) -> Any:
     import numpy as np
     import pyarrow as pa
-    from wakee_drift.tables import LABELS, PAIRS_SCHEMA, PREDICTED
+    from wakee_contract.tables import LABELS, PREDICTED
+    from wakee_drift.tables import PAIRS_SCHEMA
 
     chance = np.random.default_rng((seed, start))
     user = chance.uniform(0, 3, (count, len(LABELS)))

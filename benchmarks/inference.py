@@ -31,7 +31,7 @@ AXES: dict[str, Any] = {"input_names": ["input"], "output_names": ["output"], "d
 
 def _model(folder: str) -> Any:
     import torch
-    from wakee_train.backbone import make_model
+    from wakee_train.training.backbone import make_model
 
     model = make_model(BACKBONE, 224)
     model.load_state_dict(torch.load(f"{folder}/weights.pt"))
@@ -61,14 +61,14 @@ def pytorch(folder: str, calls: int, compiled: bool = False) -> dict[str, Any]:
 
 def onnx(folder: str, calls: int, file: str) -> dict[str, Any]:
     """A file through the class that our stages use."""
-    from wakee_train.inference import OnnxModel
+    from wakee_train.evaluation.onnx_model import OnnxModel
 
     return _timed(OnnxModel(Path(folder, file).read_bytes()), calls)
 
 
 def by_turns(folder: str, calls: int, files: dict[str, str]) -> dict[str, Any]:
     """Two files in one process: how many times as fast as the first one the second one is."""
-    from wakee_train.inference import OnnxModel
+    from wakee_train.evaluation.onnx_model import OnnxModel
 
     models = [OnnxModel(Path(folder, file).read_bytes()) for file in files.values()]
     found = dict[str, Any]()
@@ -103,10 +103,10 @@ def make_files(folder: Path) -> None:
     """The weights, and the model in three formats."""
     import numpy as np
     import torch
-    from wakee_train.backbone import make_model
-    from wakee_train.onnx_export import to_onnx
-    from wakee_train.quantization import quantised
-    from wakee_train.split_pixels import SplitPixels
+    from wakee_train.data.shards import SplitPixels
+    from wakee_train.evaluation.onnx_export import to_onnx
+    from wakee_train.evaluation.quantization import quantised
+    from wakee_train.training.backbone import make_model
 
     torch.manual_seed(0)
     model = make_model(BACKBONE, 224).eval()

@@ -38,7 +38,7 @@ def plain(folder: str, count: int) -> dict[str, Any]:
     import torch
     from PIL import Image
     from torch.utils.data import DataLoader, Dataset
-    from wakee_train.backbone import DEVIATION, MEAN, import_timm
+    from wakee_train.training.backbone import DEVIATION, MEAN, import_timm
 
     import_timm()  # lets torchvision import beside the CPU build of torch
     from torchvision import transforms  # type: ignore[import-untyped]
@@ -91,8 +91,8 @@ def ours(folder: str, count: int, epochs: int = EPOCHS) -> dict[str, Any]:
 def _unpacked(folder: Path, count: int) -> Any:
     """As `load_splits` does it, without S3."""
     import numpy as np
-    from wakee_train.pictures import RESIZED, unpack
-    from wakee_train.shards import unpack_shard
+    from wakee_train.data.pictures import RESIZED, unpack
+    from wakee_train.data.shards import unpack_shard
 
     pixels = np.memmap(folder / "train.pixels", np.uint8, "w+", shape=(count, RESIZED, RESIZED, 3))
     packed = (file for shard in sorted(folder.glob("*.tar")) for _, file in unpack_shard(shard.read_bytes()))
@@ -105,9 +105,9 @@ def _epoch(pixels: Any, epoch: int) -> None:
     """As the trainer does it."""
     import numpy as np
     import torch
-    from wakee_train.augmentation import crop_and_mirror, light_factors, places_and_mirrors, relit, shuffled
-    from wakee_train.backbone import normalised
-    from wakee_train.split_pixels import training_batches
+    from wakee_train.data.shards import training_batches
+    from wakee_train.training.augmentation import crop_and_mirror, light_factors, places_and_mirrors, relit, shuffled
+    from wakee_train.training.backbone import normalised
 
     order = shuffled(len(pixels), 0, epoch)
     for step, part in enumerate(training_batches(len(pixels), BATCH)):
@@ -123,9 +123,9 @@ def _one_core() -> None:
 
 def shards(folder: str, originals: str, count: int) -> dict[str, Any]:
     """What `ours` reads, by the code that will read it."""
-    from wakee_train.pictures import prepare
+    from wakee_train.data.pictures import prepare
+    from wakee_train.data.shards import SAMPLES_PER_SHARD, pack, shard_name
     from wakee_train.records import Sample
-    from wakee_train.shards import SAMPLES_PER_SHARD, pack, shard_name
 
     names = [f"{number:08d}.jpg" for number in range(count)]
     packed = [

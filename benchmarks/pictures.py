@@ -106,7 +106,7 @@ def our_dataset(s3: dict[str, str], url: str, count: int, away: int = 0) -> dict
     """The stage; the data set that it may find made is taken away first."""
     from wakee_common.settings import DatabaseSettings, R2Settings
     from wakee_common.storage import ObjectStore
-    from wakee_train.dataset import fetch
+    from wakee_train.data.dataset import fetch
 
     store = ObjectStore(R2Settings.model_validate(s3))
     for old in list(store.list_keys("datasets/")):
@@ -126,7 +126,7 @@ def costs(s3: dict[str, str], count: int, **_: Any) -> dict[str, Any]:
     from PIL import Image
     from wakee_common.settings import R2Settings
     from wakee_common.storage import ObjectStore
-    from wakee_train.pictures import LEAST_EFFORT, RESIZED
+    from wakee_train.data.pictures import LEAST_EFFORT, RESIZED
 
     store, moments = ObjectStore(R2Settings.model_validate(s3)), dict.fromkeys(STEPS, 0.0)
     for number in range(count):

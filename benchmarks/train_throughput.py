@@ -92,7 +92,7 @@ def pure_compute(batch_size: int, steps: int, backbone: str) -> dict[str, Any]:
     """Forward, backward and the optimizer's step of our trainer, over and over the same batch."""
     import torch
     from torch.nn.functional import smooth_l1_loss
-    from wakee_train.backbone import autocast_to
+    from wakee_train.training.backbone import autocast_to
 
     trainer = _trainer(backbone, 224, pictures=batch_size, batch_size=batch_size, epochs=1)
     trainer.model.train()
@@ -123,11 +123,11 @@ def epochs(count: int) -> dict[str, Any]:
 def _trainer(backbone: str, image_size: int, *, pictures: int, batch_size: int, epochs: int) -> Any:
     """Our trainer with so many noisy pictures to learn from, and the same to be judged by."""
     import numpy as np
-    from wakee_train.backbone import choose_device, make_model
-    from wakee_train.pictures import RESIZED
+    from wakee_train.data.pictures import RESIZED
+    from wakee_train.data.shards import SplitPixels
     from wakee_train.records import TrainingSettings
-    from wakee_train.split_pixels import SplitPixels
-    from wakee_train.trainer import Trainer
+    from wakee_train.training.backbone import choose_device, make_model
+    from wakee_train.training.trainer import Trainer
 
     chance = np.random.default_rng(0)
     pixels = chance.integers(0, 256, (pictures, RESIZED, RESIZED, 3), np.uint8)
@@ -159,7 +159,7 @@ CONTESTANTS: Contestants = {
 
 def _model_and_batch(batch_size: int, backbone: str) -> tuple[Any, Any, Any]:
     import torch
-    from wakee_train.backbone import choose_device, make_model
+    from wakee_train.training.backbone import choose_device, make_model
 
     device = choose_device()
     pictures = torch.randn(batch_size, 3, 224, 224, device=device)

@@ -24,48 +24,13 @@ from typing import Any
 import airflow.providers.cncf.kubernetes.operators.pod  # noqa: F401 - see wakee/stages.py
 import pendulum
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, Param, task
+from airflow.sdk import DAG, task
+from wakee_contract.parameters import DRIFT
 
+from wakee.forms import form
 from wakee.links import REPORT
 from wakee.notifications import ALERTS
 from wakee.stages import DEFAULT_ARGS, result, stage
-
-PARAMS = {
-    "until": Param(
-        None,
-        type=["null", "string"],
-        format="date",
-        title="Report date",
-        description="Judge the days up to and including this one. Empty: up to the time of the run.",
-    ),
-    "look_back_days": Param(
-        7, type="integer", minimum=1, maximum=365, title="Look-back", description="Length of the window in days."
-    ),
-    "reference_days": Param(
-        28,
-        type="integer",
-        minimum=1,
-        maximum=730,
-        title="Reference window",
-        description="Days before the window against which Evidently compares distributions.",
-    ),
-    "threshold": Param(
-        0.15,
-        type="number",
-        minimum=0,
-        maximum=3,
-        title="Drift threshold",
-        description="Retrain when the mean absolute error (0 to 3) is above this.",
-    ),
-    "min_samples": Param(
-        10,
-        type="integer",
-        minimum=1,
-        maximum=1_000_000,
-        title="Minimum samples",
-        description="With fewer valid annotations nothing is reported or triggered.",
-    ),
-}
 
 UNTIL = "{{ params.until or (dag_run.logical_date or dag_run.run_after).isoformat() }}"
 
@@ -87,7 +52,7 @@ with DAG(
     dagrun_timeout=timedelta(hours=2),
     default_args=DEFAULT_ARGS,
     **ALERTS,
-    params=PARAMS,
+    params=form(DRIFT),
     tags=["wakee", "drift"],
     doc_md=__doc__,
     description="Compare annotations with predictions; retrain above a threshold.",

@@ -22,63 +22,14 @@ from typing import Any
 
 import airflow.providers.cncf.kubernetes.operators.pod  # noqa: F401 - see wakee/stages.py
 import pendulum
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
+from wakee_contract.checks import CHECKS, SUITE, SUMMARY
+from wakee_contract.parameters import HEALTH, SEVERITY
 
-from wakee.health import PROBES, SUITE, SUMMARY, health_results
+from wakee.forms import form
+from wakee.health import health_results
 from wakee.notifications import ALERTS
 from wakee.stages import DEFAULT_ARGS, stage
-
-# The checks whose failure fails the run; the others only warn. Choose per run in the form.
-CRITICAL_BY_DEFAULT = {"test_api", "test_database", "test_storage", "test_model_hub"}
-
-
-def _severity(task_id: str) -> Param:
-    return Param(
-        "critical" if task_id in CRITICAL_BY_DEFAULT else "warning",
-        type="string",
-        enum=["critical", "warning"],
-        title=f"Severity of {task_id}",
-        description=f"What a failed {task_id} does to the run: critical fails it, warning is only reported.",
-        section="Severity",
-    )
-
-
-PARAMS = {
-    "calls": Param(
-        5, type="integer", minimum=1, maximum=100, title="Calls", description="How many calls per service to measure."
-    ),
-    "slow_ms": Param(
-        2000,
-        type="integer",
-        minimum=1,
-        maximum=60_000,
-        title="Slow",
-        description="Warn when the 95th percentile of API or page is above so many milliseconds.",
-    ),
-    "stale_days": Param(
-        14,
-        type="number",
-        minimum=0,
-        maximum=3650,
-        title="Stale after",
-        description="Warn when the newest annotation is older than so many days.",
-    ),
-    "orphan_sample": Param(
-        50,
-        type="integer",
-        minimum=0,
-        maximum=1000,
-        title="Picture sample",
-        description="For how many rows to look whether the picture exists. 0: none.",
-    ),
-    "insert": Param(
-        False,
-        type="boolean",
-        title="Try /insert",
-        description="Also write an annotation through the API, and remove it again. Off: the check writes nothing.",
-    ),
-    **{f"severity_{task_id}": _severity(task_id) for task_id in (*PROBES, SUITE)},
-}
 
 # One more try soon: what is down for longer should be told today, not in an hour.
 PATIENCE: dict[str, Any] = {
@@ -97,7 +48,7 @@ with DAG(
     dagrun_timeout=timedelta(hours=2),
     default_args=DEFAULT_ARGS,
     **ALERTS,
-    params=PARAMS,
+    params=form(HEALTH | SEVERITY),
     user_defined_macros={"health_results": health_results},
     tags=["wakee", "health"],
     doc_md=__doc__,
@@ -122,7 +73,7 @@ with DAG(
         "health",
         SUMMARY,
         "--results={{ health_results(ti) }}",
-        *(f"--severity={name}={{{{ params.severity_{name} }}}}" for name in (*PROBES, SUITE)),
+        *(f"--severity={name}={{{{ params.severity_{name} }}}}" for name in CHECKS),
         **PATIENCE,
         trigger_rule="all_done",
     )

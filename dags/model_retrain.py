@@ -19,147 +19,22 @@ Promoted is who lowers the mean MAE by at least `min_improvement` while no emoti
 skipped. To go back to an earlier version: `model_rollback`.
 """
 
-import os
 from datetime import timedelta
 
 import airflow.providers.cncf.kubernetes.operators.pod  # noqa: F401 - see wakee/stages.py
 import pendulum
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
+from wakee_contract.parameters import RETRAIN
 
+from wakee.forms import cluster_default, form
 from wakee.gpu import gpu_options
 from wakee.links import HUB_COMMIT, MLFLOW_RUN
 from wakee.notifications import ALERTS
 from wakee.stages import CONFIG, DEFAULT_ARGS, result, stage
 
-
-def _default(name: str, otherwise: str) -> str:
-    """A default that a cluster may set, as `WAKEE_DEFAULT_<NAME>` of the Airflow components."""
-    return os.environ.get(f"WAKEE_DEFAULT_{name}", otherwise)
-
-
-PARAMS = {
-    "backbone": Param(
-        _default("BACKBONE", "efficientnet_b4"),
-        type="string",
-        pattern="^[a-z0-9_.]+$",
-        title="Backbone",
-        description="Name of a timm model. The production weights are the start only where they fit it.",
-    ),
-    "image_size": Param(
-        int(_default("IMAGE_SIZE", "224")),
-        type="integer",
-        minimum=32,
-        maximum=512,
-        title="Image size",
-        description="Pixels at which the backbone works. The exported model takes 224 x 224 in any case.",
-    ),
-    "epochs": Param(
-        int(_default("EPOCHS", "10")), type="integer", minimum=1, maximum=1000, title="Epochs", description="At most."
-    ),
-    "learning_rate": Param(
-        float(_default("LEARNING_RATE", "0.0003")),
-        type="number",
-        exclusiveMinimum=0,
-        maximum=1,
-        title="Learning rate",
-        description="The highest, after the warm-up.",
-    ),
-    "batch_size": Param(
-        int(_default("BATCH_SIZE", "32")),
-        type="integer",
-        minimum=1,
-        maximum=4096,
-        title="Batch size",
-        description="With too little GPU memory it is split up and accumulated.",
-    ),
-    "loss": Param(
-        "smooth_l1",
-        type="string",
-        enum=["smooth_l1", "l1", "mse"],
-        title="Loss",
-        description="What training lowers: l1 the absolute error, mse the squared one, smooth_l1 something of both.",
-    ),
-    "freeze_epochs": Param(
-        0,
-        type="integer",
-        minimum=0,
-        maximum=1000,
-        title="Frozen epochs",
-        description="Epochs at the start in which only the head learns.",
-    ),
-    "patience": Param(
-        5,
-        type="integer",
-        minimum=1,
-        maximum=1000,
-        title="Patience",
-        description="Stop after so many epochs without a better validation MAE.",
-    ),
-    "start": Param(
-        _default("START", "auto"),
-        type="string",
-        enum=["auto", "hub", "imagenet", "random"],
-        title="Start from",
-        description="auto: the production weights when they fit, else timm's pretrained ones. random: by name only.",
-    ),
-    "seed": Param(
-        0,
-        type="integer",
-        minimum=0,
-        maximum=2**31 - 1,
-        title="Seed",
-        description="Same seed, data and machine: same weights.",
-    ),
-    "min_samples": Param(
-        100,
-        type="integer",
-        minimum=20,
-        maximum=10_000_000,
-        title="Minimum samples",
-        description="With fewer usable annotations nothing is trained.",
-    ),
-    "max_bad_share": Param(
-        0.1,
-        type="number",
-        minimum=0,
-        maximum=1,
-        title="Bad share",
-        description="Fail when a larger share of the annotations cannot be used.",
-    ),
-    "min_improvement": Param(
-        0.0,
-        type="number",
-        minimum=0,
-        maximum=3,
-        title="Minimum improvement",
-        description="By how much the mean MAE (0 to 3) must fall for a promotion; it must fall in any case.",
-    ),
-    "max_regression": Param(
-        0.05,
-        type="number",
-        minimum=0,
-        maximum=3,
-        title="Maximum regression",
-        description="By how much the MAE of any one emotion may rise in a promotion.",
-    ),
-    "int8": Param(
-        False,
-        type="boolean",
-        title="Quantised model",
-        description="Also publish model_int8.onnx, if it is faster and nearly as accurate.",
-    ),
-    "drift_report_id": Param(
-        None,
-        type=["null", "integer"],
-        minimum=1,
-        title="Drift report",
-        description="Id of the drift report that asked for this training.",
-    ),
-}
-
 DRIFT_REPORT = "--drift-report-id={{ params.drift_report_id or '' }}"
 # The whole training, waiting for a GPU not counted. Checkpoints make a longer one possible in several tries.
-TRAINING_TIME = timedelta(hours=int(_default("TRAINING_HOURS", "12")))
+TRAINING_TIME = timedelta(hours=int(cluster_default("TRAINING_HOURS", "12")))
 
 with DAG(
     "model_retrain",
@@ -169,7 +44,7 @@ with DAG(
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
     **ALERTS,
-    params=PARAMS,
+    params=form(RETRAIN),
     tags=["wakee", "retrain"],
     doc_md=__doc__,
     description="Fine-tune on the validated annotations; promote when better.",

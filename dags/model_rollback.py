@@ -10,20 +10,12 @@ older than the present one, the one that was put into production last.
 
 import airflow.providers.cncf.kubernetes.operators.pod  # noqa: F401 - see wakee/stages.py
 import pendulum
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
+from wakee_contract.parameters import ROLLBACK
 
+from wakee.forms import form
 from wakee.notifications import ALERTS
 from wakee.stages import DEFAULT_ARGS, stage
-
-PARAMS = {
-    "version": Param(
-        "previous",
-        type="string",
-        pattern="^[A-Za-z0-9._-]{1,100}$",
-        title="Version",
-        description="Name of a version that was in production, or 'previous'.",
-    ),
-}
 
 with DAG(
     "model_rollback",
@@ -33,7 +25,7 @@ with DAG(
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
     **ALERTS,
-    params=PARAMS,
+    params=form(ROLLBACK),
     tags=["wakee", "retrain"],
     doc_md=__doc__,
     description="Put Hub, registry and database back to an earlier version.",

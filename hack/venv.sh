@@ -21,9 +21,9 @@ choose_torch() {
 make_venv() {
     local name=$1 venv=$REPO/.venvs/$1 lock packages=() stamp extra=()
     case $name in
-        dev) lock=hack/requirements.lock packages=(images/common) ;;
-        airflow) lock=images/airflow/requirements.lock ;;
-        *) lock="images/$name/requirements.lock" packages=(images/common "images/$name") ;;
+        dev) lock=hack/requirements.lock packages=(images/contract images/common) ;;
+        airflow) lock=images/airflow/requirements.lock packages=(images/contract) ;;
+        *) lock="images/$name/requirements.lock" packages=(images/contract images/common "images/$name") ;;
     esac
     [[ $name != train ]] || choose_torch
     # What only the tests of one image need.

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-PROBES = ("test_api", "test_database", "test_storage", "test_app_sourcing", "test_model_hub")
-SUITE = "run_pytest_suite"
-SUMMARY = "generate_summary"
+from wakee_contract.checks import CHECKS
+
 # Who ran it, where, and the like, the summary knows by itself.
 TOLD = ("status", "cause", "seconds", "latency", "facts", "warnings", "tests", "passed", "skipped", "html_uri")
 
@@ -17,9 +16,8 @@ def health_results(ti: Any) -> str:
 
     Made when the arguments of the summary are rendered, after all checks have ended.
     """
-    checks = [*PROBES, SUITE]
-    states = ti.get_task_states(dag_id=ti.dag_id, task_ids=checks, run_ids=[ti.run_id]).get(ti.run_id, {})
-    return json.dumps({check: {"state": states.get(check), "result": _result(ti, check)} for check in checks})
+    states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[*CHECKS], run_ids=[ti.run_id]).get(ti.run_id, {})
+    return json.dumps({check: {"state": states.get(check), "result": _result(ti, check)} for check in CHECKS})
 
 
 def _result(ti: Any, check: str) -> dict[str, Any] | None:

@@ -12,8 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow.sdk.bases.operatorlink import BaseOperatorLink
-
-PUBLIC_HUB = "https://huggingface.co"
+from wakee_contract.model import PUBLIC_HUB
 
 
 class ResultLink(BaseOperatorLink):

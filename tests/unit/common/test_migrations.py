@@ -3,9 +3,9 @@
 import psycopg2
 import pytest
 from typer.testing import CliRunner
-from wakee_common.emotions import EMOTIONS
 from wakee_common.migrations.cli import app, current_revision, head_revision, upgrade_database
 from wakee_common.settings import DatabaseSettings
+from wakee_contract.emotions import EMOTIONS
 
 PREDICTED = ", ".join(f"predicted_{emotion} float NOT NULL" for emotion in EMOTIONS)
 LABELS = ", ".join(f"user_{emotion} float" for emotion in EMOTIONS)

@@ -10,8 +10,8 @@ import psycopg2
 import pytest
 from psycopg2.extras import execute_values
 from typer.testing import CliRunner
-from wakee_common.emotions import EMOTIONS
 from wakee_common.settings import DatabaseSettings
+from wakee_contract.emotions import EMOTIONS
 from wakee_drift.cli import app
 
 UNTIL = "2026-03-31"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from wakee_common.emotions import EMOTIONS
 from wakee_common.uris import R2Uri
+from wakee_contract.emotions import EMOTIONS
 
 LAST_MONTH = datetime(2026, 3, 10)
 

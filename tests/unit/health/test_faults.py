@@ -4,7 +4,7 @@ import contextlib
 
 import psycopg2
 import pytest
-from wakee_health.model_hub import check_agreement
+from wakee_health.probes.model_hub import check_agreement
 
 from .conftest import VERSION, World, files
 from .onnx_file import linear_model
@@ -135,7 +135,7 @@ def test_database_read_only(world: World):
 
 
 def test_database_with_a_lock_that_only_stops_writers(world: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("wakee_health.database.STATEMENT_SECONDS", 0.5)
+    monkeypatch.setattr("wakee_health.probes.database.STATEMENT_SECONDS", 0.5)
     with contextlib.closing(psycopg2.connect(world.url("NEON_DATABASE_URL"))) as holder, holder.cursor() as cursor:
         # The lock is given back at last, should nobody lose patience with it.
         cursor.execute("SET idle_in_transaction_session_timeout = '10s'; LOCK TABLE emotion_labels IN EXCLUSIVE MODE")

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 from wakee_common.errors import UnavailableError
 from wakee_health import cli
-from wakee_health.hub import ModelRepository
+from wakee_health.probes.hub import ModelRepository
 from wakee_health.settings import HubSettings
 
 from .conftest import CHECKS, REPOSITORY, TOKEN, World

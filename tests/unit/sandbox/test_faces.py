@@ -2,7 +2,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from wakee_common.emotions import EMOTIONS
+from wakee_contract.emotions import EMOTIONS
 from wakee_sandbox.faces import draw
 
 CALM = (0.5, 0.5, 1.0, 0.5)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from wakee_common.database import connect, transact
-from wakee_common.emotions import EMOTIONS
 from wakee_common.errors import BadInputError, ConfigurationError
 from wakee_common.settings import DatabaseSettings, R2Settings
 from wakee_common.storage import MissingObjectError, ObjectStore
+from wakee_contract.emotions import EMOTIONS
 from wakee_sandbox.annotations import picture
 from wakee_sandbox.population import Error, Flaw, Options, parse_bias, parse_until, populate
 from wakee_sandbox.seeding import Summary, seed

@@ -14,9 +14,9 @@ from huggingface_hub import HfApi
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from wakee_common.database import connect
-from wakee_common.emotions import EMOTIONS
 from wakee_common.settings import DatabaseSettings
 from wakee_common.storage import ObjectStore
+from wakee_contract.emotions import EMOTIONS
 from wakee_sandbox.annotations import picture
 
 from .conftest import HUB_TOKEN, Service, free_port, responds, until

@@ -23,9 +23,9 @@ import pytest
 from psycopg2.extras import execute_values
 from typer.testing import CliRunner
 from wakee_common import stage
-from wakee_common.emotions import EMOTIONS
 from wakee_common.settings import DatabaseSettings, R2Settings
 from wakee_common.storage import ObjectStore
+from wakee_contract.emotions import EMOTIONS
 
 from support.ports import free_port
 from support.waiting import wait_for

@@ -21,10 +21,10 @@ import torch
 from huggingface_hub import HfApi
 from mlflow import MlflowClient
 from PIL import Image
-from wakee_common.emotions import EMOTIONS
-from wakee_train import quantization
-from wakee_train.backbone import make_model, normalised
-from wakee_train.weights import load_pickled, load_weights
+from wakee_contract.emotions import EMOTIONS
+from wakee_train.evaluation.evaluate import quantization
+from wakee_train.training.backbone import make_model, normalised
+from wakee_train.training.weights import load_pickled, load_weights
 
 from .conftest import PASSING, SANDBOX, TOKEN, World, face
 

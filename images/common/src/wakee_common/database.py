@@ -2,24 +2,27 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import psycopg2
-from psycopg2 import errors
+from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extensions import make_dsn
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
-from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError
+from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError, one_line
 from wakee_common.settings import DatabaseSettings
 from wakee_common.startup import refused_at_startup
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+LONGEST_CAUSE = 2000
+NOW_IN_UTC = sql.SQL("now() AT TIME ZONE 'utc'")
 
 PARAMETERS: dict[str, Any] = {
     "connect_timeout": 10,
@@ -67,7 +70,7 @@ def _connect_once(settings: DatabaseSettings) -> Connection:
         connection: Connection = psycopg2.connect(settings.url.get_secret_value(), **PARAMETERS)
         return connection
     except psycopg2.OperationalError as error:
-        cause = _one_line(error)
+        cause = one_line(error, LONGEST_CAUSE)
         if any(text in cause for text in WRONG_SETTINGS):
             raise ConfigurationError(f"the database refuses us: {cause}: check NEON_DATABASE_URL") from error
         raise _TransientError(cause) from error
@@ -92,7 +95,7 @@ def reading(settings: DatabaseSettings) -> Iterator[Connection]:
                 cursor.execute(bounded_waiting(settings))
             yield connection
     except TRANSIENT as error:
-        raise UnavailableError(f"the database dropped us: {_one_line(error)}") from error
+        raise UnavailableError(f"the database dropped us: {one_line(error, LONGEST_CAUSE)}") from error
     finally:
         connection.close()
 
@@ -129,7 +132,7 @@ def _transact_once(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T
             cursor.execute(bounded_waiting(settings))
             return work(cursor)
     except TRANSIENT as error:
-        raise _TransientError(_one_line(error)) from error
+        raise _TransientError(one_line(error, LONGEST_CAUSE)) from error
     finally:
         with contextlib.suppress(*TRANSIENT):
             connection.close()
@@ -157,7 +160,7 @@ def _translated() -> Iterator[None]:
 
 
 def _refusal(error: psycopg2.Error) -> WakeeError:
-    cause = _one_line(error)
+    cause = one_line(error, LONGEST_CAUSE)
     if isinstance(error, WRONG_SCHEMA):
         return ConfigurationError(f"the database's schema is not ours: {cause}: run `wakee-db upgrade`")
     if isinstance(error, errors.InsufficientPrivilege):
@@ -167,14 +170,48 @@ def _refusal(error: psycopg2.Error) -> WakeeError:
     return UnavailableError(f"the database refuses us: {cause}")
 
 
+def upsert(
+    cursor: Cursor, table: str, keys: Sequence[str], row: Mapping[str, Any], unchanged: Sequence[str] = ()
+) -> int:
+    """Insert a row, or replace the one of the same keys, which keeps its id and its `created_at`.
+
+    Args:
+        cursor: Within a transaction.
+        table: Has the columns `id`, `created_at` and `updated_at`, and a unique constraint on `keys`.
+        keys: Columns that tell rows apart.
+        row: Columns and their values.
+        unchanged: Columns that a row that is there already keeps.
+
+    Returns:
+        The row's id.
+    """
+    changing = [name for name in row if name not in (*keys, *unchanged)]
+    statement = sql.SQL(
+        "INSERT INTO {table} ({columns}, created_at, updated_at) VALUES ({values}, {now}, {now})"
+        " ON CONFLICT ({keys}) DO UPDATE SET {changes}, updated_at = EXCLUDED.updated_at RETURNING id"
+    ).format(
+        table=sql.Identifier(table),
+        columns=_listed(sql.Identifier, row),
+        values=_listed(sql.Placeholder, row),
+        keys=_listed(sql.Identifier, keys),
+        changes=sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in changing),
+        now=NOW_IN_UTC,
+    )
+    cursor.execute(statement, row)
+    found = cursor.fetchone()
+    if found is None:
+        raise AssertionError("an upsert returns its row")
+    return int(found[0])
+
+
+def _listed(kind: Callable[[str], sql.Composable], names: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(kind, names))
+
+
 def _stop_after(seconds: float) -> Callable[[RetryCallState], bool]:
     """Stop after so many seconds, but not for a refused connection while the process is young."""
     waited = stop_after_delay(seconds)
     return lambda state: waited(state) and not refused_at_startup(state.outcome.exception() if state.outcome else None)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _log_retry(state: RetryCallState) -> None:

@@ -36,3 +36,8 @@ class BadInputError(WakeeError):
     """The input data cannot be used; a retry will not help."""
 
     exit_code = 2
+
+
+def one_line(text: object, longest: int = 300) -> str:
+    """A text, or that of an error, in one line of bounded length."""
+    return " ".join(str(text).split())[:longest]

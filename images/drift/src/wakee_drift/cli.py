@@ -7,10 +7,12 @@ Airflow. In order: fetch-annotations, load-predictions, calculate-drift, generat
 from typing import Annotated
 
 import typer
+from wakee_common.flags import option
 from wakee_common.settings import DatabaseSettings, R2Settings, load
 from wakee_common.stage import run_context, stage
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
+from wakee_contract.parameters import DRIFT
 
 from wakee_drift.results import AnnotationsResult, DriftResult, PairsResult, ReportResult, SavedReportResult
 
@@ -40,23 +42,17 @@ def fetch_annotations(
             "(2026-03-31T02:00:00+00:00; UTC when it names no offset)."
         ),
     ],
-    look_back_days: Annotated[int, typer.Option(min=1, max=366, help="Length of the look-back window, in days.")] = 7,
-    reference_days: Annotated[
-        int,
-        typer.Option(min=1, max=3660, help="Length of the reference window before it, in days."),
-    ] = 28,
-    min_samples: Annotated[
-        int,
-        typer.Option(min=1, help="With fewer usable annotations the result is insufficient_data."),
-    ] = 10,
+    look_back_days: Annotated[int, option(DRIFT["look_back_days"])] = DRIFT["look_back_days"].default,
+    reference_days: Annotated[int, option(DRIFT["reference_days"])] = DRIFT["reference_days"].default,
+    min_samples: Annotated[int, option(DRIFT["min_samples"])] = DRIFT["min_samples"].default,
 ) -> AnnotationsResult:
     """Read the validated annotations of the look-back window from the database into a Parquet file.
 
     Rows that cannot be used (a label is missing, not a number, or outside 0..3) are counted and left out. A sample of
     the reference window goes into a second file.
     """
-    from wakee_drift.annotations import fetch
-    from wakee_drift.windows import windows_until
+    from wakee_drift.fetch.annotations import fetch
+    from wakee_drift.fetch.windows import windows_until
 
     windows = windows_until(until, look_back_days, reference_days)
     store = _store()
@@ -82,8 +78,8 @@ def load_predictions(
     Rows without a usable prediction are counted and left out. Trouble with the API is noted in the result, and
     stops nothing.
     """
-    from wakee_drift.api_comparison import ApiSettings
-    from wakee_drift.predictions import load as load_pairs
+    from wakee_drift.fetch.api_comparison import ApiSettings
+    from wakee_drift.fetch.predictions import load as load_pairs
 
     store = _store()
     sources = R2Uri.parse(annotations), R2Uri.parse(reference)
@@ -95,16 +91,13 @@ def load_predictions(
 def calculate_drift(
     pairs: Pairs,
     reference_pairs: ReferencePairs = "",
-    threshold: Annotated[
-        float,
-        typer.Option(min=0, max=3, help="Drift is detected when the score, the mean of the four MAE, is above this."),
-    ] = 0.15,
+    threshold: Annotated[float, option(DRIFT["threshold"])] = DRIFT["threshold"].default,
 ) -> DriftResult:
     """Measure the errors per emotion, the drift score with its 95 % interval, and the change of distributions.
 
     Errors and score are exact, over all rows; the distributions are compared on a bounded sample.
     """
-    from wakee_drift.measure import calculate
+    from wakee_drift.measure.calculate import calculate
 
     store = _store()
     folder = _folder(store, "calculate_drift")
@@ -114,7 +107,7 @@ def calculate_drift(
 @stage(app)
 def generate_report(metrics: Metrics, pairs: Pairs, reference_pairs: ReferencePairs = "") -> ReportResult:
     """Write the report for people: a page (HTML), its numbers (JSON) and a picture (PNG)."""
-    from wakee_drift.report import generate
+    from wakee_drift.report.pages import generate
 
     store = _store()
     folder = _folder(store, "generate_report")
@@ -127,7 +120,7 @@ def save_report(
     report: Annotated[str, typer.Option(help="The html_uri of generate-report.")],
 ) -> SavedReportResult:
     """Write the day's row of the table drift_reports; run again, it replaces the row and keeps its id."""
-    from wakee_drift.save import save
+    from wakee_drift.report.save import save
 
     context = run_context("save_report")
     return save(_store(), load(DatabaseSettings), context, R2Uri.parse(metrics), R2Uri.parse(report))

@@ -9,6 +9,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 from wakee_common.errors import BadInputError
 
+HTML_NAME, JSON_NAME, PNG_NAME = "report.html", "report.json", "errors.png"
+"""The files of a report, side by side in one folder."""
+
 
 class Record(BaseModel):
     """Base of all records: frozen, and strict about fields it does not know."""

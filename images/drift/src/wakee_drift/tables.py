@@ -1,7 +1,6 @@
 """Parquet files that say in their own metadata where their rows come from."""
 
 import contextlib
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from wakee_common.emotions import EMOTIONS
 from wakee_common.errors import BadInputError
+from wakee_contract.tables import LABELS, PREDICTED
 
 from wakee_drift.records import Provenance
 
 PROVENANCE_KEY = b"wakee_drift.provenance"
 ROWS_PER_GROUP = 50_000
-
-PREDICTED = tuple(f"predicted_{emotion}" for emotion in EMOTIONS)
-LABELS = tuple(f"user_{emotion}" for emotion in EMOTIONS)
 
 IMAGE_FIELDS = (
     pa.field("img_name", pa.string()),
@@ -141,9 +137,3 @@ def spread_sample(path: Path, schema: pa.Schema, size: int) -> pa.Table:
         taken.append(batch.take(arrow(here)))
         offset += batch.num_rows
     return pa.Table.from_batches(taken, schema)
-
-
-def sha256_of(path: Path) -> str:
-    """Digest of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

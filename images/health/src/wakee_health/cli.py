@@ -10,10 +10,12 @@ take effect, a new pod reaches what they forbid, and a connection from then stay
 from typing import Annotated
 
 import typer
+from wakee_common.flags import option
 from wakee_common.settings import DatabaseSettings, R2Settings, load
 from wakee_common.stage import run_context, stage
 from wakee_common.startup import wait_for_policies
 from wakee_common.storage import ObjectStore
+from wakee_contract.parameters import HEALTH
 
 from wakee_health.results import ProbeResult, SuiteResult, SummaryResult
 from wakee_health.settings import ApiSettings, HubSettings, ProbeSettings, SourcingSettings
@@ -25,21 +27,19 @@ app = typer.Typer(
 # What makes the stages heavy (onnxruntime, the Hub's client) is imported inside them, so that --help answers at once.
 # No stage needs R2 for its record: a probe must be able to say what it found while R2 is down.
 
-Calls = Annotated[int, typer.Option(min=1, max=100, help="How many calls to measure.")]
+Calls = Annotated[int, option(HEALTH["calls"])]
 SlowMs = Annotated[float, typer.Option(min=0, help="Warn when the 95th percentile of the calls is above this.")]
 
 
 @stage(app, record_required=False)
 def test_api(
-    calls: Calls = 5,
-    slow_ms: SlowMs = 2000,
-    insert: Annotated[
-        bool, typer.Option(help="Also write an annotation through /insert; its row and picture are removed again.")
-    ] = False,
+    calls: Calls = HEALTH["calls"].default,
+    slow_ms: SlowMs = HEALTH["slow_ms"].default,
+    insert: Annotated[bool, option(HEALTH["insert"])] = HEALTH["insert"].default,
 ) -> ProbeResult:
     """Is the Wakee API healthy, does its model answer, does it refuse what is no picture? Writes nothing."""
-    from wakee_health.api import probe
-    from wakee_health.inserting import insert_and_remove
+    from wakee_health.probes.api import probe
+    from wakee_health.probes.inserting import insert_and_remove
 
     api, settings = load(ApiSettings), load(ProbeSettings)
     wait_for_policies(settings.startup_wait_seconds)
@@ -52,15 +52,15 @@ def test_api(
 
 @stage(app, record_required=False)
 def test_database(
-    calls: Calls = 5,
+    calls: Calls = HEALTH["calls"].default,
     slow_ms: SlowMs = 500,
-    stale_days: Annotated[float, typer.Option(min=0, help="Warn when the newest annotation is older.")] = 14,
+    stale_days: Annotated[float, option(HEALTH["stale_days"])] = HEALTH["stale_days"].default,
     most_nulls: Annotated[
         float, typer.Option(min=0, max=1, help="Warn when a larger share of validated rows lacks a correction.")
     ] = 0.05,
 ) -> ProbeResult:
     """Does the database answer, is its schema ours, is there fresh data, can we write? Leaves nothing."""
-    from wakee_health.database import probe
+    from wakee_health.probes.database import probe
 
     database = load(DatabaseSettings)
     wait_for_policies(load(ProbeSettings).startup_wait_seconds)
@@ -70,15 +70,13 @@ def test_database(
 @stage(app, record_required=False)
 def test_storage(
     slow_ms: SlowMs = 3000,
-    orphan_sample: Annotated[
-        int, typer.Option(min=0, max=1000, help="How many rows' pictures to look for. 0: none.")
-    ] = 50,
+    orphan_sample: Annotated[int, option(HEALTH["orphan_sample"])] = HEALTH["orphan_sample"].default,
     most_orphans: Annotated[
         float, typer.Option(min=0, max=1, help="Fail when a larger share of them is not there.")
     ] = 0.2,
 ) -> ProbeResult:
     """Does R2 keep what it is given, and does it hold the pictures that the rows name? Leaves nothing."""
-    from wakee_health.storage import probe
+    from wakee_health.probes.storage import probe
 
     store = ObjectStore(load(R2Settings))
     wait_for_policies(load(ProbeSettings).startup_wait_seconds)
@@ -86,9 +84,9 @@ def test_storage(
 
 
 @stage(app, record_required=False)
-def test_app_sourcing(calls: Calls = 3, slow_ms: SlowMs = 2000) -> ProbeResult:
+def test_app_sourcing(calls: Calls = 3, slow_ms: SlowMs = HEALTH["slow_ms"].default) -> ProbeResult:
     """Is the page there on which people correct the scores?"""
-    from wakee_health.sourcing import probe
+    from wakee_health.probes.sourcing import probe
 
     sourcing, settings = load(SourcingSettings), load(ProbeSettings)
     wait_for_policies(settings.startup_wait_seconds)
@@ -102,7 +100,7 @@ def test_model_hub(
     ] = 0.01,
 ) -> ProbeResult:
     """Is the production model whole, does it work, and do Hub, API, registry and database agree on which one it is?"""
-    from wakee_health.model_hub import probe
+    from wakee_health.probes.model_hub import probe
 
     hub, settings = load(HubSettings), load(ProbeSettings)
     wait_for_policies(settings.startup_wait_seconds)
@@ -112,7 +110,7 @@ def test_model_hub(
 @stage(app, record_required=False)
 def run_pytest_suite() -> SuiteResult:
     """Run the test suite of this image against the live services; keep its reports in R2."""
-    from wakee_health.suite_run import run
+    from wakee_health.suite.run import run
 
     context = run_context("run_pytest_suite")
     wait_for_policies(load(ProbeSettings).startup_wait_seconds)
@@ -127,8 +125,8 @@ def generate_summary(
     ] = None,
 ) -> SummaryResult:
     """Sum all checks up, in R2, in the table health_reports and in the log; fail when a critical one failed."""
-    from wakee_health.checks import parse_severities, read_checks
-    from wakee_health.summary import summarise
+    from wakee_health.report.checks import parse_severities, read_checks
+    from wakee_health.report.summary import summarise
 
     checks = read_checks(results, parse_severities(severity or []))
     return summarise(run_context("generate_summary"), checks)
@@ -137,7 +135,7 @@ def generate_summary(
 @app.command(name="pytest", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def pytest_by_hand(context: typer.Context) -> None:
     """Run the test suite in this terminal; all arguments go to pytest, e.g. -k storage."""
-    from wakee_health.suite_run import by_hand
+    from wakee_health.suite.run import by_hand
 
     wait_for_policies(load(ProbeSettings).startup_wait_seconds)
     raise typer.Exit(by_hand(context.args))

@@ -19,8 +19,3 @@ class CriticalCheckError(WakeeError):
     """The summary's verdict: a check that matters has failed. Summing up again would change nothing."""
 
     exit_code: ClassVar[int] = 2
-
-
-def one_line(error: object, longest: int = 300) -> str:
-    """The text of an error in one line of bounded length."""
-    return " ".join(str(error).split())[:longest]

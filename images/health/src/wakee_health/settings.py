@@ -1,7 +1,9 @@
 """Where the services are that only the health check, or not only it, looks at."""
 
 from pydantic import Field, SecretStr
+from wakee_common import hub
 from wakee_common.settings import Settings
+from wakee_contract.model import REGISTERED_MODEL
 
 
 class ProbeSettings(Settings):
@@ -38,12 +40,8 @@ class SourcingSettings(Settings):
     )
 
 
-class HubSettings(Settings):
-    """The Hugging Face Hub, or a double of it."""
-
-    repository: str = Field(alias="HF_MODEL_REPO", description="The model's repository, namespace/name.")
-    token: SecretStr = Field(SecretStr(""), alias="HF_TOKEN", description="Needed for private repositories only.")
-    endpoint: str = Field("https://huggingface.co", alias="HF_ENDPOINT", description="Address of the Hub.")
+class HubSettings(hub.HubSettings):
+    """The Hub, to read from."""
 
 
 class RegistrySettings(Settings):
@@ -52,5 +50,5 @@ class RegistrySettings(Settings):
     uri: str = Field(
         alias="MLFLOW_TRACKING_URI", pattern="^https?://.+", description="Address of the MLflow server, http(s)://host."
     )
-    model: str = Field("wakee-emotions", alias="MLFLOW_MODEL_NAME", description="Name in the model registry.")
+    model: str = Field(REGISTERED_MODEL, alias="MLFLOW_MODEL_NAME", description="Name in the model registry.")
     token: SecretStr = Field(SecretStr(""), alias="MLFLOW_TRACKING_TOKEN", description="Bearer token, if it asks.")

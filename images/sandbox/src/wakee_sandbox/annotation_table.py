@@ -7,10 +7,10 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extras import RealDictCursor
 from wakee_common.database import connect, transact
-from wakee_common.emotions import EMOTIONS
 from wakee_common.settings import DatabaseSettings
+from wakee_contract.tables import LABELS, PREDICTED
 
-LEVELS = [f"{kind}_{emotion}" for kind in ("predicted", "user") for emotion in EMOTIONS]
+LEVELS = [*PREDICTED, *LABELS]
 COLUMNS = ["img_name", "s3_path", *LEVELS, "timestamp", "source", "is_validated"]
 UPSERT = sql.SQL(
     "INSERT INTO emotion_labels ({columns}) VALUES ({values}) ON CONFLICT (img_name) DO UPDATE SET {updates}"

@@ -12,10 +12,10 @@ from typing import TextIO
 import psycopg2.errors
 from psycopg2.extensions import cursor
 from wakee_common.database import transact
-from wakee_common.emotions import EMOTIONS
 from wakee_common.errors import ConfigurationError
 from wakee_common.settings import DatabaseSettings
 from wakee_common.storage import ObjectStore
+from wakee_contract.tables import LABELS, PREDICTED
 
 from wakee_sandbox.population import Flaw, Population
 
@@ -31,8 +31,8 @@ MARK = "sandbox-"
 COLUMNS = (
     "img_name",
     "s3_path",
-    *(f"predicted_{emotion}" for emotion in EMOTIONS),
-    *(f"user_{emotion}" for emotion in EMOTIONS),
+    *PREDICTED,
+    *LABELS,
     "timestamp",
     "source",
     "is_validated",

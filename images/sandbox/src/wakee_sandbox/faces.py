@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageFilter
-from wakee_common.emotions import HIGHEST_LEVEL
+from wakee_contract.emotions import HIGHEST_LEVEL
 
 from wakee_sandbox.head import draw_head, draw_shoulders
 from wakee_sandbox.pen import Pen, arc, curve

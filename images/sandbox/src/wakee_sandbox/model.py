@@ -13,22 +13,20 @@ import onnxruntime  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field, SecretStr
-from wakee_common.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
 from wakee_common.settings import Settings
+from wakee_contract.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
+from wakee_contract.model import INPUT, ONNX, OUTPUT, PUBLIC_HUB
+from wakee_contract.pictures import CROPPED, DEVIATION, MEAN, RESIZED
 
 logger = logging.getLogger(__name__)
 
-MEAN = np.array((0.485, 0.456, 0.406), dtype=np.float32)
-DEVIATION = np.array((0.229, 0.224, 0.225), dtype=np.float32)
-RESIZED, CROPPED = 256, 224
-MODEL_FILE = "model.onnx"
 CHUNK = 1 << 20
 
 
 class ModelSettings(Settings):
     """Where the model is."""
 
-    endpoint: str = Field("https://huggingface.co", alias="HF_ENDPOINT", description="The Hub, or its double.")
+    endpoint: str = Field(PUBLIC_HUB, alias="HF_ENDPOINT", description="The Hub, or its double.")
     repository: str = Field(alias="HF_MODEL_REPO", description="The model's repository, namespace/name.")
     token: SecretStr = Field(SecretStr(""), alias="HF_TOKEN", description="Needed for private repositories only.")
     poll_seconds: float = Field(5, gt=0, alias="HF_POLL_SECONDS", description="How often to look whether main moved.")
@@ -43,7 +41,7 @@ class LoadedModel:
 
     def predict(self, picture: Image.Image) -> dict[str, float]:
         """The four levels of a face, clipped to the scale."""
-        (output,) = self.session.run(["output"], {"input": preprocess(picture)[None]})
+        (output,) = self.session.run([OUTPUT], {INPUT: preprocess(picture)[None]})
         levels = np.clip(output[0], LOWEST_LEVEL, HIGHEST_LEVEL).astype(float)
         return dict(zip(EMOTIONS, levels.tolist(), strict=True))
 
@@ -57,7 +55,9 @@ def preprocess(picture: Image.Image) -> NDArray[np.float32]:
     margin = (RESIZED - CROPPED) // 2
     resized = picture.convert("RGB").resize((RESIZED, RESIZED), Image.Resampling.BILINEAR)
     cropped = resized.crop((margin, margin, margin + CROPPED, margin + CROPPED))
-    pixels = (np.asarray(cropped, dtype=np.float32) / 255 - MEAN) / DEVIATION
+    pixels = (np.asarray(cropped, dtype=np.float32) / 255 - np.array(MEAN, np.float32)) / np.array(
+        DEVIATION, np.float32
+    )
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
@@ -102,12 +102,12 @@ class ProductionModel:
         repository = self._settings.repository
         info = self._client.get(f"/api/models/{repository}/revision/main").raise_for_status().json()
         if self.current is None or self.current.revision != info["sha"]:
-            self.current = LoadedModel(info["sha"], self._load(f"/{repository}/resolve/{info['sha']}/{MODEL_FILE}"))
+            self.current = LoadedModel(info["sha"], self._load(f"/{repository}/resolve/{info['sha']}/{ONNX}"))
             logger.info("serving %s at %s", repository, info["sha"])
 
     def _load(self, url: str) -> onnxruntime.InferenceSession:
         with TemporaryDirectory() as folder:
-            path = Path(folder) / MODEL_FILE
+            path = Path(folder) / ONNX
             with self._client.stream("GET", url) as answer, path.open("wb") as file:
                 for chunk in answer.raise_for_status().iter_bytes(CHUNK):
                     file.write(chunk)

@@ -7,8 +7,9 @@ from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
-from wakee_common.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
 from wakee_common.errors import BadInputError
+from wakee_common.times import parse_utc
+from wakee_contract.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
 
 Floats = NDArray[np.float64]
 
@@ -130,10 +131,9 @@ def parse_until(text: str) -> datetime:
     if text == "now":
         return datetime.now(UTC).replace(minute=0, second=0, microsecond=0, tzinfo=None)
     try:
-        time = datetime.fromisoformat(text)
+        return parse_utc(text)
     except ValueError as error:
         raise BadInputError(f"not a time: {text!r} (expected ISO 8601 or 'now')") from error
-    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
 
 
 def _number(text: str) -> float:

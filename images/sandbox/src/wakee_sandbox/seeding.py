@@ -6,9 +6,9 @@ import time
 from datetime import datetime
 
 from pydantic import BaseModel
-from wakee_common.emotions import EMOTIONS
 from wakee_common.settings import DatabaseSettings, R2Settings, load
 from wakee_common.storage import ObjectStore
+from wakee_contract.emotions import EMOTIONS
 
 from wakee_sandbox import annotations
 from wakee_sandbox.population import Options, populate

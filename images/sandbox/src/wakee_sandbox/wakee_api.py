@@ -10,12 +10,13 @@ from uuid import uuid4
 
 from fastapi import FastAPI, File, Form, HTTPException, Query, Request, UploadFile
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
-from wakee_common.emotions import HIGHEST_LEVEL, LOWEST_LEVEL
+from pydantic import Field, create_model
 from wakee_common.errors import WakeeError
 from wakee_common.logs import redact
 from wakee_common.settings import DatabaseSettings, R2Settings
 from wakee_common.storage import ObjectStore
+from wakee_contract.emotions import HIGHEST_LEVEL, LOWEST_LEVEL
+from wakee_contract.tables import LABELS, PREDICTED
 
 from wakee_sandbox import annotation_table
 from wakee_sandbox.faults import FaultSwitch
@@ -27,18 +28,14 @@ LONGEST_NAME = 255
 Level = Annotated[float, Field(ge=LOWEST_LEVEL, le=HIGHEST_LEVEL, allow_inf_nan=False)]
 
 
-class Annotation(BaseModel):
-    """A picture with what the model said and what a person says."""
+Levels = create_model("Levels", **dict.fromkeys((*PREDICTED, *LABELS), (Level, ...)))  # type: ignore[call-overload]
+"""What the model said and what a person says."""
+
+
+class Annotation(Levels):  # type: ignore[misc, valid-type]
+    """A picture with its levels."""
 
     file: UploadFile
-    predicted_boredom: Level
-    predicted_confusion: Level
-    predicted_engagement: Level
-    predicted_frustration: Level
-    user_boredom: Level
-    user_confusion: Level
-    user_engagement: Level
-    user_frustration: Level
 
 
 def application(models: ModelSettings, database: DatabaseSettings, r2: R2Settings) -> FastAPI:

@@ -7,7 +7,7 @@ still lets us write, and plain LFS uploads to a Hub that is not the public one (
 import os
 import tempfile
 
-PUBLIC_HUB = "https://huggingface.co"
+from wakee_contract.model import PUBLIC_HUB
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

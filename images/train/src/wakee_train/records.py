@@ -1,13 +1,15 @@
 """What stages leave to each other in R2: JSON documents, each naming the ones it was made from."""
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from wakee_common.errors import BadInputError
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
+from wakee_contract.emotions import EMOTIONS
 
-Labels = tuple[float, float, float, float]
+Labels = Annotated[tuple[float, ...], Field(min_length=len(EMOTIONS), max_length=len(EMOTIONS))]
+"""Levels in the order of the emotions."""
 
 
 class Record(BaseModel):

@@ -3,17 +3,15 @@
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr
+from wakee_common import hub
 from wakee_common.settings import Settings
+from wakee_contract.model import EXPERIMENT, REGISTERED_MODEL
 
-from wakee_train import PUBLIC_HUB
 
+class HubSettings(hub.HubSettings):
+    """The Hub, to write to."""
 
-class HubSettings(Settings):
-    """The Hugging Face Hub, or a double of it."""
-
-    repository: str = Field(alias="HF_MODEL_REPO", description="The model's repository, namespace/name.")
     token: SecretStr = Field(alias="HF_TOKEN", description="A token that may write to the repository.")
-    endpoint: str = Field(PUBLIC_HUB, alias="HF_ENDPOINT", description="Address of the Hub.")
     private: bool = Field(False, alias="HF_PRIVATE", description="Whether a repository that we make is private.")
 
 
@@ -21,8 +19,8 @@ class TrackingSettings(Settings):
     """An MLflow server."""
 
     uri: str = Field(alias="MLFLOW_TRACKING_URI", description="Address of the MLflow server, http(s)://host:port.")
-    experiment: str = Field("wakee-retrain", alias="MLFLOW_EXPERIMENT_NAME", description="The experiment's name.")
-    model: str = Field("wakee-emotions", alias="MLFLOW_MODEL_NAME", description="Name in the model registry.")
+    experiment: str = Field(EXPERIMENT, alias="MLFLOW_EXPERIMENT_NAME", description="The experiment's name.")
+    model: str = Field(REGISTERED_MODEL, alias="MLFLOW_MODEL_NAME", description="Name in the model registry.")
 
 
 class ModelPage(Settings):
@@ -31,7 +29,7 @@ class ModelPage(Settings):
     ui: str = Field(
         "", alias="WAKEE_MLFLOW_UI", description="Where a browser finds MLflow; no link in the model card when empty."
     )
-    model: str = Field("wakee-emotions", alias="MLFLOW_MODEL_NAME", description="Name in the model registry.")
+    model: str = Field(REGISTERED_MODEL, alias="MLFLOW_MODEL_NAME", description="Name in the model registry.")
 
     @property
     def address(self) -> str:

@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
 from wakee_common.database import connect
+from wakee_common.hub import Head
 from wakee_common.settings import DatabaseSettings, R2Settings, load
 from wakee_common.storage import ObjectStore
+from wakee_contract.model import ONNX
 
-from wakee_health.api import open_api
-from wakee_health.faces import face_png
-from wakee_health.hub import ONNX, Head, ModelRepository
-from wakee_health.model import Model
+from wakee_health.probes.api import open_api
+from wakee_health.probes.faces import face_png
+from wakee_health.probes.hub import ModelRepository
+from wakee_health.probes.model import Model
+from wakee_health.probes.web import Site
 from wakee_health.settings import ApiSettings, HubSettings, ProbeSettings
-from wakee_health.web import Site
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,10 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from wakee_common.emotions import HIGHEST_LEVEL, LOWEST_LEVEL
+from wakee_contract.emotions import HIGHEST_LEVEL, LOWEST_LEVEL
 
-from wakee_health.api import health, predict, refuses_text
-from wakee_health.web import Site
+from wakee_health.probes.api import health, predict, refuses_text
+from wakee_health.probes.web import Site
 
 
 def test_health(api: Site) -> None:

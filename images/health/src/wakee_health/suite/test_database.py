@@ -2,10 +2,10 @@
 
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
-from wakee_common.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
 from wakee_common.settings import DatabaseSettings
+from wakee_contract.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
 
-from wakee_health.database import check_migrations, check_schema, check_write
+from wakee_health.probes.database import check_migrations, check_schema, check_write
 
 OUTSIDE = f"SELECT count(*) FROM emotion_labels WHERE NOT predicted_{{}} BETWEEN {LOWEST_LEVEL} AND {HIGHEST_LEVEL}"
 TOTAL = "SELECT count(*) FROM emotion_labels"

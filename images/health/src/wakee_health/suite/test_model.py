@@ -3,25 +3,28 @@
 from pathlib import Path
 
 import numpy as np
-from wakee_common.emotions import EMOTIONS
+from wakee_common.files import sha256_of
+from wakee_common.hub import Head
+from wakee_contract.emotions import EMOTIONS
+from wakee_contract.model import ONNX
 
-from wakee_health.api import predict
-from wakee_health.faces import draw_face
-from wakee_health.hub import ONNX, Head, sha256
-from wakee_health.model import Model, preprocess
-from wakee_health.web import Site
+from wakee_health.probes.api import predict
+from wakee_health.probes.faces import draw_face
+from wakee_health.probes.hub import missing_files
+from wakee_health.probes.model import Model, preprocess
+from wakee_health.probes.web import Site
 
 TOLERANCE = 0.01
 
 
 def test_repository_has_its_files(head: Head) -> None:
     """The model, its weights and its card."""
-    assert head.missing == []
+    assert missing_files(head) == []
 
 
 def test_digest(model_file: Path, head: Head) -> None:
     """The file is the one that the Hub names."""
-    assert sha256(model_file) == head.digests.get(ONNX)
+    assert sha256_of(model_file) == head.digests.get(ONNX)
 
 
 def test_inference(model: Model) -> None:

@@ -5,8 +5,8 @@ import os
 import pytest
 from wakee_common.storage import MissingObjectError, ObjectStore
 
-from wakee_health.storage import round_trip, temporary_object
-from wakee_health.timing import Stopwatch
+from wakee_health.probes.storage import round_trip, temporary_object
+from wakee_health.probes.timing import Stopwatch
 
 
 @pytest.mark.parametrize(

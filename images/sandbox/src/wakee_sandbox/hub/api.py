@@ -8,12 +8,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from wakee_contract.model import MAIN
 
 from wakee_sandbox.hub import listing
 from wakee_sandbox.hub.changes import checked_path, read_changes
 from wakee_sandbox.hub.errors import bad_request
 from wakee_sandbox.hub.files import is_large
-from wakee_sandbox.hub.repository import MAIN, RefKind
+from wakee_sandbox.hub.repository import RefKind
 from wakee_sandbox.hub.requests import base_url, has_token, hub_of, need_token, owner_of, part, repository_of, truth
 
 

@@ -6,8 +6,9 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
+from wakee_contract.model import MAIN
 
-from wakee_sandbox.hub.repository import MAIN, Commit, Repository
+from wakee_sandbox.hub.repository import Commit, Repository
 from wakee_sandbox.hub.requests import hub_of, part, repository_of
 
 STYLE = "body{font:15px sans-serif;max-width:60em;margin:2em auto}td{padding:.2em 1em .2em 0}code{color:#555}"

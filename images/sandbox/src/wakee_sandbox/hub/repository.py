@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote
 
+from wakee_contract.model import MAIN
+
 from wakee_sandbox.hub.errors import (
     HubError,
     bad_request,
@@ -23,7 +25,6 @@ from wakee_sandbox.hub.errors import (
 )
 from wakee_sandbox.hub.files import ATTRIBUTES, Contents, Entry, write_whole
 
-MAIN = "main"
 Tree = dict[str, Entry]
 RefKind = Literal["branches", "tags"]
 

@@ -2,10 +2,10 @@
 
 from alembic import op
 
-from wakee_common.emotions import EMOTIONS
-
 revision = "0001"
 down_revision = None
+
+EMOTIONS = ("boredom", "confusion", "engagement", "frustration")
 
 
 def _columns(template: str) -> str:

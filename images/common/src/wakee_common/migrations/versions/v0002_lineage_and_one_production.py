@@ -2,10 +2,10 @@
 
 from alembic import op
 
-from wakee_common.emotions import EMOTIONS
-
 revision = "0002"
 down_revision = "0001"
+
+EMOTIONS = ("boredom", "confusion", "engagement", "frustration")
 
 DRIFT_COLUMNS = {
     **{f"rmse_{emotion}": "double precision" for emotion in EMOTIONS},

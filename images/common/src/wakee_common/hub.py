@@ -1,0 +1,263 @@
+"""The model's repository on the Hub: what its branches hold, and commits that happen once.
+
+For the images that have huggingface_hub; it is imported with the first use, for it takes half a second.
+"""
+
+import functools
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, SecretStr
+from wakee_contract.model import CONFIG, MAIN, ONNX, PROMOTED, PUBLIC_HUB
+
+from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError, one_line
+from wakee_common.settings import Settings
+from wakee_common.startup import retry_refused
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+logger = logging.getLogger(__name__)
+
+ANSWER_SECONDS = 60.0
+"""How long the Hub may be silent; the client itself would wait for ever."""
+
+
+class NotOnHubError(BadInputError):
+    """No such repository, revision or file."""
+
+
+class WrongHubAnswerError(UnavailableError):
+    """What answers at the Hub's address is not a Hub."""
+
+
+class HubSettings(Settings):
+    """The Hugging Face Hub, or a double of it."""
+
+    repository: str = Field(alias="HF_MODEL_REPO", description="The model's repository, namespace/name.")
+    token: SecretStr = Field(SecretStr(""), alias="HF_TOKEN", description="Needed for private repositories only.")
+    endpoint: str = Field(PUBLIC_HUB, alias="HF_ENDPOINT", description="Address of the Hub.")
+
+
+@dataclass(frozen=True)
+class Head:
+    """The newest commit of main.
+
+    Attributes:
+        commit: Its digest.
+        files: Their names.
+        digests: SHA-256 of those that the Hub keeps as large files, by name.
+    """
+
+    commit: str
+    files: tuple[str, ...]
+    digests: dict[str, str] = field(default_factory=dict)
+
+
+class ModelHub:
+    """One repository.
+
+    Args:
+        settings: Which one, and how to get at it.
+        cache: Folder for downloads.
+        seconds: How long the state of main may take; without it, as long as any other answer.
+    """
+
+    def __init__(self, settings: HubSettings, cache: Path, seconds: float | None = None) -> None:
+        from huggingface_hub import HfApi
+
+        configure_client()
+        self.repository, self.endpoint = settings.repository, settings.endpoint
+        self._api = HfApi(endpoint=settings.endpoint, token=settings.token.get_secret_value() or False)
+        self._cache, self._seconds = cache, seconds
+
+    def head(self) -> Head | None:
+        """The state of main; None when there is no repository."""
+        try:
+            return self.main()
+        except NotOnHubError:
+            return None
+
+    def main(self) -> Head:
+        """The state of main.
+
+        Raises:
+            NotOnHubError: there is no repository.
+        """
+        with translated(self.repository):
+            info = self._api.model_info(self.repository, revision=MAIN, files_metadata=True, timeout=self._seconds)
+        files = info.siblings or []
+        digests = {file.rfilename: str(file.lfs.sha256) for file in files if file.lfs}
+        return Head(str(info.sha), tuple(sorted(file.rfilename for file in files)), digests)
+
+    def config(self, revision: str) -> dict[str, Any]:
+        """The `config.json` of a revision; empty when there is none that we could read."""
+        try:
+            config = json.loads(self.download(CONFIG, revision).read_text())
+        except (NotOnHubError, ValueError, RecursionError):
+            return {}
+        return config if isinstance(config, dict) else {}
+
+    def version(self, head: Head | None) -> str | None:
+        """Which of our versions a commit holds, by its `config.json`; None for a model that is not ours."""
+        if head is None or CONFIG not in head.files:
+            return None
+        version = self.config(head.commit).get("version")
+        return version if isinstance(version, str) else None
+
+    def main_holds(self, version: str) -> bool:
+        """Whether main still holds this version: a late retry must not undo a later promotion or a rollback."""
+        head = self.head()
+        held = self.version(head)
+        if held != version:
+            logger.warning("main holds %s by now: production stays as it is", held if head else "nothing")
+        return held == version
+
+    def download(self, path: str, revision: str) -> Path:
+        """A file of a revision.
+
+        Raises:
+            NotOnHubError: there is none.
+        """
+        with translated(f"{self.repository}/{path} at {revision}"):
+            return Path(self._api.hf_hub_download(self.repository, path, revision=revision, cache_dir=self._cache))
+
+    def files(self, revision: str) -> dict[str, str]:
+        """A revision's files: name and digest of each. Raises as `download`."""
+        from huggingface_hub.hf_api import RepoFile
+
+        with translated(f"{self.repository} at {revision}"):
+            entries = list(self._api.list_repo_tree(self.repository, recursive=True, revision=revision))
+        return {entry.path: entry.blob_id for entry in entries if isinstance(entry, RepoFile)}
+
+    def ensure_repository(self, *, private: bool) -> None:
+        """Make the repository where it is missing."""
+        with translated(self.repository):
+            self._api.create_repo(self.repository, exist_ok=True, private=private or None)
+
+    def ensure_branch(self, branch: str) -> None:
+        """Make a branch that starts at main, where it is missing."""
+        with translated(branch):
+            self._api.create_branch(self.repository, branch=branch, exist_ok=True)
+
+    def ensure_tag(self, tag: str, commit: str) -> None:
+        """Put a tag on a commit, where it is missing."""
+        with translated(tag):
+            self._api.create_tag(self.repository, tag=tag, revision=commit, exist_ok=True)
+
+    def find_commit(self, branch: str, title: str) -> str | None:
+        """The commit of a branch with this title, if any."""
+        try:
+            with translated(branch):
+                commits = self._api.list_repo_commits(self.repository, revision=branch)
+        except NotOnHubError:
+            return None
+        return next((commit.commit_id for commit in commits if commit.title == title), None)
+
+    def commit_before_versions(self) -> str | None:
+        """The commit of main, with a model, onto which the first of our versions was promoted, if there is one."""
+        with translated(self.repository):
+            commits = list(reversed(self._api.list_repo_commits(self.repository, revision=MAIN)))
+        first = next((at for at, commit in enumerate(commits) if commit.title.endswith(PROMOTED)), 0)
+        before = str(commits[first - 1].commit_id) if first else None
+        return before if before and ONNX in self.files(before) else None
+
+    def commit(
+        self,
+        branch: str,
+        title: str,
+        description: str,
+        operations: list["CommitOperationAdd | CommitOperationDelete"],
+        parent: str | None,
+    ) -> str:
+        """Commit all files at once; returns the commit.
+
+        Raises:
+            BadInputError: main is no longer at `parent`.
+        """
+        with translated(f"{self.repository} on {branch}"):
+            made = self._api.create_commit(
+                self.repository,
+                operations,
+                commit_message=title,
+                commit_description=description,
+                revision=branch,
+                parent_commit=parent,
+            )
+        logger.info("commit %s on %s: %s", made.oid, branch, title)
+        return str(made.oid)
+
+    def url(self, path: str, revision: str) -> str:
+        """Where anyone finds a file of a revision."""
+        return f"{self.endpoint.rstrip('/')}/{self.repository}/resolve/{revision}/{path}"
+
+
+def configure_client() -> None:
+    """Let all calls of the Hub library, timm's downloads included, use `_client`."""
+    from huggingface_hub import set_client_factory
+
+    set_client_factory(_client)
+
+
+def _client() -> Any:
+    """The Hub library's own HTTP client, which limits silence and retries what is refused at startup."""
+    from huggingface_hub.utils._http import default_client_factory  # its hooks are nowhere else
+
+    client: Any = default_client_factory()
+    client.event_hooks["request"].append(_limit_silence)
+    client.send = functools.partial(retry_refused, client.send)
+    return client
+
+
+def _limit_silence(request: Any) -> None:
+    limits = request.extensions["timeout"]
+    request.extensions["timeout"] = {what: limit or ANSWER_SECONDS for what, limit in limits.items()}
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn the client's errors into ours.
+
+    Args:
+        what: What is asked for, for the message.
+    """
+    try:
+        yield
+    except WakeeError:
+        raise
+    except Exception as error:  # its HTTP library's errors are no OSError, and that library is not ours to name
+        raise _ours(what, error) from error
+
+
+def _ours(what: str, error: Exception) -> WakeeError:
+    from huggingface_hub import errors
+
+    not_there = errors.EntryNotFoundError, errors.RepositoryNotFoundError, errors.RevisionNotFoundError
+    if isinstance(error, errors.LocalEntryNotFoundError):
+        return UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}")
+    if isinstance(error, not_there):
+        return NotOnHubError(f"not on the Hub: {what}: {_line(error)}")
+    if isinstance(error, errors.HFValidationError):
+        return ConfigurationError(f"HF_MODEL_REPO is no repository's name: {_line(error)}")
+    if isinstance(error, errors.HfHubHTTPError):
+        return _refusal(what, error.response.status_code, _line(error))
+    if isinstance(error, KeyError | TypeError | ValueError | AttributeError):  # the client stumbled over the answer
+        return WrongHubAnswerError(f"the Hub's answer for {what} is not a Hub's: {_line(error)}")
+    return UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}")
+
+
+def _refusal(what: str, status: int, said: str) -> WakeeError:
+    if status in (401, 403):
+        return ConfigurationError(f"the Hub refuses us for {what} ({status}): check HF_TOKEN")
+    if status in (409, 412):
+        return BadInputError(f"the Hub's state changed under us for {what}: evaluate again ({said})")
+    return UnavailableError(f"the Hub fails on {what}: {said}")
+
+
+def _line(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}")

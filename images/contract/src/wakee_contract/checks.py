@@ -1,0 +1,24 @@
+"""The checks of `health_check_weekly`: task ids in the order of the report, and how much each matters."""
+
+from typing import Final, Literal
+
+Severity = Literal["critical", "warning"]
+
+CRITICAL: Final = "critical"
+WARNING: Final = "warning"
+SEVERITIES: Final = (CRITICAL, WARNING)
+
+PROBES: Final = ("test_api", "test_database", "test_storage", "test_app_sourcing", "test_model_hub")
+SUITE: Final = "run_pytest_suite"
+SUMMARY: Final = "generate_summary"
+CHECKS: Final = (*PROBES, SUITE)
+
+DEFAULT_SEVERITY: Final[dict[str, Severity]] = {
+    "test_api": CRITICAL,
+    "test_database": CRITICAL,
+    "test_storage": CRITICAL,
+    "test_app_sourcing": WARNING,
+    "test_model_hub": CRITICAL,
+    "run_pytest_suite": WARNING,
+}
+"""A failed check that is critical fails the run; one that is a warning does not."""

@@ -1,0 +1,209 @@
+"""What a person chooses for one run: default, range and description of each parameter, once.
+
+Airflow's trigger forms are made of these (`dags/wakee/forms.py`), and so are the flags of the stages' commands
+(`wakee_common.stage.option`). A parameter and its flag have the same name, the flag with dashes.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from wakee_contract.checks import CHECKS, DEFAULT_SEVERITY, SEVERITIES
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter.
+
+    Attributes:
+        kind: Type of its values, as JSON Schema names it.
+        default: Its value when nobody chooses one; None where it may be left empty.
+        title: Its name in the form.
+        description: What it means, for the form and for `--help`.
+        minimum: Lowest value, inclusive.
+        maximum: Highest value, inclusive.
+        choices: All values, where there are only these.
+        pattern: What a text must match as a whole.
+        format: JSON Schema's format of a text, e.g. `date`.
+        section: Heading of the form under which it stands.
+        cluster_default: Whether `WAKEE_DEFAULT_<NAME>` of Airflow's components may replace the default.
+    """
+
+    kind: Literal["integer", "number", "boolean", "string"]
+    default: Any
+    title: str
+    description: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    pattern: str | None = None
+    format: str | None = None
+    section: str | None = None
+    cluster_default: bool = False
+
+
+DRIFT: Final = {
+    "until": Parameter(
+        "string",
+        None,
+        "Report date",
+        "Judge the days up to and including this one. Empty: up to the time of the run.",
+        format="date",
+    ),
+    "look_back_days": Parameter("integer", 7, "Look-back", "Length of the window in days.", 1, 365),
+    "reference_days": Parameter(
+        "integer",
+        28,
+        "Reference window",
+        "Days before the window against which Evidently compares distributions.",
+        1,
+        730,
+    ),
+    "threshold": Parameter(
+        "number",
+        0.15,
+        "Drift threshold",
+        "Retrain when the mean absolute error (0 to 3) is above this.",
+        0,
+        3,
+    ),
+    "min_samples": Parameter(
+        "integer",
+        10,
+        "Minimum samples",
+        "With fewer valid annotations nothing is reported or triggered.",
+        1,
+        1_000_000,
+    ),
+}
+
+RETRAIN: Final = {
+    "backbone": Parameter(
+        "string",
+        "efficientnet_b4",
+        "Backbone",
+        "Name of a timm model. The production weights are the start only where they fit it.",
+        pattern="^[a-z0-9_.]+$",
+        cluster_default=True,
+    ),
+    "image_size": Parameter(
+        "integer",
+        224,
+        "Image size",
+        "Pixels at which the backbone works. The exported model takes 224 x 224 in any case.",
+        32,
+        512,
+        cluster_default=True,
+    ),
+    "epochs": Parameter("integer", 10, "Epochs", "At most.", 1, 1000, cluster_default=True),
+    "learning_rate": Parameter(
+        "number", 3e-4, "Learning rate", "The highest, after the warm-up.", 1e-7, 1, cluster_default=True
+    ),
+    "batch_size": Parameter(
+        "integer",
+        32,
+        "Batch size",
+        "With too little GPU memory it is split up and accumulated.",
+        1,
+        4096,
+        cluster_default=True,
+    ),
+    "loss": Parameter(
+        "string",
+        "smooth_l1",
+        "Loss",
+        "What training lowers: l1 the absolute error, mse the squared one, smooth_l1 something of both.",
+        choices=("smooth_l1", "l1", "mse"),
+    ),
+    "freeze_epochs": Parameter(
+        "integer", 0, "Frozen epochs", "Epochs at the start in which only the head learns.", 0, 1000
+    ),
+    "patience": Parameter(
+        "integer", 5, "Patience", "Stop after so many epochs without a better validation MAE.", 1, 1000
+    ),
+    "start": Parameter(
+        "string",
+        "auto",
+        "Start from",
+        "auto: the production weights when they fit, else timm's pretrained ones. random: by name only.",
+        choices=("auto", "hub", "imagenet", "random"),
+        cluster_default=True,
+    ),
+    "seed": Parameter("integer", 0, "Seed", "Same seed, data and machine: same weights.", 0, 2**31 - 1),
+    "min_samples": Parameter(
+        "integer", 100, "Minimum samples", "With fewer usable annotations nothing is trained.", 20, 10_000_000
+    ),
+    "max_bad_share": Parameter(
+        "number", 0.1, "Bad share", "Fail when a larger share of the annotations cannot be used.", 0, 1
+    ),
+    "min_improvement": Parameter(
+        "number",
+        0.0,
+        "Minimum improvement",
+        "By how much the mean MAE (0 to 3) must fall for a promotion; it must fall in any case.",
+        0,
+        3,
+    ),
+    "max_regression": Parameter(
+        "number",
+        0.05,
+        "Maximum regression",
+        "By how much the MAE of any one emotion may rise in a promotion.",
+        0,
+        3,
+    ),
+    "int8": Parameter(
+        "boolean",
+        False,
+        "Quantised model",
+        "Also publish model_int8.onnx, if it is faster and nearly as accurate.",
+    ),
+    "drift_report_id": Parameter(
+        "integer", None, "Drift report", "Id of the drift report that asked for this training.", 1
+    ),
+}
+
+ROLLBACK: Final = {
+    "version": Parameter(
+        "string",
+        "previous",
+        "Version",
+        "Name of a version that was in production, or 'previous'.",
+        pattern="^[A-Za-z0-9._-]{1,100}$",
+    ),
+}
+
+HEALTH: Final = {
+    "calls": Parameter("integer", 5, "Calls", "How many calls per service to measure.", 1, 100),
+    "slow_ms": Parameter(
+        "integer",
+        2000,
+        "Slow",
+        "Warn when the 95th percentile of API or page is above so many milliseconds.",
+        1,
+        60_000,
+    ),
+    "stale_days": Parameter(
+        "number", 14, "Stale after", "Warn when the newest annotation is older than so many days.", 0, 3650
+    ),
+    "orphan_sample": Parameter(
+        "integer", 50, "Picture sample", "For how many rows to look whether the picture exists. 0: none.", 0, 1000
+    ),
+    "insert": Parameter(
+        "boolean",
+        False,
+        "Try /insert",
+        "Also write an annotation through the API, and remove it again. Off: the check writes nothing.",
+    ),
+}
+
+SEVERITY: Final = {
+    f"severity_{check}": Parameter(
+        "string",
+        DEFAULT_SEVERITY[check],
+        f"Severity of {check}",
+        f"What a failed {check} does to the run: critical fails it, warning is only reported.",
+        choices=SEVERITIES,
+        section="Severity",
+    )
+    for check in CHECKS
+}

@@ -1,0 +1,15 @@
+"""Tables and column groups of the database. Migrations do not import this: they keep the names of their own time."""
+
+from typing import Final
+
+from wakee_contract.emotions import EMOTIONS
+
+EMOTION_LABELS: Final = "emotion_labels"
+"""One row per picture: what the model predicted, and what the person corrected it to."""
+DRIFT_REPORTS: Final = "drift_reports"
+MODEL_VERSIONS: Final = "model_versions"
+HEALTH_REPORTS: Final = "health_reports"
+
+PREDICTED: Final = tuple(f"predicted_{emotion}" for emotion in EMOTIONS)
+LABELS: Final = tuple(f"user_{emotion}" for emotion in EMOTIONS)
+"""Columns of `emotion_labels`, in the order of the emotions."""

@@ -1,0 +1,132 @@
+"""People's corrections: out of the database, checked, into a Parquet file."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
+from wakee_common.database import reading
+from wakee_common.files import sha256_of, workspace
+from wakee_common.settings import DatabaseSettings
+from wakee_common.storage import ObjectStore
+from wakee_common.telemetry import measured
+from wakee_common.uris import R2Uri
+from wakee_contract.tables import LABELS
+
+from wakee_drift.fetch.copying import Copier, copier
+from wakee_drift.fetch.validity import add_counts, usable_labels
+from wakee_drift.fetch.windows import Windows
+from wakee_drift.records import Provenance
+from wakee_drift.results import AnnotationsResult
+from wakee_drift.tables import (
+    ANNOTATIONS_SCHEMA,
+    arrow,
+    matrix,
+    nulls,
+    table_writer,
+)
+
+logger = logging.getLogger(__name__)
+
+REFERENCE_ROWS = 10_000
+"""Largest sample of the reference window."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file's rows, and those left out of it per reason."""
+
+    rows: int
+    excluded: dict[str, int]
+
+
+def fetch(
+    store: ObjectStore, database: DatabaseSettings, folder: R2Uri, windows: Windows, min_samples: int
+) -> AnnotationsResult:
+    """Write the validated annotations of the look-back window, and a sample of the reference window, to R2."""
+    provenance = Provenance(
+        report_date=windows.report_date,
+        window_start=windows.start,
+        window_end=windows.end,
+        reference_start=windows.reference_start,
+        min_samples=min_samples,
+    )
+    with workspace() as work:
+        with reading(database) as connection:
+            measured("wakee_annotation_age_days", "Age of the newest annotation.", _age_in_days(connection))
+            with copier(database, connection) as source:
+                reference = _write(source, reference_query(windows), work / "reference.parquet", provenance)
+                provenance = provenance.model_copy(update={"reference_excluded": reference.excluded})
+                written = _write(source, window_query(windows), work / "annotations.parquet", provenance)
+        for name in ("annotations.parquet", "reference.parquet"):
+            store.put_file(folder / name, work / name)
+        digest = sha256_of(work / "annotations.parquet")
+    log_exclusions("annotations", written)
+    return AnnotationsResult(
+        status="success" if written.rows >= min_samples else "insufficient_data",
+        report_date=windows.report_date,
+        window_start=windows.start,
+        window_end=windows.end,
+        annotations_uri=str(folder / "annotations.parquet"),
+        reference_uri=str(folder / "reference.parquet"),
+        rows=written.rows,
+        reference_rows=reference.rows,
+        excluded=written.excluded,
+        sha256=digest,
+    )
+
+
+def _age_in_days(connection: Connection) -> float | None:
+    """Of the newest validated annotation that is not of the future; None without any.
+
+    The column holds UTC without saying so, and may hold `infinity`, from which PostgreSQL subtracts nothing.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (extract(epoch FROM now() AT TIME ZONE 'UTC') - extract(epoch FROM max(\"timestamp\"))) / 86400"
+            ' FROM emotion_labels WHERE is_validated AND isfinite("timestamp")'
+            " AND \"timestamp\" < now() AT TIME ZONE 'UTC' + interval '1 day'"
+        )
+        (age,) = cursor.fetchone() or (None,)
+    return None if age is None else float(age)
+
+
+def log_exclusions(what: str, written: Written) -> None:
+    """Say how many rows there are, and why others were left out."""
+    reasons = ", ".join(f"{reason} {count}" for reason, count in written.excluded.items() if count)
+    logger.info("%s: %d rows; left out: %s", what, written.rows, reasons or "none")
+
+
+def window_query(windows: Windows) -> sql.Composed:
+    """The annotations of the look-back window, in an order that does not change between runs."""
+    order = sql.SQL('"timestamp", id')
+    return _select(windows.start, windows.end) + sql.SQL(" ORDER BY ") + order
+
+
+def reference_query(windows: Windows) -> sql.Composed:
+    """A sample of the reference window: the pictures whose names' digests come first, whichever day they are of."""
+    order = sql.SQL("md5(img_name), id LIMIT {}").format(sql.Literal(REFERENCE_ROWS))
+    return _select(windows.reference_start, windows.start) + sql.SQL(" ORDER BY ") + order
+
+
+def _select(start: datetime, end: datetime) -> sql.Composed:
+    return sql.SQL(
+        'SELECT {} FROM emotion_labels WHERE is_validated AND "timestamp" >= {} AND "timestamp" < {}'
+    ).format(
+        sql.SQL(", ").join(map(sql.Identifier, ANNOTATIONS_SCHEMA.names)),
+        sql.Literal(start),
+        sql.Literal(end),
+    )
+
+
+def _write(source: Copier, query: sql.Composable, path: Path, provenance: Provenance) -> Written:
+    excluded = dict[str, int]()
+    with table_writer(path, ANNOTATIONS_SCHEMA) as writer:
+        for batch in source.batches(query, ANNOTATIONS_SCHEMA):
+            usable, counts = usable_labels(matrix(batch, LABELS), nulls(batch, LABELS))
+            writer.write(batch.filter(arrow(usable)))
+            excluded = add_counts(excluded, counts)
+        writer.describe(provenance.model_copy(update={"excluded": excluded}))
+    return Written(writer.rows, excluded)

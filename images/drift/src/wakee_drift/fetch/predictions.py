@@ -1,0 +1,123 @@
+"""What the model said at the time, joined to what people corrected it to."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
+from wakee_common.database import reading
+from wakee_common.files import workspace
+from wakee_common.settings import DatabaseSettings
+from wakee_common.storage import ObjectStore
+from wakee_common.uris import R2Uri
+from wakee_contract.tables import PREDICTED
+
+from wakee_drift.fetch.annotations import Written, log_exclusions
+from wakee_drift.fetch.api_comparison import ApiSettings, compare_with_api
+from wakee_drift.fetch.validity import add_counts, usable_predictions
+from wakee_drift.records import ApiComparison, Provenance
+from wakee_drift.results import PairsResult
+from wakee_drift.tables import (
+    ANNOTATIONS_SCHEMA,
+    PAIRS_SCHEMA,
+    arrow,
+    batches,
+    read_provenance,
+    spread_sample,
+    table_writer,
+)
+
+NAMES_PER_QUERY = 5_000
+"""Few enough for PostgreSQL to look each up in the index rather than to read the whole table every time."""
+
+QUERY = sql.SQL("SELECT img_name, {} FROM emotion_labels WHERE img_name = ANY(%s)").format(
+    sql.SQL(", ").join(map(sql.Identifier, PREDICTED))
+)
+
+
+def load(
+    store: ObjectStore,
+    database: DatabaseSettings,
+    api: ApiSettings,
+    folder: R2Uri,
+    sources: tuple[R2Uri, R2Uri],
+    api_sample: int,
+) -> PairsResult:
+    """Join annotations and reference (the two sources) with their predictions; write the pairs to R2."""
+    with workspace() as work:
+        annotations = store.get_file(sources[0], work / "annotations.parquet")
+        reference = store.get_file(sources[1], work / "reference.parquet")
+        provenance = read_provenance(annotations).model_copy(
+            update={"api_comparison": _compare_sample(store, database, api, annotations, api_sample)}
+        )
+        with reading(database) as connection:
+            pairs, provenance = _join(connection, annotations, work / "pairs.parquet", provenance)
+            reference_pairs, _ = _join(connection, reference, work / "reference_pairs.parquet", provenance)
+        for name in ("pairs.parquet", "reference_pairs.parquet"):
+            store.put_file(folder / name, work / name)
+    log_exclusions("pairs", pairs)
+    return PairsResult(
+        status="success" if pairs.rows >= provenance.min_samples else "insufficient_data",
+        pairs_uri=str(folder / "pairs.parquet"),
+        reference_pairs_uri=str(folder / "reference_pairs.parquet"),
+        rows=pairs.rows,
+        reference_rows=reference_pairs.rows,
+        excluded=provenance.excluded,
+        api_comparison=provenance.api_comparison,
+    )
+
+
+def join_predictions(connection: Connection, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[str, int]]:
+    """Add its prediction to each annotation, and drop the rows that have no usable one.
+
+    Returns:
+        The pairs, and how many rows were dropped per reason.
+    """
+    values, missing = stored_predictions(connection, batch.column("img_name").to_pylist())
+    usable, excluded = usable_predictions(values, missing)
+    columns = {name: batch.column(name) for name in batch.schema.names}
+    columns |= {name: arrow(values[:, index]) for index, name in enumerate(PREDICTED)}
+    pairs = pa.RecordBatch.from_pydict({name: columns[name] for name in PAIRS_SCHEMA.names}, PAIRS_SCHEMA)
+    return pairs.filter(arrow(usable)), excluded
+
+
+def stored_predictions(connection: Connection, names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Predictions in the order of the names, and where there is none (no row any more, or NULL); both (names, 4)."""
+    values = np.full((len(names), len(PREDICTED)), np.nan)
+    missing = np.ones(values.shape, dtype=bool)
+    place = {name: index for index, name in enumerate(names)}
+    with connection.cursor() as cursor:
+        cursor.execute(QUERY, (list(names),))
+        rows = cursor.fetchall()
+    if rows:
+        places = [place[row[0]] for row in rows]
+        missing[places] = [[value is None for value in row[1:]] for row in rows]
+        values[places] = np.array([row[1:] for row in rows], dtype=np.float64)
+    return values, missing
+
+
+def _compare_sample(
+    store: ObjectStore, database: DatabaseSettings, api: ApiSettings, annotations: Path, size: int
+) -> ApiComparison:
+    if not api.url or not size:
+        return ApiComparison(status="not_configured", cause="WAKEE_API_URL is not set" if size else "--api-sample is 0")
+    sample = spread_sample(annotations, ANNOTATIONS_SCHEMA, size)
+    with reading(database) as connection:
+        joined = [join_predictions(connection, batch)[0] for batch in sample.to_batches()]
+    return compare_with_api(store, api, pa.Table.from_batches(joined, PAIRS_SCHEMA))
+
+
+def _join(connection: Connection, source: Path, target: Path, base: Provenance) -> tuple[Written, Provenance]:
+    excluded = dict[str, int]()
+    with table_writer(target, PAIRS_SCHEMA) as writer:
+        for batch in batches(source, ANNOTATIONS_SCHEMA, NAMES_PER_QUERY):
+            pairs, counts = join_predictions(connection, batch)
+            writer.write(pairs)
+            excluded = add_counts(excluded, counts)
+        total = add_counts(read_provenance(source).excluded, excluded)
+        provenance = base.model_copy(update={"excluded": total})
+        writer.describe(provenance)
+    return Written(writer.rows, excluded), provenance

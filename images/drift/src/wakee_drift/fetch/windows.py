@@ -1,0 +1,52 @@
+"""Which days a run looks at. All times are naive UTC, as in the database."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from wakee_common.errors import BadInputError
+from wakee_common.times import parse_utc
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The look-back window and the reference window before it; starts inclusive, ends exclusive.
+
+    Attributes:
+        report_date: The day that the report is filed under.
+        reference_start: Start of the reference window, which ends where the look-back window starts.
+        start: Start of the look-back window.
+        end: End of the look-back window.
+    """
+
+    report_date: date
+    reference_start: datetime
+    start: datetime
+    end: datetime
+
+
+def windows_until(until: str, look_back_days: int, reference_days: int) -> Windows:
+    """The windows that end with a day or at a moment.
+
+    Args:
+        until: An ISO 8601 date, meaning the whole of that day, or a timestamp, exclusive; without offset it is UTC.
+        look_back_days: Length of the look-back window.
+        reference_days: Length of the reference window.
+
+    Raises:
+        BadInputError: `until` is neither, or the windows leave the calendar.
+    """
+    try:
+        report_date, end = _end(until)
+        start = end - timedelta(days=look_back_days)
+        return Windows(report_date, start - timedelta(days=reference_days), start, end)
+    except (ValueError, OverflowError) as error:
+        raise BadInputError(f"--until {until!r} is no ISO 8601 date or timestamp to count from: {error}") from None
+
+
+def _end(until: str) -> tuple[date, datetime]:
+    try:
+        day = date.fromisoformat(until)
+    except ValueError:
+        moment = parse_utc(until)
+        return moment.date(), moment
+    return day, datetime.combine(day, time()) + timedelta(days=1)

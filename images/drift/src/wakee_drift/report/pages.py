@@ -1,0 +1,105 @@
+"""The report for people: Evidently's page with our verdict on top, its numbers as JSON, and a picture."""
+
+import json
+import math
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from evidently.presets import DataDriftPreset, RegressionPreset
+from wakee_common.files import workspace
+from wakee_common.storage import ObjectStore
+from wakee_common.uris import R2Uri
+from wakee_contract.emotions import EMOTIONS
+
+from wakee_drift.measure.calculate import fetch_reference
+from wakee_drift.measure.distribution import THRESHOLDS, run_evidently, sample_frame
+from wakee_drift.records import HTML_NAME, JSON_NAME, PNG_NAME, DriftMetrics, read_metrics
+from wakee_drift.report.figures import draw_errors
+from wakee_drift.results import ReportResult
+
+CONTENT_TYPES = {
+    HTML_NAME: "text/html; charset=utf-8",
+    JSON_NAME: "application/json",
+    PNG_NAME: "image/png",
+}
+
+
+def generate(store: ObjectStore, folder: R2Uri, metrics: R2Uri, pairs: R2Uri, reference: R2Uri | None) -> ReportResult:
+    """Write HTML, JSON and PNG to R2."""
+    measured = read_metrics(store.get_bytes(metrics), metrics)
+    with workspace() as work:
+        current = sample_frame(store.get_file(pairs, work / "pairs.parquet"))
+        reference_path = fetch_reference(store, reference, work / "reference_pairs.parquet")
+        write_report(measured, current, sample_frame(reference_path) if reference_path else None, work)
+        for name, content_type in CONTENT_TYPES.items():
+            store.put_file(folder / name, work / name, content_type)
+    return ReportResult(
+        html_uri=str(folder / HTML_NAME), json_uri=str(folder / JSON_NAME), png_uri=str(folder / PNG_NAME)
+    )
+
+
+def write_report(metrics: DriftMetrics, current: pd.DataFrame, reference: pd.DataFrame | None, folder: Path) -> None:
+    """Write the three files; without comparable distributions the page holds the regression part only.
+
+    Args:
+        metrics: What was measured.
+        current: Sample of the look-back window.
+        reference: Sample of the reference window, if any.
+        folder: Where the files go.
+    """
+    compared = metrics.distribution.status == "compared" and reference is not None
+    presets: list[Any] = [_drift_preset(metrics)] if compared else []
+    presets += [RegressionPreset(regression_name=emotion) for emotion in EMOTIONS]
+    snapshot = run_evidently(presets, current, reference if compared else None)
+    snapshot.save_html(str(folder / HTML_NAME))
+    page = (folder / HTML_NAME).read_text(encoding="utf-8")
+    (folder / HTML_NAME).write_text(page.replace("<body>", f"<body>{verdict(metrics)}", 1), encoding="utf-8")
+    (folder / JSON_NAME).write_text(json.dumps(without_nan(json.loads(snapshot.json())), allow_nan=False))
+    draw_errors(metrics, folder / PNG_NAME)
+
+
+def verdict(metrics: DriftMetrics) -> str:
+    """The conclusion as a piece of HTML."""
+    origin, drift = metrics.provenance, metrics.distribution
+    rows = {
+        "Drift": "detected" if metrics.drift_detected else "not detected",
+        "Score": f"{metrics.drift_score:.4f} (95 % interval {metrics.drift_score_low:.4f} to "
+        f"{metrics.drift_score_high:.4f}), threshold {metrics.threshold:g}; mean of four MAE on the scale 0 to 3",
+        "Pictures": f"{metrics.num_samples:,} annotated from {origin.window_start} to {origin.window_end} (UTC)",
+        "Left out": ", ".join(f"{reason} {count}" for reason, count in origin.excluded.items() if count) or "none",
+        "Distributions": f"{drift.status}; {drift.reason}; {drift.rows:,} rows against {drift.reference_rows:,}"
+        f" of the reference window from {origin.reference_start}",
+        "Model now": _api(metrics),
+    }
+    cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
+    style = "font-family:sans-serif;max-width:70rem;margin:1.5rem auto;text-align:left"
+    return f'<section style="{style}"><h1>Drift report {origin.report_date}</h1><table>{cells}</table></section>'
+
+
+def without_nan(value: Any) -> Any:
+    """A JSON value with null for what is not a number: browsers refuse NaN."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _drift_preset(metrics: DriftMetrics) -> DataDriftPreset:
+    method = metrics.distribution.method or "ks"
+    return DataDriftPreset(
+        columns=list(metrics.distribution.columns), num_method=method, num_threshold=THRESHOLDS[method]
+    )
+
+
+def _api(metrics: DriftMetrics) -> str:
+    comparison = metrics.provenance.api_comparison
+    if comparison.status != "compared":
+        return f"{comparison.status} ({comparison.cause})"
+    mean, largest = comparison.mean_abs_difference.values(), comparison.max_abs_difference.values()
+    return (
+        f"asked about {comparison.n} pictures, it differs from the stored predictions by {sum(mean) / len(mean):.4f} "
+        f"on average, {max(largest):.4f} at most"
+    )

@@ -1,0 +1,103 @@
+"""The ONNX model, fed exactly as the Wakee API feeds it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnxruntime  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+from PIL import Image
+from wakee_common.errors import one_line
+from wakee_contract.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
+from wakee_contract.model import INPUT, OUTPUT
+from wakee_contract.pictures import CROPPED, DEVIATION, MEAN, RESIZED
+
+from wakee_health.errors import WrongAnswerError
+
+INPUT_SHAPE, OUTPUT_SHAPE = (3, CROPPED, CROPPED), (len(EMOTIONS),)
+FLOATS = "tensor(float)"
+
+Node = tuple[str, str, tuple[int | str | None, ...]]
+"""Name, type and shape, without the batch, of an input or output."""
+
+
+class Model:
+    """A loaded model that keeps the contract: `input` (N, 3, 224, 224), `output` (N, 4), both float32.
+
+    Raises:
+        WrongAnswerError: the file is no ONNX model, or breaks the contract.
+    """
+
+    def __init__(self, path: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = 1
+        with _runtime(f"{path.name} does not load"):
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            inputs, outputs = map(_described, (self._session.get_inputs(), self._session.get_outputs()))
+        _check("input", inputs, INPUT, INPUT_SHAPE)
+        _check("output", outputs, OUTPUT, OUTPUT_SHAPE)
+
+    def __call__(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Levels (N, 4), not clipped, for normalised pictures (N, 3, 224, 224).
+
+        Raises:
+            WrongAnswerError: the model fails on them.
+        """
+        with _runtime("the model does not run"):
+            (levels,) = self._session.run([OUTPUT], {INPUT: pictures})
+        return np.asarray(levels, np.float32)
+
+    def predict(self, picture: Image.Image) -> NDArray[np.float64]:
+        """The four levels of a picture, clipped to the scale as the API clips them.
+
+        Raises:
+            WrongAnswerError: the output is not four numbers.
+        """
+        levels = self(preprocess(picture)[None])
+        if levels.shape != (1, len(EMOTIONS)) or not np.isfinite(levels).all():
+            raise WrongAnswerError(f"the model answers no four numbers: shape {levels.shape}")
+        clipped: NDArray[np.float64] = np.clip(levels[0], LOWEST_LEVEL, HIGHEST_LEVEL).astype(np.float64)
+        return clipped
+
+
+def preprocess(picture: Image.Image) -> NDArray[np.float32]:
+    """Resize to 256 x 256 bilinear, centre crop 224, scale to [0, 1], ImageNet's mean and deviation.
+
+    Returns:
+        Shape (3, 224, 224), RGB.
+    """
+    margin = (RESIZED - CROPPED) // 2
+    resized = picture.convert("RGB").resize((RESIZED, RESIZED), Image.Resampling.BILINEAR)
+    cropped = resized.crop((margin, margin, margin + CROPPED, margin + CROPPED))
+    pixels = (np.asarray(cropped, dtype=np.float32) / 255 - np.array(MEAN, np.float32)) / np.array(
+        DEVIATION, np.float32
+    )
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+@contextmanager
+def _runtime(what: str) -> Iterator[None]:
+    """Turn the runtime's errors, which share no base, into ours."""
+    try:
+        yield
+    except Exception as error:
+        raise WrongAnswerError(f"{what}: {one_line(error, 200)}") from None
+
+
+def _described(nodes: list[onnxruntime.NodeArg]) -> list[Node]:
+    return [(node.name, node.type, tuple(node.shape[1:])) for node in nodes]
+
+
+def _check(what: str, found: list[Node], name: str, shape: tuple[int, ...]) -> None:
+    """Names and types must be the contract's; a dimension without a number is the batch, or any."""
+    fits = [n == name and kind == FLOATS and _fits(dimensions, shape) for n, kind, dimensions in found]
+    if fits != [True]:
+        raise WrongAnswerError(f"the model's {what} breaks the contract: {found}, not [({name!r}, float, {shape})]")
+
+
+def _fits(found: tuple[int | str | None, ...], expected: tuple[int, ...]) -> bool:
+    return len(found) == len(expected) and all(
+        not isinstance(size, int) or size == wanted for size, wanted in zip(found, expected, strict=True)
+    )

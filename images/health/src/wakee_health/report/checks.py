@@ -1,0 +1,107 @@
+"""What became of each check of a run, from what Airflow tells, and the verdict over all of them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+from wakee_common.errors import BadInputError
+from wakee_contract.checks import CHECKS, CRITICAL, DEFAULT_SEVERITY, WARNING, Severity
+
+Status = Literal["passed", "warning", "failed"]
+NOT_FACTS = {"status", "stage", "run", "started_at", "seconds", "latency", "facts", "warnings", "cause", "error"}
+
+
+class Check(BaseModel):
+    """One check of a run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    status: Status
+    severity: Severity
+    cause: str = ""
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    seconds: float | None = None
+    facts: dict[str, Any] = {}
+    warnings: list[str] = []
+
+    @property
+    def line(self) -> str:
+        """What to say about it in one line."""
+        return self.cause or "; ".join(self.warnings) or "ok"
+
+
+def read_checks(results: str, severities: Mapping[str, Severity]) -> list[Check]:
+    """The checks, in their fixed order.
+
+    Args:
+        results: JSON object, per task id `{"state": ..., "result": {...} | null}`, as the DAG's template makes it.
+        severities: How much each check matters.
+
+    Raises:
+        BadInputError: not such an object.
+    """
+    try:
+        told = json.loads(results)
+        return [_check(name, told.get(name) or {}, severities.get(name, CRITICAL)) for name in CHECKS]
+    except (ValueError, AttributeError, TypeError) as error:
+        raise BadInputError(f"--results is no JSON object of task results: {error}") from None
+
+
+def parse_severities(given: Sequence[str]) -> dict[str, Severity]:
+    """Read `check=critical` or `check=warning`.
+
+    Raises:
+        BadInputError: another check, or another word.
+    """
+    severities = dict(DEFAULT_SEVERITY)
+    for word in given:
+        name, _, value = word.partition("=")
+        if name not in CHECKS or value not in (CRITICAL, WARNING):
+            raise BadInputError(f"--severity {word!r}: expected one of {', '.join(CHECKS)} = {CRITICAL} or {WARNING}")
+        severities[name] = _severity(value)
+    return severities
+
+
+def critical_failures(checks: Sequence[Check]) -> list[Check]:
+    """The checks that fail the run."""
+    return [check for check in checks if check.status == "failed" and check.severity == CRITICAL]
+
+
+def verdict(checks: Sequence[Check]) -> Status:
+    """Failed when a critical check failed, a warning when anything else is not as it should be."""
+    if critical_failures(checks):
+        return "failed"
+    return "passed" if all(check.status == "passed" for check in checks) else "warning"
+
+
+def _severity(word: str) -> Severity:
+    return "warning" if word == WARNING else "critical"
+
+
+def _check(name: str, told: Mapping[str, Any], severity: Severity) -> Check:
+    result: Mapping[str, Any] = told.get("result") or {}
+    state = told.get("state") or "unknown"
+    succeeded = state == "success" and result.get("status") == "success"
+    latency = result.get("latency") or {}
+    warnings = [str(warning) for warning in result.get("warnings") or []]
+    facts = dict(result.get("facts") or {}) | {key: value for key, value in result.items() if key not in NOT_FACTS}
+    return Check(
+        name=name,
+        status="failed" if not succeeded else "warning" if warnings else "passed",
+        severity=severity,
+        cause="" if succeeded else _cause(name, state, result),
+        p50_ms=latency.get("p50_ms"),
+        p95_ms=latency.get("p95_ms"),
+        seconds=result.get("seconds"),
+        facts=facts,
+        warnings=warnings,
+    )
+
+
+def _cause(name: str, state: str, result: Mapping[str, Any]) -> str:
+    if result.get("cause"):
+        return str(result["cause"])
+    return f"{name} left no result (state {state}): see its log"

@@ -1,0 +1,149 @@
+"""`run-pytest-suite`: the suite in the image, run against the live services, with reports in R2."""
+
+import html
+import logging
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from wakee_common.errors import UnavailableError, WakeeError, one_line
+from wakee_common.files import workspace
+from wakee_common.logs import redact
+from wakee_common.settings import R2Settings, RunContext, load
+from wakee_common.storage import ObjectStore
+
+from wakee_health.errors import FailedTestsError
+from wakee_health.pages import render
+from wakee_health.results import SuiteResult
+
+logger = logging.getLogger(__name__)
+
+SUITE = Path(__file__).parent
+LONGEST_SECONDS = 600
+RAN = (0, 1)
+"""Exit codes of pytest with which the tests ran: all passed, or some failed."""
+NAMED_FAILURES = 8
+OPTIONS = ("-q", "-ra", "--color=no", "--tb=short", "-p", "no:cacheprovider", "--import-mode=importlib")
+
+
+@dataclass(frozen=True)
+class TestCase:
+    """One test and what became of it."""
+
+    __test__ = False
+
+    module: str
+    name: str
+    outcome: str
+    seconds: float
+    message: str
+
+    @property
+    def title(self) -> str:
+        """As a person names it."""
+        return f"{self.module}::{self.name}"
+
+
+def command(arguments: list[str]) -> list[str]:
+    """The command line that runs the suite; it writes no files of its own."""
+    return [sys.executable, "-B", "-m", "pytest", "-c", os.devnull, f"--rootdir={SUITE}", *OPTIONS, *arguments]
+
+
+def by_hand(arguments: list[str]) -> int:
+    """Run the suite in the terminal; returns pytest's exit code."""
+    paths = [] if any((SUITE / argument.partition("::")[0]).exists() for argument in arguments) else [str(SUITE)]
+    return subprocess.run(command([*paths, *arguments]), cwd=SUITE, check=False).returncode
+
+
+def run(context: RunContext) -> SuiteResult:
+    """Run the suite and keep its reports.
+
+    Raises:
+        FailedTestsError: tests failed; their number and names are the cause.
+        UnavailableError: pytest could not run them, or not within ten minutes.
+    """
+    with workspace() as scratch:
+        junit = scratch / "junit.xml"
+        text = _run_pytest(junit)
+        junit.write_text(redact(junit.read_text()))
+        cases = read_junit(junit)
+        junit_uri, html_uri, warnings = _keep(context, junit.read_bytes(), page(context, cases, text))
+    counts = Counter(case.outcome for case in cases)
+    failures = [case.title for case in cases if case.outcome in ("failed", "error")]
+    if failures:
+        raise FailedTestsError(_cause(failures, len(cases), html_uri))
+    if not cases:
+        raise UnavailableError("pytest found no tests")
+    return SuiteResult(
+        tests=len(cases),
+        passed=counts["passed"],
+        skipped=counts["skipped"],
+        seconds_of_tests=round(sum(case.seconds for case in cases), 2),
+        junit_uri=junit_uri,
+        html_uri=html_uri,
+        warnings=warnings,
+    )
+
+
+def read_junit(path: Path) -> list[TestCase]:
+    """The tests of a JUnit XML file."""
+    return [_case(element) for element in ET.parse(path).getroot().iter("testcase")]  # noqa: S314
+
+
+def page(context: RunContext, cases: list[TestCase], text: str) -> bytes:
+    """The report for people, as one HTML file."""
+    counts = Counter(case.outcome for case in cases)
+    return render("suite.html.j2", context=context, cases=cases, counts=counts, text=text).encode()
+
+
+def _run_pytest(junit: Path) -> str:
+    try:
+        done = subprocess.run(
+            command([str(SUITE), f"--junitxml={junit}"]),
+            cwd=junit.parent,
+            env={**os.environ, "TMPDIR": str(junit.parent)},
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise UnavailableError(f"the tests did not end within {LONGEST_SECONDS} s") from None
+    text = redact(done.stdout + done.stderr)
+    for line in text.splitlines():
+        logger.info("%s", line)
+    if done.returncode not in RAN or not junit.exists():
+        last = one_line((text.strip().splitlines() or ["no message"])[-1])
+        raise UnavailableError(f"pytest could not run the tests (exit code {done.returncode}): {last}")
+    return text
+
+
+def _case(element: ET.Element) -> TestCase:
+    found = [child for child in element if child.tag in ("failure", "error", "skipped")]
+    outcome = {"failure": "failed", "error": "error", "skipped": "skipped"}[found[0].tag] if found else "passed"
+    message = one_line(html.unescape(found[0].get("message", ""))) if found else ""
+    module = element.get("classname", "").rpartition(".")[2] + ".py"
+    return TestCase(module, element.get("name", ""), outcome, float(element.get("time", 0)), message)
+
+
+def _keep(context: RunContext, junit: bytes, report: bytes) -> tuple[str, str, list[str]]:
+    """Put the reports into R2; where it does not take them, the log has to do."""
+    try:
+        store = ObjectStore(load(R2Settings))
+        folder = context.folder(store.bucket)
+        store.put_bytes(folder / "junit.xml", junit, "application/xml")
+        store.put_bytes(folder / "report.html", report, "text/html; charset=utf-8")
+    except WakeeError as error:
+        logger.warning("the reports are not in R2: %s", error)
+        return "", "", [f"the test reports are not in R2: {one_line(error, 150)}"]
+    return str(folder / "junit.xml"), str(folder / "report.html"), []
+
+
+def _cause(failures: list[str], tests: int, html_uri: str) -> str:
+    named = ", ".join(failures[:NAMED_FAILURES])
+    more = f" and {len(failures) - NAMED_FAILURES} more" if len(failures) > NAMED_FAILURES else ""
+    return f"{len(failures)} of {tests} tests failed: {named}{more}" + (f"; report: {html_uri}" if html_uri else "")

@@ -1,0 +1,71 @@
+"""Validated annotations: rows of `emotion_labels`, each with labels that can be learnt from, or a reason why not."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from psycopg2 import sql
+from wakee_common.database import reading
+from wakee_common.errors import BadInputError
+from wakee_common.settings import DatabaseSettings
+from wakee_contract.emotions import HIGHEST_LEVEL, LOWEST_LEVEL
+from wakee_contract.tables import LABELS
+
+from wakee_train.records import Labels
+
+ROWS_AT_A_TIME = 10_000
+REPORT = "SELECT 1 FROM drift_reports WHERE id = %s"
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One validated row as it stands in the database."""
+
+    name: str
+    key: str
+    values: tuple[float | None, ...]
+
+
+def read_annotations(database: DatabaseSettings, until: str, drift_report_id: int | None) -> list[Annotation]:
+    """Every validated row before `until` (all of them when empty), oldest first.
+
+    Raises:
+        BadInputError: there is no such drift report.
+    """
+    with reading(database) as connection:
+        if drift_report_id is not None:
+            with connection.cursor() as cursor:
+                cursor.execute(REPORT, (drift_report_id,))
+                if cursor.fetchone() is None:
+                    raise BadInputError(f"no drift report has the id {drift_report_id}")
+        with connection.cursor("annotations") as cursor:
+            cursor.itersize = ROWS_AT_A_TIME
+            cursor.execute(_query(until))
+            return [Annotation(name, key, tuple(values)) for name, key, *values in cursor]
+
+
+def _query(until: str) -> sql.Composed:
+    before: sql.Composable = sql.SQL("")
+    if until:
+        before = sql.SQL('AND ("timestamp" IS NULL OR "timestamp" < {})').format(sql.Literal(until))
+    return sql.SQL("SELECT img_name, s3_path, {} FROM emotion_labels WHERE is_validated {} ORDER BY id").format(
+        sql.SQL(", ").join(sql.Identifier(column) for column in LABELS), before
+    )
+
+
+def label_defect(values: Iterable[float | None]) -> str | None:
+    """Why these labels cannot be used; None when they can."""
+    given = list(values)
+    if any(value is None for value in given):
+        return "label_missing"
+    numbers = [float(value) for value in given if value is not None]
+    if not all(map(math.isfinite, numbers)):
+        return "label_not_finite"
+    if not all(LOWEST_LEVEL <= number <= HIGHEST_LEVEL for number in numbers):
+        return "label_out_of_range"
+    return None
+
+
+def checked_labels(values: tuple[float | None, ...]) -> Labels:
+    """Four usable labels."""
+    return tuple(float(value or 0.0) for value in values)

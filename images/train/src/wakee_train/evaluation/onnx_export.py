@@ -1,0 +1,152 @@
+"""`export-onnx`: one file that keeps the contract, checked, compared with PyTorch, and timed.
+
+On request with an int8 variant beside it (`quantization`). It is for clients that choose it: the Wakee API takes the
+first file.
+"""
+
+import hashlib
+import io
+import logging
+import warnings
+
+import numpy as np
+import onnx
+import torch
+from onnxscript import rewriter
+from onnxscript.rewriter import pattern
+from wakee_common.errors import BadInputError
+from wakee_common.files import workspace
+from wakee_common.storage import ObjectStore
+from wakee_common.uris import R2Uri
+from wakee_contract.model import INPUT, ONNX, OUTPUT
+from wakee_contract.pictures import CROPPED
+
+from wakee_train.data.shards import SplitPixels, load_splits
+from wakee_train.data.splits import TEST, VALIDATION
+from wakee_train.evaluation.onnx_model import OnnxModel, as_the_api_does
+from wakee_train.evaluation.quantization import TIMED_CALLS, UNTIMED_CALLS, int8_variant, judged_before, timed
+from wakee_train.records import Export, Training, read_record, write_record
+from wakee_train.results import ExportResult
+from wakee_train.training.backbone import EmotionRegressor
+from wakee_train.training.prediction import predict
+from wakee_train.training.weights import trained_model
+
+logger = logging.getLogger(__name__)
+
+RECORD = "export.json"
+EXAMPLES = 2
+POOLED = pattern.RewriteRule(
+    lambda op, x: op.ReduceMean(x, [2, 3], keepdims=1), lambda op, x, **_: op.GlobalAveragePool(x)
+)
+"""The same mean, by an operation for which onnxruntime need not leave its own layout of pictures."""
+
+
+def export_onnx(
+    store: ObjectStore,
+    folder: R2Uri,
+    training_uri: R2Uri,
+    parity_limit: float,
+    parity_samples: int,
+    int8_limit: float | None = None,
+) -> ExportResult:
+    """Export the challenger; with an `int8_limit` (rise of any emotion's MAE) also try an int8 variant.
+
+    Raises:
+        BadInputError: the exported graph's answers differ from PyTorch's by more than `parity_limit`.
+    """
+    training = read_record(store, training_uri, Training)
+    model = trained_model(store, training)
+    content = to_onnx(model)
+    with workspace() as scratch:
+        wanted = (TEST,) if int8_limit is None else (TEST, VALIDATION)
+        _, splits = load_splits(store, R2Uri.parse(training.splits_uri), wanted, scratch)
+        test = _first(splits[TEST], parity_samples)
+        session = OnnxModel(content)
+        difference = float(np.abs(session.predict(test) - predict(model, test, torch.device("cpu"))).max())
+        logger.info("parity over %d pictures: largest difference %.2e (limit %g)", len(test), difference, parity_limit)
+        if not difference <= parity_limit:
+            raise BadInputError(f"ONNX and PyTorch differ by {difference:.2e}, more than {parity_limit:g}")
+        latencies = _latencies(session, test)
+        digest, int8 = hashlib.sha256(content).hexdigest(), None
+        if int8_limit is not None:
+            int8 = judged_before(store, folder / RECORD, digest, int8_limit)
+            int8 = int8 or int8_variant(store, folder, content, splits[VALIDATION], test, int8_limit)
+    store.put_bytes(folder / ONNX, content)
+    export = Export(
+        training_uri=str(training_uri),
+        weights_sha256=training.weights_sha256,
+        onnx_uri=str(folder / ONNX),
+        onnx_sha256=digest,
+        bytes=len(content),
+        opset=next(o.version for o in onnx.load_from_string(content).opset_import if o.domain == ""),
+        parity_samples=len(test),
+        parity_max_difference=difference,
+        parity_limit=parity_limit,
+        latency_ms_median=round(float(np.median(latencies)), 3),
+        latency_ms_p95=round(float(np.percentile(latencies, 95)), 3),
+        int8=int8,
+    )
+    return _result(export, write_record(store, folder / RECORD, export))
+
+
+def to_onnx(model: EmotionRegressor) -> bytes:
+    """The model as one ONNX file with a dynamic batch; the same weights give the same bytes.
+
+    Raises:
+        onnx.checker.ValidationError: the exporter made no valid graph.
+    """
+    example = torch.zeros(EXAMPLES, 3, CROPPED, CROPPED)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own, about its dependencies
+        program = torch.onnx.export(
+            model.eval(),
+            (example,),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamo=True,
+            dynamic_shapes=({0: "batch"},),
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:
+        raise AssertionError("the dynamo exporter returns its program")
+    graph = _bare(rewriter.rewrite(program.model_proto, pattern_rewrite_rules=[POOLED]))
+    onnx.checker.check_model(graph, full_check=True)
+    file = io.BytesIO()
+    onnx.save_model(graph, file)
+    return file.getvalue()
+
+
+def _bare(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """Without the exporter's notes on where in the source each node comes from."""
+    graph.doc_string = ""
+    for node in graph.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for value in graph.graph.value_info:
+        del value.metadata_props[:]
+    return graph
+
+
+def _first(split: SplitPixels, count: int) -> SplitPixels:
+    return SplitPixels(split.names[:count], split.pixels[:count], split.labels[:count])
+
+
+def _latencies(session: OnnxModel, test: SplitPixels) -> list[float]:
+    """Milliseconds of single calls with one picture each."""
+    picture = as_the_api_does(test.pixels[:1])
+    return [timed(session, picture) for _ in range(UNTIMED_CALLS + TIMED_CALLS)][UNTIMED_CALLS:]
+
+
+def _result(export: Export, uri: R2Uri) -> ExportResult:
+    int8 = export.int8
+    return ExportResult(
+        export_uri=str(uri),
+        onnx_uri=export.onnx_uri,
+        onnx_sha256=export.onnx_sha256,
+        bytes=export.bytes,
+        parity_max_difference=export.parity_max_difference,
+        latency_ms_median=export.latency_ms_median,
+        int8=f"{'kept' if int8.kept else 'dropped'}: {int8.reason}" if int8 else None,
+        int8_uri=int8.uri if int8 else None,
+    )

@@ -1,0 +1,48 @@
+"""An ONNX model over the pictures of a split, fed exactly as the Wakee API feeds it."""
+
+import numpy as np
+from numpy.typing import NDArray
+from wakee_common.errors import BadInputError, one_line
+from wakee_contract.model import INPUT, OUTPUT
+from wakee_contract.pictures import DEVIATION, MEAN
+
+from wakee_train.data.pictures import Pixels, centre_crop
+from wakee_train.data.shards import SplitPixels, batches
+
+BATCH = 32
+
+
+class OnnxModel:
+    """A model that keeps the contract: `input` (N, 3, 224, 224), `output` (N, 4).
+
+    Raises:
+        BadInputError: the file is no ONNX model, or does not keep the contract.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        import onnxruntime  # type: ignore[import-untyped]
+
+        try:
+            self._session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the runtime's own exceptions share no base
+            raise BadInputError(f"no ONNX model: {one_line(error, 200)}") from None
+        names = [i.name for i in self._session.get_inputs()], [o.name for o in self._session.get_outputs()]
+        if names != ([INPUT], [OUTPUT]):
+            raise BadInputError(f"this ONNX model breaks the contract: inputs {names[0]}, outputs {names[1]}")
+
+    def __call__(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Levels (N, 4) for normalised pictures (N, 3, 224, 224)."""
+        (levels,) = self._session.run([OUTPUT], {INPUT: pictures})
+        return np.asarray(levels, np.float32)
+
+    def predict(self, split: SplitPixels) -> NDArray[np.float32]:
+        """Levels (N, 4) for the pictures of a split."""
+        parts = [self(as_the_api_does(split.pixels[part])) for part in batches(len(split), BATCH)]
+        return np.concatenate(parts)
+
+
+def as_the_api_does(pixels: Pixels) -> NDArray[np.float32]:
+    """Crop and normalise stored pictures: (N, 256, 256, 3) uint8 to (N, 3, 224, 224) float32."""
+    scaled = centre_crop(pixels).astype(np.float32) / 255
+    normalised = (scaled - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)
+    return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))

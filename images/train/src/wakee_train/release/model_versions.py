@@ -1,0 +1,157 @@
+"""The table `model_versions`: one row per version, at most one of them in production."""
+
+import logging
+from typing import Any
+
+from psycopg2 import errors
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a type, whatever its case
+from psycopg2.extras import Json
+from wakee_common.database import transact, upsert
+from wakee_common.errors import BadInputError
+from wakee_common.files import workspace
+from wakee_common.hub import ModelHub
+from wakee_common.settings import DatabaseSettings, RunContext
+from wakee_common.storage import ObjectStore
+from wakee_common.uris import R2Uri
+from wakee_contract.tables import MODEL_VERSIONS
+
+from wakee_train.records import Evaluation, Export, Publication, Tracking, Training, read_record
+from wakee_train.results import ModelVersionResult
+from wakee_train.settings import HubSettings
+
+logger = logging.getLogger(__name__)
+
+FRAMEWORK = "pytorch"
+PRODUCTION = "SELECT version_name FROM model_versions WHERE is_production FOR UPDATE"
+# A row that was there before us may not say since when it is in production; a rollback needs to know that it was.
+DEMOTE = (
+    "UPDATE model_versions SET is_production = false, updated_at = now() AT TIME ZONE 'utc',"
+    " deployed_at = COALESCE(deployed_at, created_at, now() AT TIME ZONE 'utc')"
+    " WHERE is_production AND version_name <> %s"
+)
+# The time of a deployment stays as it was when nothing changes.
+PROMOTE = (
+    "UPDATE model_versions SET is_production = true, deployed_at = now() AT TIME ZONE 'utc',"
+    " updated_at = now() AT TIME ZONE 'utc' WHERE version_name = %s AND is_production IS NOT TRUE"
+)
+
+
+def update(
+    store: ObjectStore,
+    context: RunContext,
+    database: DatabaseSettings,
+    hub_settings: HubSettings,
+    tracking_uri: R2Uri,
+) -> ModelVersionResult:
+    """Write the version's row; when promoted, and still on main, it takes over production in the same transaction.
+
+    Raises:
+        BadInputError: the drift report that it names does not exist.
+    """
+    tracking = read_record(store, tracking_uri, Tracking)
+    publication = read_record(store, R2Uri.parse(tracking.publication_uri), Publication)
+    row = version_row(store, context, publication, tracking)
+    with workspace() as scratch:
+        production = publication.promoted and ModelHub(hub_settings, scratch).main_holds(publication.version)
+
+    def work(cursor: Cursor) -> tuple[int, str | None]:
+        version_id = upsert(cursor, MODEL_VERSIONS, ["version_name"], row)
+        return version_id, make_production(cursor, publication.version) if production else None
+
+    try:
+        version_id, previous = transact(database, work)
+    except errors.ForeignKeyViolation as error:
+        raise BadInputError(f"no drift report has the id {publication.drift_report_id}") from error
+    logger.info("%s: row %d%s", publication.version, version_id, ", in production" if production else "")
+    return ModelVersionResult(
+        model_version_id=version_id,
+        version=publication.version,
+        is_production=production,
+        previous_production=previous,
+    )
+
+
+def make_production(cursor: Cursor, version: str) -> str | None:
+    """Let this version be the only one in production; returns which one was, if it was another."""
+    cursor.execute(PRODUCTION)
+    found = cursor.fetchone()
+    cursor.execute(DEMOTE, (version,))
+    cursor.execute(PROMOTE, (version,))
+    return str(found[0]) if found and found[0] != version else None
+
+
+def version_row(
+    store: ObjectStore, context: RunContext, publication: Publication, tracking: Tracking
+) -> dict[str, Any]:
+    """The row's columns and values, but for its id, the times of writing and production."""
+    training = read_record(store, R2Uri.parse(publication.training_uri), Training)
+    evaluation = read_record(store, R2Uri.parse(publication.evaluation_uri), Evaluation)
+    export = read_record(store, R2Uri.parse(publication.export_uri), Export)
+    metrics, settings = evaluation.challenger, training.settings
+    return {
+        "version_name": publication.version,
+        "model_type": settings.backbone,
+        "framework": FRAMEWORK,
+        "hf_model_bin_url": publication.bin_url,
+        "hf_model_onnx_url": publication.onnx_url,
+        "accuracy": metrics.accuracy,
+        "f1_score": metrics.macro_f1,
+        **{f"mae_{emotion}": values.mae for emotion, values in metrics.emotions.items()},
+        "n_samples_train": training.samples["train"],
+        "n_samples_val": training.samples["validation"],
+        "n_samples_test": training.samples["test"],
+        "n_epochs": len(training.history),
+        "learning_rate": settings.learning_rate,
+        "batch_size": settings.batch_size,
+        "mlflow_run_id": tracking.mlflow_run_id,
+        "mlflow_experiment_id": tracking.experiment_id,
+        "triggered_by_drift_report_id": publication.drift_report_id,
+        "hf_commit": publication.commit,
+        "dataset_id": training.dataset_id,
+        "run_id": context.run_id,
+        "lineage": Json(lineage(context, publication, tracking, training, evaluation, export)),
+    }
+
+
+def lineage(
+    context: RunContext,
+    publication: Publication,
+    tracking: Tracking,
+    training: Training,
+    evaluation: Evaluation,
+    export: Export,
+) -> dict[str, Any]:
+    """The one record that joins everything this version comes from, and everything it became."""
+    return {
+        "drift_report_id": publication.drift_report_id,
+        "dag_id": context.dag_id,
+        "run_id": context.run_id,
+        "image": context.image,
+        "git_commit": context.git_commit,
+        "dataset": {"id": training.dataset_id, "manifest": training.manifest_uri, "splits": training.splits_uri},
+        "training": {
+            "started_from": training.started_from,
+            "settings": training.settings.model_dump(mode="json"),
+            "weights": training.weights_uri,
+            "weights_sha256": training.weights_sha256,
+            "best_epoch": training.best_epoch,
+            "device": training.device,
+        },
+        "evaluation": {
+            "mae": evaluation.challenger.mae,
+            "champion_mae": evaluation.champion.mae if evaluation.champion else None,
+            "champion_version": evaluation.champion_version,
+            "champion_revision": evaluation.champion_revision,
+            "decision": evaluation.decision.model_dump(mode="json"),
+        },
+        "onnx": {
+            "sha256": export.onnx_sha256,
+            "bytes": export.bytes,
+            "parity_max_difference": export.parity_max_difference,
+            "latency_ms_median": export.latency_ms_median,
+        },
+        "hub": publication.model_dump(mode="json", include={"repository", "branch", "tag", "commit"}),
+        "mlflow": tracking.model_dump(
+            mode="json", include={"experiment_id", "mlflow_run_id", "model_name", "model_version"}
+        ),
+    }

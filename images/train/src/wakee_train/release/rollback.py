@@ -1,0 +1,213 @@
+"""`rollback`: put Hub, registry and database back to an earlier production version, together.
+
+Each of the three is changed only where it is not as it should be, so a retry after a crash ends in the same state.
+"""
+
+import hashlib
+import logging
+from dataclasses import dataclass
+
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a type, whatever its case
+from wakee_common.database import reading, transact
+from wakee_common.errors import BadInputError
+from wakee_common.files import workspace
+from wakee_common.hub import ModelHub
+from wakee_common.settings import DatabaseSettings, RunContext
+from wakee_common.storage import MissingObjectError, ObjectStore
+from wakee_common.uris import R2Uri
+from wakee_contract.model import CHAMPION, MAIN, VERSION_TAG
+
+from wakee_train.records import Record, read_record, write_record
+from wakee_train.release.model_versions import make_production
+from wakee_train.release.registry import Registry
+from wakee_train.results import RollbackResult
+from wakee_train.settings import HubSettings, TrackingSettings
+
+logger = logging.getLogger(__name__)
+
+Row = tuple[str, str | None]
+"""A version and its commit."""
+
+PREVIOUS = "previous"
+RECORD = "target.json"
+DEPLOYED = "SELECT version_name, hf_commit FROM model_versions WHERE (deployed_at IS NOT NULL OR is_production)"
+CURRENT = f"{DEPLOYED} AND is_production"
+NAMED = f"{DEPLOYED} AND version_name = %s"
+OLDER = f"{DEPLOYED} AND id < (SELECT id FROM model_versions WHERE is_production)"
+OLDER_NAMED = f"{OLDER} AND version_name = %s"
+BEFORE_CURRENT = f"{OLDER} ORDER BY deployed_at DESC, id DESC LIMIT 1"
+"""Of the older versions the one that was deployed last: one that was itself rolled back is older by that."""
+BEFORE_OURS = (
+    f"{DEPLOYED} AND hf_commit IS NULL"
+    " AND NOT EXISTS (SELECT FROM model_versions ours WHERE ours.hf_commit IS NOT NULL AND ours.id < model_versions.id)"
+    " ORDER BY is_production IS TRUE DESC, deployed_at DESC, id DESC LIMIT 1"
+)
+"""Rows from before our first version name no commit; of the last one main's history shows where its files are."""
+
+
+class Target(Record):
+    """What a rollback run goes back to; written first, so that a retry of `previous` does not go further back.
+
+    Attributes:
+        asked: The version as the run was told it.
+        version: The version itself.
+        commit: Where its files are.
+        replaced: What was in production.
+    """
+
+    asked: str
+    version: str
+    commit: str
+    replaced: str | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A version, its commit unless it is from before our first one, and what it replaces."""
+
+    version: str
+    commit: str | None
+    replaced: str | None
+
+
+def roll_back(
+    store: ObjectStore,
+    context: RunContext,
+    database: DatabaseSettings,
+    hub_settings: HubSettings,
+    tracking_settings: TrackingSettings,
+    asked: str,
+) -> RollbackResult:
+    """Make an earlier version production everywhere.
+
+    Raises:
+        BadInputError: no such version, or it never was in production, or there is none before the present one, or
+            nobody knows where its files are.
+    """
+    with workspace() as scratch:
+        hub = ModelHub(hub_settings, scratch)
+        target = _target(store, context.folder(store.bucket), database, hub, asked)
+        logger.info("rollback from %s to %s", target.replaced or "nothing", target.version)
+        commit, new_commit = _restore_main(hub, context, target)
+    alias_moved, warning = _move_alias(Registry(tracking_settings), target)
+    replaced = transact(database, lambda cursor: make_production(cursor, target.version))
+    done = [
+        f"Hub main: {'restored by' if new_commit else 'already at the version,'} commit {commit}",
+        warning or f"registry: {CHAMPION} {'moved' if alias_moved else 'already at the version'}",
+        f"is_production: {f'moved from {replaced}' if replaced else 'already set'}",
+    ]
+    for line in done:
+        logger.log(logging.WARNING if line == warning else logging.INFO, "%s", line)
+    return RollbackResult(
+        version=target.version,
+        replaced=target.replaced,
+        commit=commit,
+        new_commit=new_commit,
+        alias_moved=alias_moved,
+        production_moved=replaced is not None,
+        done=done,
+        warning=warning,
+    )
+
+
+def _target(store: ObjectStore, folder: R2Uri, database: DatabaseSettings, hub: ModelHub, asked: str) -> Target:
+    try:
+        target = read_record(store, folder / RECORD, Target)
+    except MissingObjectError:
+        pass
+    else:
+        if target.asked == asked:
+            return target
+    on_main = hub.version(hub.head())
+    with reading(database) as connection:
+        found = find_target(connection, asked, on_main)
+    commit = found.commit or hub.commit_before_versions()
+    if commit is None:
+        raise BadInputError(f"{found.version} has no commit on record, and main had no model before our first one")
+    target = Target(asked=asked, version=found.version, commit=commit, replaced=found.replaced)
+    write_record(store, folder / RECORD, target)
+    return target
+
+
+def find_target(connection: Connection, asked: str, on_main: str | None) -> Found:
+    """The version to go back to.
+
+    Args:
+        connection: The database.
+        asked: A version's name, or `previous`.
+        on_main: Which of our versions the Hub's main holds.
+
+    Raises:
+        BadInputError: as `roll_back`.
+    """
+    with connection.cursor() as cursor:
+        current = _row(cursor, CURRENT)
+        found = _previous(cursor, current, on_main) if asked == PREVIOUS else _row(cursor, NAMED, asked)
+        before_ours = _row(cursor, BEFORE_OURS)
+    if found is None:
+        what = (
+            "no version was in production before the present one"
+            if asked == PREVIOUS
+            else f"{asked} never was in production"
+        )
+        raise BadInputError(f"nothing to go back to: {what}")
+    if not found[1] and found != before_ours:
+        raise BadInputError(f"{found[0]} has no commit on the Hub on record")
+    replaced = on_main if found == current or current is None else current[0]
+    return Found(*found, replaced)
+
+
+def _previous(cursor: Cursor, current: Row | None, on_main: str | None) -> Row | None:
+    """What `previous` means: the version before production's, or that one where the Hub is ahead of the database.
+
+    The Hub is ahead when a promotion came to it and no further. It is behind when a rollback did, which this one ends.
+    """
+    if current and on_main and on_main != current[0] and not _row(cursor, OLDER_NAMED, on_main):
+        return current
+    return _row(cursor, BEFORE_CURRENT)
+
+
+def _row(cursor: Cursor, query: str, *values: str) -> Row | None:
+    cursor.execute(query, values or None)
+    found: Row | None = cursor.fetchone()
+    return found
+
+
+def _restore_main(hub: ModelHub, context: RunContext, target: Target) -> tuple[str, bool]:
+    """Make main's files those of the target's commit; returns main's commit, and whether it is new."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    head = hub.head()
+    if head is None:
+        raise BadInputError(f"{hub.repository} is not on the Hub")
+    present, wanted = hub.files(head.commit), hub.files(target.commit)
+    version = hub.version(head)
+    if version == target.version or present == wanted:
+        return head.commit, False
+    operations: list[CommitOperationAdd | CommitOperationDelete] = [
+        CommitOperationAdd(path_in_repo=path, path_or_fileobj=hub.download(path, target.commit))
+        for path, digest in wanted.items()
+        if present.get(path) != digest
+    ]
+    operations += [CommitOperationDelete(path_in_repo=path) for path in sorted(present.keys() - wanted.keys())]
+    key = hashlib.sha256(f"{context.dag_id}/{context.run_id}".encode()).hexdigest()[:8]
+    title = f"{target.version}: rollback {key}"
+    why = f"Replaces {version or head.commit}; asked for by {context.dag_id}/{context.run_id}."
+    return hub.commit(MAIN, title, why, operations, head.commit), True
+
+
+def _move_alias(registry: Registry, target: Target) -> tuple[bool, str | None]:
+    """Point the alias to the target, or nowhere, with a warning, where the registry does not know it.
+
+    Returns:
+        Whether the alias changed; the warning.
+    """
+    version = registry.find_version(target.version)
+    if version is not None:
+        return registry.point(CHAMPION, version), None
+    if replaced := registry.alias_version(CHAMPION):
+        registry.unpoint(CHAMPION, replaced)
+    return replaced is not None, (
+        f"registry: {CHAMPION} points nowhere now: no {registry.model} is tagged {VERSION_TAG}={target.version}"
+    )

@@ -1,0 +1,137 @@
+"""The model: a timm backbone with four outputs, behind the contract's 224 x 224 input whatever size it works at."""
+
+import logging
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, one_line
+from wakee_contract.emotions import EMOTIONS
+from wakee_contract.pictures import CROPPED, DEVIATION, MEAN
+
+from wakee_train.training.operators import ensure_operators
+
+logger = logging.getLogger(__name__)
+
+
+class EmotionRegressor(nn.Module):
+    """Four levels from normalised pictures of shape (N, 3, 224, 224).
+
+    The backbone may work at another size; the pictures are then resized here, inside the model, and so inside the
+    exported graph, too: whoever calls the model never needs to know.
+    """
+
+    def __init__(self, backbone: nn.Module, image_size: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.image_size = image_size
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Levels, shape (N, 4); not clipped to the scale."""
+        levels: Tensor = self.backbone(self._resized(pictures))
+        return levels
+
+    def _resized(self, pictures: Tensor) -> Tensor:
+        if self.image_size == CROPPED:
+            return pictures
+        if CROPPED % self.image_size == 0:
+            return functional.avg_pool2d(pictures, CROPPED // self.image_size)
+        size = (self.image_size, self.image_size)
+        return functional.interpolate(pictures, size=size, mode="bilinear", align_corners=False)
+
+
+def make_model(backbone: str, image_size: int, *, pretrained: bool = False) -> EmotionRegressor:
+    """A model with random weights, or timm's pretrained ones under a new head.
+
+    Raises:
+        BadInputError: timm knows no such backbone.
+        ConfigurationError: it has no pretrained weights, or the Hub at HF_ENDPOINT does not hold them.
+        UnavailableError: the pretrained weights could not be downloaded.
+    """
+    timm = import_timm()
+    if not timm.is_model(backbone):
+        raise BadInputError(f"timm knows no backbone {backbone!r} (a name from timm.list_models() is needed)")
+    try:
+        return EmotionRegressor(
+            timm.create_model(backbone, pretrained=pretrained, num_classes=len(EMOTIONS)), image_size
+        )
+    except Exception as error:
+        if not pretrained:
+            raise
+        raise _no_pretrained(backbone, error) from error
+
+
+def _no_pretrained(backbone: str, error: Exception) -> ConfigurationError | UnavailableError:
+    from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
+
+    cause = one_line(f"{type(error).__name__}: {error}")
+    message = (
+        f"the pretrained weights of {backbone} cannot be had ({cause}). Remedies: let the pod reach huggingface.co "
+        "(HF_ENDPOINT, NetworkPolicy), or put production weights of this backbone on the Hub (start=hub), or ask for "
+        "random weights by name (start=random)"
+    )
+    missing = isinstance(error, (EntryNotFoundError, RepositoryNotFoundError)) or "Invalid pretrained" in cause
+    return ConfigurationError(message) if missing else UnavailableError(message)
+
+
+def import_timm() -> Any:
+    """timm, whichever builds of torch and torchvision are installed."""
+    ensure_operators()
+    import timm
+
+    return timm
+
+
+def normalised(pictures: Tensor) -> Tensor:
+    """Pictures (N, H, W, 3) uint8 on any device as the contract's (N, 3, H, W) float32, stored channels last."""
+    count, height, width, channels = pictures.shape
+    # A row of pixels at a time: broadcasting over the innermost axis, three channels long, takes five times as long.
+    mean, deviation = (torch.tensor(values, device=pictures.device).repeat(width) for values in (MEAN, DEVIATION))
+    rows = pictures.reshape(count, height, width * channels).float()
+    return rows.div_(255).sub_(mean).div_(deviation).view(pictures.shape).permute(0, 3, 1, 2)
+
+
+def head(model: EmotionRegressor) -> nn.Linear:
+    """The last layer.
+
+    Raises:
+        BadInputError: this backbone's is no linear layer with a bias.
+    """
+    classifier = model.backbone.get_classifier()  # type: ignore[operator]
+    if not isinstance(classifier, nn.Linear) or classifier.bias is None:
+        raise BadInputError("this backbone has no linear head; choose another")
+    return classifier
+
+
+def centre_head(model: EmotionRegressor, labels: np.ndarray) -> None:
+    """Let a new head begin at the mean of the labels, rather than at nought."""
+    with torch.no_grad():
+        head(model).bias.copy_(torch.from_numpy(labels.mean(axis=0)))
+
+
+def parameter_groups(model: EmotionRegressor, weight_decay: float) -> list[dict[str, Any]]:
+    """For an optimizer: no decay for biases and norms (one dimension)."""
+    vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    others = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    return [{"params": others, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+def choose_device() -> torch.device:
+    """The GPU where there is one; with several, each process has its own (see `ranks`)."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def describe(device: torch.device) -> str:
+    """What this device is, in words."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+def autocast_to(device: torch.device, precision: str) -> torch.autocast:
+    """Mixed precision as asked for; `auto` is bf16 on GPUs and full precision on CPUs, where few gain by it."""
+    enabled = precision == "bf16" or (precision == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

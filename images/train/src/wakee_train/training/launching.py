@@ -1,0 +1,149 @@
+"""Starts the processes of a training by torchrun, and says in one line what became of them.
+
+They share the scratch folder, and so the page cache of the unpacked pictures.
+"""
+
+import logging
+import os
+import signal
+import sys
+from math import ceil
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+from wakee_common.errors import (
+    BadInputError,
+    ConfigurationError,
+    InterruptedStageError,
+    UnavailableError,
+    WakeeError,
+)
+from wakee_common.storage import MissingObjectError
+
+from wakee_train.settings import ProcessSettings
+from wakee_train.training.process_group import ONE_NODE
+from wakee_train.training.session import Job
+
+logger = logging.getLogger(__name__)
+
+JOB = "job.json"
+SECONDS_FOR_A_CHECKPOINT = 150
+"""Longer than the pod's grace period, which then decides; GPU processes that wait for a dead one end after it."""
+SAME_MOMENT = 3
+"""Seconds within which processes end that die of one cause."""
+OUT_OF_MEMORY = "OutOfMemoryError"
+OURS: dict[str, type[WakeeError | InterruptedStageError]] = {
+    kind.__name__: kind
+    for kind in (BadInputError, ConfigurationError, InterruptedStageError, MissingObjectError, UnavailableError)
+}
+
+
+def number_of_processes(settings: ProcessSettings, batch_size: int) -> int:
+    """One per GPU, or what was asked for; never so many that a process has fewer than two pictures of a batch.
+
+    Raises:
+        ConfigurationError: more were asked for than there are GPUs, on a machine with GPUs.
+    """
+    gpus = torch.cuda.device_count()
+    wanted = settings.processes or max(1, gpus)
+    if gpus and wanted > gpus:
+        raise ConfigurationError(f"WAKEE_TRAINING_PROCESSES is {wanted}, but there are {gpus} GPUs: one process each")
+    count = max(1, min(wanted, batch_size // 2))
+    if count < wanted:
+        logger.warning("batches of %d pictures are too small for %d processes: %d train", batch_size, wanted, count)
+    return count
+
+
+def launch(job: Job, scratch: Path, count: int) -> int | None:
+    """Run the training in so many processes until all end.
+
+    Returns:
+        Nothing, or, when memory was too little, how many pictures at a time to try next.
+
+    Raises:
+        InterruptedStageError: SIGTERM came; the processes were told, and have written their checkpoint.
+        WakeeError: what ended the processes.
+    """
+    (scratch / JOB).write_text(job.model_dump_json())
+    logger.info("%d processes train together", count)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    try:
+        elastic_launch(_configuration(scratch, count), sys.executable)(
+            "-m", "wakee_train.training.worker", str(scratch)
+        )
+    except SignalException as error:
+        raise InterruptedStageError("told to stop while training; a retry goes on from the checkpoint") from error
+    except ChildFailedError as error:
+        return _smaller(job, count, _root_cause(error.failures), error)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return None
+
+
+def _configuration(scratch: Path, count: int) -> LaunchConfig:
+    for name, value in ONE_NODE.items():
+        os.environ.setdefault(name, value)
+    return LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=count,
+        run_id="fine-tune",
+        rdzv_backend="c10d",
+        rdzv_endpoint="127.0.0.1:0",
+        local_addr="127.0.0.1",
+        max_restarts=0,
+        logs_specs=DefaultLogsSpecs(log_dir=str(scratch / "torchrun")),
+        signals_to_handle="SIGTERM,SIGINT,SIGHUP",
+        shutdown_timeout=SECONDS_FOR_A_CHECKPOINT,
+    )
+
+
+def _smaller(job: Job, count: int, failure: ProcessFailure, error: ChildFailedError) -> int:
+    """Half of what a process computed at a time, when that was too much for its memory; else an error."""
+    tried = min(job.micro_batch, ceil(job.settings.batch_size / count))
+    if not _said(failure).startswith(OUT_OF_MEMORY) or tried == 1:
+        _fail(failure, count, error)
+    smaller = ceil(tried / 2)
+    logger.warning("out of memory: starting again from the checkpoint with %d pictures at a time", smaller)
+    return smaller
+
+
+def _root_cause(failures: dict[int, ProcessFailure]) -> ProcessFailure:
+    """Of the processes that ended first, one that knows why; else one that was killed; else any.
+
+    The others follow: they lose the connection to it, or the launcher ends them.
+    """
+    start = min(failure.timestamp for failure in failures.values())
+
+    def rank(failure: ProcessFailure) -> tuple[bool, bool, bool]:
+        known = _said(failure).partition(":")[0] in {*OURS, OUT_OF_MEMORY}
+        return not known, not _was_killed(failure), failure.exitcode == -signal.SIGTERM
+
+    return min((f for f in failures.values() if f.timestamp <= start + SAME_MOMENT), key=rank)
+
+
+def _said(failure: ProcessFailure) -> str:
+    """`Kind: text` of the error; torch declares a string, and gives a dict where `record` wrote it."""
+    message: Any = failure.message
+    return str(message["message"]) if isinstance(message, dict) else str(message)
+
+
+def _was_killed(failure: ProcessFailure) -> bool:
+    return failure.exitcode < 0 and failure.exitcode != -signal.SIGTERM
+
+
+def _fail(failure: ProcessFailure, count: int, error: ChildFailedError) -> NoReturn:
+    who = f"training process {failure.local_rank} of 0 to {count - 1}"
+    if _was_killed(failure):
+        raise UnavailableError(
+            f"{who} was killed by {failure.signal_name()} (too little memory for the pod?)"
+        ) from error
+    kind, _, text = _said(failure).partition(": ")
+    if kind in OURS:
+        raise OURS[kind](text) from error
+    raise UnavailableError(f"{who} failed: {_said(failure)}") from error

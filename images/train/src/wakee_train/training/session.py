@@ -1,0 +1,160 @@
+"""One training, in the stage's own process or in each of several: from a start or a checkpoint to the record in R2."""
+
+import hashlib
+import io
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from wakee_common.storage import ObjectStore
+from wakee_common.uris import R2Uri
+
+from wakee_train.data.shards import SplitPixels, open_split
+from wakee_train.data.splits import TRAIN, VALIDATION
+from wakee_train.records import Epoch, Record, Splits, Training, TrainingSettings, write_record
+from wakee_train.training.backbone import centre_head, describe, make_model
+from wakee_train.training.process_group import Ranks
+from wakee_train.training.starting_point import starting_model
+from wakee_train.training.trainer import Trainer
+from wakee_train.training.weights import save_weights
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT, WEIGHTS, RECORD = "checkpoint.pt", "weights.safetensors", "training.json"
+
+
+class Job(Record):
+    """What every process of a training is told; the unpacked splits and the checkpoint lie in the scratch folder."""
+
+    settings: TrainingSettings
+    fingerprint: str
+    splits: Splits
+    splits_uri: str
+    folder: str
+    micro_batch: int
+
+
+@dataclass
+class StopSignal:
+    """Notes SIGTERM, so that a step ends whole before the checkpoint is written."""
+
+    received: bool = False
+
+    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+        """Handle the signal."""
+        logger.warning("told to stop (SIGTERM): a checkpoint follows this step")
+        self.received = True
+
+
+@dataclass
+class Session:
+    """A trainer, where its weights came from, and where its checkpoints go."""
+
+    trainer: Trainer
+    started_from: str
+    job: Job
+    store: ObjectStore
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        file = io.BytesIO()
+        head = {"fingerprint": self.job.fingerprint, "started_from": self.started_from}
+        torch.save(head | self.trainer.state(), file)
+        self.store.put_bytes(R2Uri.parse(self.job.folder) / CHECKPOINT, file.getvalue())
+
+
+def train(job: Job, store: ObjectStore, scratch: Path, device: torch.device, ranks: Ranks) -> bool:
+    """Train to the end and leave weights and record; returns False when told to stop before (SIGTERM)."""
+    session = _session(job, store, scratch, device, ranks)
+    with _stop_signal() as stop:
+        whole = session.trainer.run(lambda: stop.received, session.save)
+    if whole and ranks.first:
+        folder = R2Uri.parse(job.folder)
+        write_record(store, folder / RECORD, _record(session, folder))
+        store.delete(folder / CHECKPOINT)
+    return whole
+
+
+def read_checkpoint(path: Path, **options: Any) -> dict[str, Any]:
+    """A checkpoint's content, on the CPU."""
+    checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, **options)
+    return checkpoint
+
+
+def _session(job: Job, store: ObjectStore, scratch: Path, device: torch.device, ranks: Ranks) -> Session:
+    pixels = {name: open_split(scratch, name, job.splits) for name in (TRAIN, VALIDATION)}
+    torch.manual_seed(job.settings.seed)
+    resumes = (scratch / CHECKPOINT).exists()
+    model, started_from = _start(job.settings, scratch, pixels[TRAIN], elsewhere=resumes or not ranks.first)
+    trainer = Trainer(model, job.settings, pixels[TRAIN], pixels[VALIDATION], device, ranks)
+    if resumes:
+        checkpoint = read_checkpoint(scratch / CHECKPOINT)
+        trainer.resume(checkpoint)
+        started_from = str(checkpoint["started_from"])
+        logger.info("resumed at epoch %d, step %d", trainer.progress.epoch, trainer.progress.step)
+    trainer.progress.micro_batch = min(trainer.progress.micro_batch, job.micro_batch)
+    logger.info(
+        "%s at %d px on %s, started from %s; %d training and %d validation pictures",
+        job.settings.backbone,
+        job.settings.image_size,
+        _devices(trainer),
+        started_from,
+        len(pixels[TRAIN]),
+        len(pixels[VALIDATION]),
+    )
+    return Session(trainer, started_from, job, store)
+
+
+def _start(settings: TrainingSettings, scratch: Path, train: SplitPixels, elsewhere: bool) -> tuple[Any, str]:
+    """The model; its weights may come from elsewhere, a checkpoint or the first process."""
+    if elsewhere:
+        return make_model(settings.backbone, settings.image_size), ""
+    model, started_from = starting_model(settings, scratch)
+    if "@" not in started_from:
+        centre_head(model, train.labels)
+    return model, started_from
+
+
+@contextmanager
+def _stop_signal() -> Iterator[StopSignal]:
+    """While this lasts, SIGTERM is only noted."""
+    stop = StopSignal()
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _devices(trainer: Trainer) -> str:
+    device, count = describe(trainer.device), trainer.ranks.count
+    return device if count == 1 else f"{count} x {device}"
+
+
+def _record(session: Session, folder: R2Uri) -> Training:
+    """Write the best weights; the training's record."""
+    trainer, job = session.trainer, session.job
+    content = save_weights(trainer.best, {"backbone": job.settings.backbone, "image_size": job.settings.image_size})
+    session.store.put_bytes(folder / WEIGHTS, content)
+    return Training(
+        fingerprint=job.fingerprint,
+        settings=job.settings,
+        started_from=session.started_from,
+        dataset_id=job.splits.dataset_id,
+        manifest_uri=job.splits.manifest_uri,
+        splits_uri=job.splits_uri,
+        samples={name: statistics.samples for name, statistics in job.splits.statistics.items()},
+        weights_uri=str(folder / WEIGHTS),
+        weights_sha256=hashlib.sha256(content).hexdigest(),
+        parameters=sum(parameter.numel() for parameter in trainer.model.parameters()),
+        device=_devices(trainer),
+        history=[Epoch.model_validate(epoch) for epoch in trainer.progress.history],
+        best_epoch=trainer.progress.best_epoch,
+        best_validation_mae=trainer.progress.best_mae,
+    )

@@ -1,0 +1,66 @@
+"""Where training starts: the production weights, timm's pretrained ones, or random ones when asked for by name."""
+
+import logging
+from pathlib import Path
+
+from wakee_common.errors import BadInputError, ConfigurationError
+from wakee_common.hub import ModelHub, configure_client
+from wakee_common.settings import load
+from wakee_contract.model import MAIN, SAFETENSORS, WEIGHTS
+
+from wakee_train.records import TrainingSettings
+from wakee_train.settings import HubSettings
+from wakee_train.training.backbone import EmotionRegressor, make_model
+from wakee_train.training.weights import State, load_pickled, load_weights
+
+logger = logging.getLogger(__name__)
+
+
+def starting_model(settings: TrainingSettings, scratch: Path) -> tuple[EmotionRegressor, str]:
+    """The model to train, and in words where its weights come from.
+
+    Raises:
+        ConfigurationError: the weights asked for do not exist or do not fit; the message names the remedies.
+    """
+    if settings.start == "random":
+        return make_model(settings.backbone, settings.image_size), "random"
+    if settings.start in ("auto", "hub"):
+        model, origin = _production_model(settings, ModelHub(load(HubSettings), scratch / "hub"))
+        if model is not None:
+            return model, origin
+        if settings.start == "hub":
+            raise ConfigurationError(
+                f"the production weights cannot be used: {origin}. "
+                "Choose start=imagenet, start=random or another backbone"
+            )
+        logger.info("the production weights are not used: %s", origin)
+    configure_client()  # timm downloads with it
+    return make_model(settings.backbone, settings.image_size, pretrained=True), f"timm's pretrained {settings.backbone}"
+
+
+def _production_model(settings: TrainingSettings, hub: ModelHub) -> tuple[EmotionRegressor | None, str]:
+    """The model of main with its origin, or None with the reason."""
+    head = hub.head()
+    if head is None:
+        return None, f"{hub.repository} is not on the Hub"
+    name = next((name for name in WEIGHTS if name in head.files), None)
+    if name is None:
+        return None, f"{hub.repository} has no weights on {MAIN}"
+    path = hub.download(name, head.commit)
+    try:
+        state = load_weights(path.read_bytes()) if name == SAFETENSORS else load_pickled(path)
+    except BadInputError as error:  # e.g. a whole pickled module, which is not for us to execute
+        return None, f"{hub.repository}/{name} cannot be read: {error}"
+    model = make_model(settings.backbone, settings.image_size)
+    if misfit := _misfit(model, state):
+        return None, f"{hub.repository}/{name} does not fit {settings.backbone}: {misfit}"
+    model.backbone.load_state_dict(state)
+    return model, f"{hub.repository}@{head.commit}"
+
+
+def _misfit(model: EmotionRegressor, state: State) -> str:
+    """How the weights differ from what the backbone needs; empty when they fit."""
+    needed = {name: tuple(tensor.shape) for name, tensor in model.backbone.state_dict().items()}
+    given = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    different = [name for name in needed.keys() | given.keys() if needed.get(name) != given.get(name)]
+    return f"{len(different)} of {len(needed)} tensors differ, e.g. {min(different)}" if different else ""

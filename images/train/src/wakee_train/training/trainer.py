@@ -1,0 +1,290 @@
+"""The training loop.
+
+Everything random follows from (seed, epoch, step), and a checkpoint holds everything else, so a training that was
+interrupted and resumed ends with the weights of one that was not (bit by bit on a CPU with the same number of threads).
+
+Several processes (`Ranks`) share every global batch, so steps, schedule, sample order and augmentation are those of one
+process, and a checkpoint of any number of processes serves any other. What is equal: the mean of the loss and of the
+gradients over the batch, up to the order of floating-point sums, as long as batch statistics are not learned (frozen
+epochs, or a backbone without batch norm). With batch norm in training mode, GPUs use statistics of the whole batch
+(SyncBatchNorm); on CPUs each process normalises its own share and the first one's running statistics are kept, so
+losses are close to one process's, not equal. Dropout, where the backbone has any, differs with the number of processes.
+"""
+
+import copy
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from wakee_common.errors import BadInputError
+
+from wakee_train.data.shards import SplitPixels, training_batches
+from wakee_train.records import Epoch, TrainingSettings
+from wakee_train.training.augmentation import crop_and_mirror, light_factors, places_and_mirrors, relit, shuffled
+from wakee_train.training.backbone import EmotionRegressor, autocast_to, head, normalised, parameter_groups
+from wakee_train.training.prediction import mean_errors
+from wakee_train.training.process_group import Ranks, even_slices, unsynchronised
+from wakee_train.training.schedule import Progress, clock, ema_decay, learning_rate
+from wakee_train.training.weights import State
+
+logger = logging.getLogger(__name__)
+
+LOSSES = {"smooth_l1": functional.smooth_l1_loss, "l1": functional.l1_loss, "mse": functional.mse_loss}
+LARGEST_GRADIENT = 1.0
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Trainer:
+    """Trains a model on one device, alone or together with other processes.
+
+    Args:
+        model: The model with its starting weights.
+        settings: What the run was told.
+        train: The pictures to learn from.
+        validation: The pictures by which the best epoch is chosen.
+        device: Where to compute.
+        ranks: The processes that train together.
+    """
+
+    def __init__(
+        self,
+        model: EmotionRegressor,
+        settings: TrainingSettings,
+        train: SplitPixels,
+        validation: SplitPixels,
+        device: torch.device,
+        ranks: Ranks | None = None,
+    ) -> None:
+        self.ranks = ranks or Ranks()
+        self.settings, self.train, self.validation, self.device = settings, train, validation, device
+        self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.model).eval()
+        self.model.backbone = self.ranks.synchronised(self.model.backbone, device)
+        self._replica: nn.Module | None = None
+        self.best: State = {}
+        self.optimizer = torch.optim.AdamW(
+            parameter_groups(self.model, settings.weight_decay), lr=settings.learning_rate, fused=True
+        )
+        self.progress = Progress(micro_batch=settings.batch_size)
+        self._slices = training_batches(len(train), settings.batch_size)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of an epoch; the last one may be smaller."""
+        return len(self._slices)
+
+    def run(self, should_stop: Callable[[], bool], save: Callable[[], None]) -> bool:
+        """Train to the end; returns False when told to stop before.
+
+        Args:
+            should_stop: Asked after every step, and by the first process after every batch of the validation.
+            save: Called in the first process after every epoch, and when told to stop.
+
+        Raises:
+            BadInputError: the loss, the gradient or the validation's error is not a number.
+        """
+        some_frozen = self.settings.freeze_epochs > 0
+        self._replica = self.ranks.replicated(self.model.requires_grad_(True), self.device, some_frozen)
+        while not self.finished:
+            whole = self._run_epoch(should_stop)
+            if self.ranks.first:
+                save()
+            if not whole:
+                return False
+        return True
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or none of the last `patience` brought a better model."""
+        done = self.progress.epoch - 1
+        waited = done - self.progress.best_epoch
+        return done >= self.settings.epochs or (done > 0 and waited >= self.settings.patience)
+
+    def state(self) -> dict[str, Any]:
+        """All that a training needs to go on."""
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "best": self.best,
+            "progress": asdict(self.progress),
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.best = state["best"]
+        self.progress = Progress(**state["progress"])
+
+    def _run_epoch(self, should_stop: Callable[[], bool]) -> bool:
+        """What is left of the epoch; returns whether to go on."""
+        if not self._run_steps(lambda: self.ranks.any(should_stop())):
+            return False
+        if self.ranks.first:
+            self._close_epoch(should_stop)
+        self.progress = self.ranks.from_first(self.progress)
+        closed = self.progress.step == 0
+        return closed and (not self.ranks.any(should_stop()) or self.finished)
+
+    def _run_steps(self, should_stop: Callable[[], bool]) -> bool:
+        progress, started = self.progress, time.monotonic()
+        first, told = progress.step, started
+        self._set_mode()
+        order = shuffled(len(self.train), self.settings.seed, progress.epoch)
+        for part in self._slices[first:]:
+            progress.loss_sum += self._step(np.sort(order[part]))
+            progress.step += 1
+            if self.ranks.first and time.monotonic() - told > SECONDS_BETWEEN_LINES:
+                told = time.monotonic()
+                self._tell(first, told - started)
+            if progress.step < self.steps_per_epoch and should_stop():
+                return False
+        if progress.step > first:
+            progress.images_per_second = self._pictures(first) / (time.monotonic() - started)
+        return True
+
+    def _set_mode(self) -> None:
+        """Training mode; while frozen, only the head learns, and the backbone's statistics stay as they are."""
+        frozen = self.progress.epoch <= self.settings.freeze_epochs
+        self.model.train(not frozen)
+        self.model.backbone.requires_grad_(not frozen)
+        head(self.model).requires_grad_(True)
+
+    def _step(self, rows: np.ndarray) -> float:
+        """One step of the optimizer on these rows, of which this process computes its share; returns the loss."""
+        settings, progress = self.settings, self.progress
+        number = (progress.epoch - 1) * self.steps_per_epoch + progress.step
+        rate = learning_rate(number, settings.epochs * self.steps_per_epoch, settings.learning_rate)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        chance = np.random.default_rng((settings.seed, progress.epoch, progress.step))
+        places, mirrored = places_and_mirrors(len(rows), chance)
+        light, seed, mine = light_factors(len(rows), chance), int(chance.integers(2**62)), self.ranks.share(len(rows))
+        pixels = torch.from_numpy(crop_and_mirror(self.train.pixels[rows[mine]], places[mine], mirrored[mine]))
+        labels = torch.from_numpy(self.train.labels[rows[mine]])
+        loss = self._gradients(pixels, labels, light[:, mine], seed + self.ranks.rank, len(rows))
+        length = float(nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT))
+        if not math.isfinite(loss) or not math.isfinite(length):
+            raise self._diverged(f"the loss is {loss}, the gradient's length {length}")
+        self.optimizer.step()
+        if self.ranks.first:
+            self._update_average(ema_decay(number))
+        return loss
+
+    def _diverged(self, what: str) -> BadInputError:
+        return BadInputError(
+            f"{what} in epoch {self.progress.epoch}, step {self.progress.step}: "
+            f"lower the learning rate (now {self.settings.learning_rate}) or use precision fp32"
+        )
+
+    def _gradients(self, pixels: Tensor, labels: Tensor, light: Tensor, seed: int, of: int) -> float:
+        """Accumulate the gradients of a batch `of` so many pictures, with too little memory in ever smaller parts.
+
+        Processes that wait for each other within a step cannot each choose smaller parts: there the launcher does.
+
+        Returns:
+            The loss over the whole batch, of all processes.
+        """
+        while True:
+            try:
+                return self.ranks.sum(self._accumulate(pixels, labels, light, seed, of)) / self.ranks.count
+            except torch.OutOfMemoryError:
+                if self.progress.micro_batch == 1 or self.ranks.count > 1:
+                    raise
+                self.progress.micro_batch = math.ceil(self.progress.micro_batch / 2)
+                torch.cuda.empty_cache()
+                logger.warning(
+                    "out of memory: from now on %d pictures at a time, gradients accumulated to batches of %d",
+                    self.progress.micro_batch,
+                    self.settings.batch_size,
+                )
+
+    def _accumulate(self, pixels: Tensor, labels: Tensor, light: Tensor, seed: int, of: int) -> float:
+        """Gradients of this process's share, in as many parts as every other process makes of its own."""
+        torch.manual_seed(seed)  # of dropout, where the backbone has any
+        self.optimizer.zero_grad(set_to_none=True)
+        count, loss = self.ranks.count, 0.0
+        computed = of if len(pixels) < of else of * count  # by all together
+        parts = even_slices(len(pixels), self.ranks.parts(of, self.progress.micro_batch))
+        for part in parts:
+            with unsynchronised(self._replica, part is not parts[-1]):
+                weight = (part.stop - part.start) * count / computed  # the gradients' mean is over the processes
+                loss += self._part(pixels[part], labels[part], light[:, part], weight)
+        return loss
+
+    def _part(self, pixels: Tensor, labels: Tensor, light: Tensor, weight: float) -> float:
+        pictures = normalised(pixels.to(self.device, non_blocking=True))
+        pictures = relit(pictures, light.to(self.device)).contiguous(memory_format=torch.channels_last)
+        with autocast_to(self.device, self.settings.precision):
+            levels = (self._replica or self.model)(pictures)
+        loss = LOSSES[self.settings.loss](levels.float(), labels.to(self.device)) * weight
+        loss.backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _update_average(self, decay: float) -> None:
+        for mean, new in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(new, 1 - decay)
+            else:
+                mean.copy_(new)
+
+    def _close_epoch(self, should_stop: Callable[[], bool]) -> None:
+        """Validate, and go on to the next epoch; all of this is left to a retry when told to stop before its end."""
+        progress, errors = self.progress, mean_errors(self.average, self.validation, self.device, should_stop)
+        if errors is None:
+            return
+        record = Epoch(
+            epoch=progress.epoch,
+            train_loss=round(progress.loss_sum / self.steps_per_epoch, 6),
+            validation_mae=round(float(errors.mean()), 6),
+            validation_mae_per_emotion=[round(float(error), 6) for error in errors],
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            images_per_second=round(progress.images_per_second, 1),
+            finished_at=round(time.time(), 3),
+        )
+        if not math.isfinite(record.validation_mae):
+            raise self._diverged(f"the validation MAE is {record.validation_mae}")
+        progress.history.append(record.model_dump())
+        if record.validation_mae < progress.best_mae:
+            progress.best_mae, progress.best_epoch = record.validation_mae, progress.epoch
+            self.best = {name: tensor.cpu().clone() for name, tensor in self.average.backbone.state_dict().items()}
+        logger.info(
+            "epoch %d/%d done: loss %.4f, validation MAE %.4f (best %.4f in epoch %d), %.1f images/s",
+            progress.epoch,
+            self.settings.epochs,
+            record.train_loss,
+            record.validation_mae,
+            progress.best_mae,
+            progress.best_epoch,
+            progress.images_per_second,
+        )
+        progress.epoch, progress.step, progress.loss_sum = progress.epoch + 1, 0, 0.0
+
+    def _pictures(self, first: int) -> int:
+        """How many pictures the steps since this one took."""
+        return sum(part.stop - part.start for part in self._slices[first : self.progress.step])
+
+    def _tell(self, first: int, seconds: float) -> None:
+        progress, total = self.progress, self.steps_per_epoch
+        per_second = (progress.step - first) / seconds
+        remaining = (self.settings.epochs - progress.epoch + 1) * total - progress.step
+        logger.info(
+            "epoch %d/%d step %d/%d: loss %.4f, %.1f images/s, %s to go",
+            progress.epoch,
+            self.settings.epochs,
+            progress.step,
+            total,
+            progress.loss_sum / progress.step,
+            self._pictures(first) / seconds,
+            clock(remaining / per_second),
+        )

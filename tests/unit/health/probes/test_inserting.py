@@ -1,0 +1,76 @@
+"""`test-api --insert`: nothing of it stays, and what does is told and goes next time."""
+
+import pytest
+from wakee_common.errors import UnavailableError
+from wakee_common.settings import DatabaseSettings, R2Settings
+from wakee_common.storage import ObjectStore
+from wakee_health.probes.inserting import remove_traces
+
+from ..conftest import World
+
+LEFT, WITHOUT_A_ROW = (f"health-check-{digit * 32}.png" for digit in "01")
+SOMEBODYS = "health-check-of-somebody.png"
+
+
+def leave(world: World, name: str, path: str) -> None:
+    world.store.put_bytes(world.store.uri(path), b"picture")
+    world.execute(
+        "INSERT INTO emotion_labels (img_name, s3_path, predicted_boredom, predicted_confusion, predicted_engagement,"
+        " predicted_frustration, is_validated) VALUES (%s, %s, 1, 1, 1, 1, true)",
+        [name, path],
+    )
+
+
+def traces(world: World) -> list[str]:
+    """Names of rows, keys of pictures."""
+    rows = world.execute("SELECT img_name FROM emotion_labels WHERE img_name LIKE 'health-check-%'")
+    return [name for (name,) in rows] + [key for key in world.store.list_keys("") if "health-check-" in key]
+
+
+@pytest.fixture
+def undeletable_rows(world: World):
+    world.execute("CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''rows stay''; END'")
+    world.execute("CREATE TRIGGER keep BEFORE DELETE ON emotion_labels FOR EACH ROW EXECUTE FUNCTION keep()")
+    yield
+    world.execute("DROP FUNCTION keep CASCADE")
+
+
+def test_what_an_earlier_check_left_is_removed(world: World):
+    leave(world, LEFT, f"elsewhere/{LEFT}")
+    world.store.put_bytes(world.store.uri(WITHOUT_A_ROW), b"picture")
+
+    result = world.stage("test-api", insert=True)
+
+    assert result["warnings"] == ["an earlier check had left 2 annotations behind"]
+    assert traces(world) == []
+
+
+def test_what_only_looks_like_ours_stays(world: World):
+    leave(world, SOMEBODYS, SOMEBODYS)
+
+    assert world.stage("test-api", insert=True)["warnings"] == []
+    assert traces(world) == [SOMEBODYS, SOMEBODYS]
+
+
+@pytest.mark.usefixtures("undeletable_rows")
+def test_a_row_that_stays_is_a_warning_and_its_picture_goes(world: World):
+    (warning,) = world.stage("test-api", insert=True)["warnings"]
+
+    assert warning.startswith("a row of ours may be left: the database refuses us: rows stay")
+    (row,) = traces(world)
+    assert world.execute("SELECT img_name FROM emotion_labels WHERE img_name = %s", [row])
+
+
+def test_a_picture_that_stays_is_a_warning_and_its_row_goes(world: World):
+    class KeepingStore(ObjectStore):
+        def delete(self, uri):
+            raise UnavailableError("R2 failed")
+
+    leave(world, LEFT, LEFT)
+    store = KeepingStore(R2Settings.model_validate(world.environment))
+
+    count, warnings = remove_traces(DatabaseSettings(url=world.url("NEON_DATABASE_URL")), store)
+
+    assert (count, warnings) == (1, ["a picture of ours may be left: R2 failed"])
+    assert traces(world) == [LEFT]
+    assert world.execute("SELECT count(*) FROM emotion_labels") == [(4,)]

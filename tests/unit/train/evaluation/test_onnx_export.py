@@ -1,0 +1,35 @@
+"""What the exported graph is made of, and that it still says what PyTorch says."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from wakee_train.evaluation.onnx_export import to_onnx
+from wakee_train.evaluation.onnx_model import OnnxModel
+from wakee_train.training.backbone import make_model
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return make_model("test_efficientnet", 224).eval()
+
+
+def test_means_over_a_picture_are_pools(model):
+    made = [node.op_type for node in onnx.load_from_string(to_onnx(model)).graph.node]
+
+    assert made.count("GlobalAveragePool") == 2  # squeeze and excitation, in each of two blocks
+
+
+def test_the_same_weights_give_the_same_bytes(model):
+    assert to_onnx(model) == to_onnx(model)
+
+
+@pytest.mark.parametrize("pictures", [1, 3])
+def test_any_number_of_pictures_is_answered_as_by_pytorch(model, pictures):
+    given = torch.randn(pictures, 3, 224, 224)
+
+    with torch.inference_mode():
+        expected = model(given).numpy()
+
+    np.testing.assert_allclose(OnnxModel(to_onnx(model))(given.numpy()), expected, atol=1e-5)

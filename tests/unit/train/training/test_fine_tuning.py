@@ -1,0 +1,103 @@
+"""`fine-tune` as a stage: interrupted, resumed, and started from weights that are not as they should be."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from wakee_common.uris import R2Uri
+
+from support.waiting import wait_for
+
+from ..conftest import PASSING, SMALL, World
+
+
+@pytest.fixture
+def faces(world: World) -> World:
+    world.add_faces(range(60))
+    return world
+
+
+def start(world: World, run_id: str, splits: str, **flags: Any) -> subprocess.Popen[str]:
+    """`wakee-train fine-tune` as a process, as in a pod."""
+    environment = {name: os.environ[name] for name in PASSING if name in os.environ}
+    given = {**SMALL, **flags}
+    arguments = [f"--{flag.replace('_', '-')}={value}" for flag, value in given.items()]
+    return subprocess.Popen(
+        [str(Path(sys.executable).with_name("wakee-train")), "fine-tune", f"--splits={splits}", *arguments],
+        env=environment | world.variables("fine-tune", run_id),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_sigterm_leaves_a_checkpoint_from_which_a_retry_ends_the_same(faces):
+    splits = faces.prepare()["splits_uri"]
+    whole = faces.train("whole", splits, epochs=5, batch_size=8)
+    process = start(faces, "stopped", splits, epochs=5, batch_size=8)
+    folder = "runs/model_retrain/stopped/fine_tune"
+    wait_for(lambda: faces.store.exists(faces.store.uri(f"{folder}/checkpoint.pt")), 60, "a checkpoint", every=0.05)
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=60)
+    record = json.loads(faces.store.get_bytes(faces.store.uri(f"{folder}/result.json")))
+
+    resumed = faces.train("stopped", splits, epochs=5, batch_size=8)
+
+    assert process.returncode == 1, log
+    assert (record["status"], record["error"]) == ("failed", "InterruptedStageError")
+    assert resumed["resumed"] is True
+    assert resumed["weights_sha256"] == whole["weights_sha256"]
+    assert not faces.store.exists(faces.store.uri(f"{folder}/checkpoint.pt"))
+
+
+def test_a_checkpoint_of_other_settings_is_not_used(faces):
+    file = io.BytesIO()
+    torch.save({"fingerprint": "of another training"}, file)
+    faces.store.put_bytes(faces.store.uri("runs/model_retrain/run-1/fine_tune/checkpoint.pt"), file.getvalue())
+
+    assert faces.train(epochs=1)["resumed"] is False
+
+
+def test_production_weights_that_are_not_there_are_named(faces):
+    refused = faces.train(start="hub", exit_code=2)
+
+    assert "is not on the Hub" in refused["cause"]
+    assert "start=random" in refused["cause"]
+
+
+def test_pretrained_weights_that_cannot_be_had_name_the_remedies(faces):
+    """In a process of its own: timm reads the Hub's address when it is imported."""
+    splits = faces.prepare()["splits_uri"]
+    process = start(faces, "run-1", splits, start="auto")
+    _, log = process.communicate(timeout=60)
+
+    assert process.returncode == 2, log
+    assert "the pretrained weights of test_efficientnet cannot be had" in log
+    assert "start=random" in log
+
+
+def test_weights_that_changed_are_not_evaluated(faces):
+    tuned = faces.train(epochs=1)
+    faces.store.put_bytes(R2Uri.parse(tuned["weights_uri"]), b"other weights")
+
+    refused = faces.stage("evaluate", exit_code=2, training=tuned["training_uri"])
+
+    assert "changed since the training ended" in refused["cause"]
+
+
+@pytest.mark.parametrize("command", [[], ["fine-tune"], ["evaluate"], ["rollback"]], ids=lambda c: c[0] if c else "all")
+def test_help_loads_nothing_heavy(command):
+    program = "import sys; from wakee_train.cli import app\ntry: app(sys.argv[1:])\nfinally: print(sorted(sys.modules))"
+    answer = subprocess.run(
+        [sys.executable, "-c", program, *command, "--help"], capture_output=True, text=True, check=True
+    )
+
+    heavy = ("torch", "timm", "onnx", "onnxruntime", "mlflow", "huggingface_hub", "numpy", "boto3", "PIL")
+    assert "Usage" in answer.stdout
+    assert not [name for name in heavy if f"'{name}'" in answer.stdout]
