@@ -74,7 +74,7 @@ def _lint(steps: Steps) -> None:
 
 
 def _unit(steps: Steps) -> None:
-    install_packages("postgresql", "prometheus-pushgateway", "faketime", "openssl", "socat")
+    install_packages("postgresql", "prometheus-pushgateway", "faketime", "openssl", "socat", "procps")
     make_environments("drift", "health", "sandbox", "train")
     steps.parallel("unit: operators' tools", "dev", "unit-tools", "tests/unit/tools")
     steps.parallel("unit: common and drift", "drift", "unit-drift", "tests/unit/common", "tests/unit/drift")
