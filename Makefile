@@ -2,7 +2,8 @@
 # Variables of the command line (DAG=..., CLUSTER=...) reach it through the environment.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-WAKEE := python3 tools/bootstrap.py && .venvs/dev/bin/wakee
+BOOTSTRAP := { command -v python3 >/dev/null || tools/install-python.sh; } && python3 tools/bootstrap.py
+WAKEE := $(BOOTSTRAP) && .venvs/dev/bin/wakee
 
 ##@ The two commands
 demo: up ## Set up everything, then show the main job on real pods
@@ -14,7 +15,7 @@ test: ## Set up and run every check and test
 up: ## Cluster, images, sandbox and Airflow, ready to use
 	@$(WAKEE) up
 tools: ## uv, kubectl, helm and the development environment
-	@python3 tools/bootstrap.py
+	@$(BOOTSTRAP)
 cluster: ## A Kubernetes cluster: kind where Docker runs, else from Debian's packages (WAKEE_CLUSTER=kind|debian chooses)
 	@$(WAKEE) cluster up
 cluster-down: ## Remove the cluster, of either kind; built images stay for the next one
@@ -76,7 +77,7 @@ bench-quick: ## The same with small sizes, in five minutes, without cluster and 
 lint: ## Formatting, types, shell, Dockerfiles, YAML
 	@$(WAKEE) test lint
 fmt: ## Format the code
-	@python3 tools/bootstrap.py && .venvs/dev/bin/ruff format . && .venvs/dev/bin/ruff check --fix-only -q .
+	@$(BOOTSTRAP) && .venvs/dev/bin/ruff format . && .venvs/dev/bin/ruff check --fix-only -q .
 lock: ## Resolve every image's requirements again
 	@$(WAKEE) lock
 clean: ## Remove the cluster, the environments and what was built; keep the caches

@@ -167,7 +167,7 @@ def stamp_of(environment: Environment, requirements: list[str]) -> str:
 def find_links() -> str:
     """Pip's folders and pages of wheels; uv does not read pip's settings."""
     named = os.environ.get("PIP_FIND_LINKS")
-    if named is None:
+    if not named:
         asked = subprocess.run([str(PIP), "config", "get", "global.find-links"], capture_output=True, text=True)
         named = asked.stdout
     return ",".join(named.split())
@@ -189,7 +189,8 @@ def main() -> None:
         fail(f"no environment is called {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     install_tools()
     for name in dict.fromkeys(["dev", *names]):
-        make_environment(name)
+        if Path(sys.prefix).resolve() != (REPO / ".venvs" / name).resolve():  # none replaces itself
+            make_environment(name)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,12 @@ def say(text: str) -> None:
     print(f"\033[1;36m==>\033[0m {text}", file=sys.stderr, flush=True)
 
 
+def print_lines(text: str) -> None:
+    """Print what a program said, on stderr, unless it said nothing."""
+    if text.strip():
+        print(text.strip(), file=sys.stderr, flush=True)
+
+
 def print_error(error: ToolError) -> None:
     """Print why a command ends, on stderr."""
     print(f"\033[1;31merror:\033[0m {error}", file=sys.stderr, flush=True)
@@ -73,7 +79,7 @@ def output(
     if done.returncode and quiet:
         return ""
     if done.returncode:
-        print((done.stdout + done.stderr)[-LAST_CHARACTERS:], file=sys.stderr, flush=True)
+        print_lines((done.stdout + done.stderr)[-LAST_CHARACTERS:])
         raise _failure(command, done.returncode)
     return str(done.stdout).strip()
 

@@ -207,5 +207,15 @@ def test_a_tag_changes_with_what_goes_into_the_image(machine, tmp_path, monkeypa
     assert build.tag("drift") == first
 
 
+@pytest.mark.parametrize("folder", ["__pycache__", ".ruff_cache", "tests"])
+def test_a_tag_does_not_change_with_what_tools_leave_there(machine, tmp_path, monkeypatch, folder):
+    machine(registry_answers=True)
+    (tmp_path / "images/drift" / folder).mkdir(parents=True)
+    monkeypatch.setattr(build, "REPO", tmp_path)
+    first = build.tag("drift")
+    (tmp_path / "images/drift" / folder / "file").touch()
+    assert build.tag("drift") == first
+
+
 def test_every_image_has_a_dockerfile():
     assert all((Path(build.REPO) / "images" / name / "Dockerfile").exists() for name in build.INGREDIENTS)

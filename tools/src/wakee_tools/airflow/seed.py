@@ -2,13 +2,12 @@
 
 import json
 import os
-import sys
 import time
 import uuid
 from typing import Any
 
 from wakee_tools.images.built import image_of
-from wakee_tools.shell import ToolError, answer, last_lines, output, wait_until
+from wakee_tools.shell import ToolError, answer, last_lines, output, print_lines, wait_until
 
 KUBECTL = ("kubectl", "-n", "wakee")
 ENDED = {"Succeeded", "Failed"}
@@ -37,12 +36,13 @@ def _wait(name: str) -> str:
     try:
         wait_until(seconds, "seeding (SEED_SECONDS says how long it may take)", lambda: _phase(name) in ENDED)
     except ToolError:
-        print(last_lines(answer(*KUBECTL, "describe", "pod", name).stdout, 10), file=sys.stderr)
-        print(answer(*KUBECTL, "logs", name, "--tail=20").stdout, file=sys.stderr)
+        print_lines(last_lines(answer(*KUBECTL, "describe", "pod", name).stdout, 10))
+        print_lines(answer(*KUBECTL, "logs", name, "--tail=20").stdout)
         raise
     log = output(*KUBECTL, "logs", name)
     if _phase(name) != "Succeeded":
-        raise ToolError(f"seeding failed: {log}")
+        print_lines(log)
+        raise ToolError("seeding failed: the lines above say why.")
     return log
 
 

@@ -2,10 +2,9 @@
 
 import json
 import os
-import sys
 from typing import Any
 
-from wakee_tools.shell import ToolError, answer, call, last_lines, output, say
+from wakee_tools.shell import ToolError, answer, call, last_lines, output, print_lines, say
 
 NAME, NAMESPACE = "airflow", "airflow"
 IN_NAMESPACE = ("--namespace", NAMESPACE)
@@ -43,7 +42,7 @@ def rollback_to(revision: str) -> None:
     delete_finished_migration()
     done = answer("helm", "rollback", NAME, revision, *IN_NAMESPACE, "--wait", "--timeout", timeout())
     if done.returncode:
-        print(last_lines(done.stdout + done.stderr, 5), file=sys.stderr)
+        print_lines(last_lines(done.stdout + done.stderr, 5))
         raise ToolError(f"Cannot roll back to revision {revision}: the lines above say why.")
     say(f"revision {revision} of {NAME} runs again")
 
@@ -80,7 +79,7 @@ def upgrade(arguments: list[str]) -> None:
     done = answer("helm", "upgrade", "--install", NAME, *arguments, *wait)
     if done.returncode == 0:
         return
-    print(last_lines(done.stdout + done.stderr, 5), file=sys.stderr)
+    print_lines(last_lines(done.stdout + done.stderr, 5))
     _print_pods()
     if good:
         rollback_to(good)
@@ -91,6 +90,6 @@ def upgrade(arguments: list[str]) -> None:
 
 def _print_pods() -> None:
     warnings = ("--field-selector", "type=Warning", "--sort-by=.lastTimestamp")
-    print(answer(*KUBECTL, "get", "pods").stdout, file=sys.stderr)
+    print_lines(answer(*KUBECTL, "get", "pods").stdout)
     events = answer(*KUBECTL, "get", "events", *warnings)
-    print(last_lines(events.stdout + events.stderr, 8), file=sys.stderr)
+    print_lines(last_lines(events.stdout + events.stderr, 8))

@@ -1,9 +1,7 @@
 """Objects applied in waves, and waited for."""
 
-import sys
-
 from wakee_tools.deploy.kustomization import FOLDER
-from wakee_tools.shell import ToolError, answer, last_lines, output, succeeds
+from wakee_tools.shell import ToolError, answer, last_lines, output, print_lines, succeeds
 
 SECONDS = 180
 
@@ -11,9 +9,7 @@ SECONDS = 180
 def apply(selector: str) -> None:
     """Apply the objects of one wave, and print those that changed."""
     applied = output("kubectl", "apply", "-k", str(FOLDER), "--selector", selector)
-    for line in applied.splitlines():
-        if "unchanged" not in line:
-            print(line, file=sys.stderr)
+    print_lines("\n".join(line for line in applied.splitlines() if "unchanged" not in line))
 
 
 def wait_for(namespace: str, *names: str) -> None:
@@ -34,10 +30,10 @@ def _waiting(name: str) -> tuple[str, ...]:
 
 def _print_state(namespace: str, name: str) -> None:
     kubectl = ("kubectl", "-n", namespace)
-    print(answer(*kubectl, "get", "pods").stdout, file=sys.stderr)
-    print(last_lines(answer(*kubectl, "describe", name).stdout, 15), file=sys.stderr)
+    print_lines(answer(*kubectl, "get", "pods").stdout)
+    print_lines(last_lines(answer(*kubectl, "describe", name).stdout, 15))
     logs = answer(*kubectl, "logs", name, "--all-containers", "--tail=20")
-    print(logs.stdout + logs.stderr, file=sys.stderr)
+    print_lines(logs.stdout + logs.stderr)
 
 
 def replace_changed_jobs(selector: str, *jobs: str) -> None:

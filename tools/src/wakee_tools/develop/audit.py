@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wakee_tools.paths import REPO
-from wakee_tools.shell import ToolError, answer, last_lines, print_error
+from wakee_tools.shell import ToolError, answer, last_lines, print_error, print_lines
 
 PIP_AUDIT = "pip-audit==2.10.1"
 LOCKS = (
@@ -34,9 +34,8 @@ def audit() -> Verdict:
     """Ask the vulnerability service SERVICE (pypi or osv) about every lock, and print what it knows."""
     service = os.environ.get("SERVICE") or "pypi"
     if cause := silence_of(service):
-        print_error(
-            ToolError(f"the vulnerability service ({service}) does not answer from here: nothing was audited. {cause}")
-        )
+        print_lines(cause)
+        print_error(ToolError(f"the vulnerability service ({service}) does not answer from here: nothing was audited"))
         return Verdict.NOT_AUDITED
     clean = [_audit_lock(service, lock) for lock in LOCKS]
     return Verdict.NONE_KNOWN if all(clean) else Verdict.SOME_KNOWN

@@ -24,7 +24,8 @@ INGREDIENTS = {
     "train": ["images/common", "images/sbom"],
     "health": ["images/common", "images/sbom"],
 }
-LEFT_OUT = {"__pycache__", "tests", "README.md"}
+LEFT_OUT = {"__pycache__", ".ruff_cache", ".mypy_cache", ".pytest_cache", "tests", "README.md"}
+"""Files and folders that are no part of an image."""
 
 
 def tag(name: str) -> str:
