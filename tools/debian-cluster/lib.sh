@@ -1,8 +1,8 @@
 # Shared by the scripts of this folder: where things lie, how to speak, how to wait.
 # shellcheck shell=bash disable=SC2034
 set -euo pipefail
-if ((BASH_VERSINFO[0] < 5)) || ! command -v dpkg-query >/dev/null; then
-    echo "error: Cannot work on a cluster built from Debian's packages: this needs Debian 12, with its bash 5." >&2
+if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)) || ! command -v dpkg-query >/dev/null; then
+    echo "error: Cannot work on a cluster built from Debian's packages: this is not Debian, or bash is older than 4.4." >&2
     exit 1
 fi
 

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 
 from wakee_tools.paths import REPO
 from wakee_tools.shell import ToolError, call
@@ -25,8 +24,8 @@ def up() -> None:
 
 
 def stop() -> None:
-    """End every process of the cluster, with its containers, mounts and network."""
-    if sys.platform == "linux":
+    """End every process of the cluster, with its containers, mounts and network; nothing where there cannot be one."""
+    if shutil.which("dpkg-query"):
         _script("stop.sh")
 
 
