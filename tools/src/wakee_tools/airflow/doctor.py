@@ -109,11 +109,11 @@ def _gpus() -> str:
     wanted, resource = int(settings.get("WAKEE_GPU_COUNT", 0)), settings.get("WAKEE_GPU_RESOURCE", GPU)
     nodes = _kubectl("get", "nodes")["items"]
     most = max(int(node["status"]["allocatable"].get(resource, 0)) for node in nodes)
-    told = f"fine_tune asks for {wanted} {resource}, a node has up to {most}"
+    found = f"fine_tune asks for {wanted} {resource}, a node has up to {most}"
     if wanted > most:
         remedy = "does the device plugin run? An autoscaled pool may be empty; WAKEE_GPU_COUNT=0 trains on the CPU"
-        raise UnhealthyError(told, remedy)
-    return told
+        raise UnhealthyError(found, remedy)
+    return found
 
 
 def _quota() -> str:
@@ -122,14 +122,14 @@ def _quota() -> str:
         for quota in _kubectl("get", "resourcequota", "-n", "wakee")["items"]
         for name, hard in quota["status"].get("hard", {}).items()
     ]
-    told = ", ".join(f"{used} of {hard} {name}" for name, used, hard in usage) or "none"
+    usage_line = ", ".join(f"{used} of {hard} {name}" for name, used, hard in usage) or "none"
     # All GPUs in use is what a training looks like.
     full = [n for n, used, hard in usage if "gpu" not in n and parse_quantity(used) >= parse_quantity(hard)]
     if full:
         raise UnhealthyError(
-            told, f"{', '.join(full)} used up: let runs end, or raise the quota (k8s/base/limits.yaml)"
+            usage_line, f"{', '.join(full)} used up: let runs end, or raise the quota (k8s/base/limits.yaml)"
         )
-    return told
+    return usage_line
 
 
 def _secrets() -> str:

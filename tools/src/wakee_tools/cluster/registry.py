@@ -15,7 +15,7 @@ from pathlib import Path
 from wakee_tools.cluster import kind
 from wakee_tools.shell import output
 
-CONTAINER, VOLUME, IMAGE = "wakee-registry", "wakee-registry", "localhost/wakee/registry"
+CONTAINER, VOLUME = "wakee-registry", "wakee-registry"
 PORT = int(os.environ.get("WAKEE_REGISTRY_PORT", "5001"))
 LARGE_MEGABYTES = 10_000
 HOSTS = "/etc/containerd/certs.d/localhost"

@@ -21,7 +21,7 @@ def write(install: AirflowInstall) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     variables = environment(values("values-kind.yaml"))
     SETTINGS.write_text("".join(f"{name}={value}\n" for name, value in sorted(variables.items())))
-    read = [SETTINGS, OVERLAYS / "kind" / "airflow.env", built.RECORD]
+    read = [SETTINGS, OVERLAYS / "kind" / "airflow.env", built.IMAGES_ENV]
     written = kustomization(install, images, digest(read))
     # JSON is YAML in which a tag of digits stays a text.
     (FOLDER / "kustomization.yaml").write_text(json.dumps(written, indent=2) + "\n")

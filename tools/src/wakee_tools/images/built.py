@@ -3,18 +3,18 @@
 from wakee_tools.paths import BUILD
 from wakee_tools.shell import ToolError
 
-RECORD = BUILD / "images.env"
+IMAGES_ENV = BUILD / "images.env"
 
 
 def note(made: dict[str, str]) -> None:
     """Note what is in the cluster now, besides what was noted before."""
-    RECORD.parent.mkdir(exist_ok=True)
-    RECORD.write_text("".join(f"{name}={image}\n" for name, image in {**known(), **made}.items()))
+    IMAGES_ENV.parent.mkdir(exist_ok=True)
+    IMAGES_ENV.write_text("".join(f"{name}={image}\n" for name, image in {**known(), **made}.items()))
 
 
 def known() -> dict[str, str]:
     """Image by name; empty when none was made yet."""
-    return dict(line.split("=", 1) for line in RECORD.read_text().splitlines()) if RECORD.exists() else {}
+    return dict(line.split("=", 1) for line in IMAGES_ENV.read_text().splitlines()) if IMAGES_ENV.exists() else {}
 
 
 def images() -> dict[str, str]:
