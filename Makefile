@@ -1,88 +1,87 @@
-# Everything a person does with wakee-airflow. `make help` lists the targets.
+# An index of the command `wakee` (tools/README.md). `make help` lists the targets; `.venvs/dev/bin/wakee --help` says more.
+# Variables of the command line (DAG=..., CLUSTER=...) reach it through the environment.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-export KUBECONFIG := $(or $(CLUSTER),$(CURDIR)/.kube/config)
-export PATH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wakee-airflow/tools:$(PATH)
-OPS := PYTHONPATH=hack .venvs/dev/bin/python -m ops
+BOOTSTRAP := { command -v python3 >/dev/null || tools/install-python.sh; } && python3 tools/bootstrap.py
+WAKEE := $(BOOTSTRAP) && .venvs/dev/bin/wakee
 
 ##@ The two commands
 demo: up ## Set up everything, then show the main job on real pods
-	@$(OPS) demo
+	@$(WAKEE) demo
 test: ## Set up and run every check and test
-	@hack/test.sh lint unit dags manifests cluster
+	@$(WAKEE) test lint unit dags manifests cluster
 
 ##@ Cluster
-up: tools ## Cluster, images, sandbox and Airflow, ready to use
-	@hack/up.sh
+up: ## Cluster, images, sandbox and Airflow, ready to use
+	@$(WAKEE) up
 tools: ## uv, kubectl, helm and the development environment
-	@hack/tools.sh && hack/venv.sh dev
+	@$(BOOTSTRAP)
 cluster: ## A Kubernetes cluster: kind where Docker runs, else from Debian's packages (WAKEE_CLUSTER=kind|debian chooses)
-	@hack/tools.sh && hack/cluster.sh up
+	@$(WAKEE) cluster up
 cluster-down: ## Remove the cluster, of either kind; built images stay for the next one
-	@hack/cluster.sh down
+	@$(WAKEE) cluster down
 status: ## What runs
-	@hack/cluster.sh status
+	@$(WAKEE) cluster status
 images: ## Build the images that changed and load them into the cluster
-	@hack/tools.sh && hack/cluster.sh prepare-build && python3 hack/images.py
+	@$(WAKEE) images
 deploy: ## Apply the manifests and wait until all is ready
-	@hack/deploy.sh
+	@$(WAKEE) deploy
 
 ##@ Work with it (on another cluster: CLUSTER=kubeconfig; AIRFLOW_URL, AIRFLOW_USER, AIRFLOW_PASSWORD in the environment)
 seed: ## Draw faces and write annotations: SEED="--rows 600 --days 35 --drift-days 7 --drift-bias confusion=0.5"
-	@test -z "$(CLUSTER)" || { echo "error: make seed writes to the local sandbox only: leave CLUSTER out" >&2; exit 1; }
-	@hack/seed.sh $(or $(SEED),--rows 600 --days 35)
+	@$(WAKEE) seed
 trigger: ## Start a DAG run and follow it: DAG=drift_detection_daily CONF='{"threshold": 0.2}'
-	@$(OPS) trigger $(DAG) --conf '$(or $(CONF),{})'
+	@$(WAKEE) trigger
 pods: ## The stage pods
-	@kubectl get pods -n wakee -L wakee.io/dag-id,wakee.io/task-id
+	@$(WAKEE) pods
 logs: ## Airflow's log of one task of the newest run: DAG=... TASK=...
-	@$(OPS) logs $(DAG) $(TASK)
+	@$(WAKEE) logs
 doctor: ## Check what the pipelines need, and name the remedy of each failure
-	@$(OPS) doctor
+	@$(WAKEE) doctor
 ui: ## Where the web pages are
-	@$(OPS) ui
+	@$(WAKEE) ui
 
 ##@ Production (docs/production.md): CLUSTER=kubeconfig VALUES=helm/values-production.yaml CHART=... CHART_REPO=...
-helm-install: tools ## Install or upgrade Airflow by the official chart
-	@hack/helm.sh install
-helm-diff: tools ## What helm-install would change
-	@hack/helm.sh diff
-helm-rollback: tools ## Back to the revision before, or REVISION=...
-	@hack/helm.sh rollback
-helm-uninstall: tools ## Remove Airflow; its database and Secrets stay
-	@hack/helm.sh uninstall
-sbom: tools ## reports/sbom: what is in each image, as CycloneDX
-	@hack/sbom.sh
+helm-install: ## Install or upgrade Airflow by the official chart
+	@$(WAKEE) helm install
+helm-diff: ## What helm-install would change
+	@$(WAKEE) helm diff
+helm-rollback: ## Back to the revision before, or REVISION=...
+	@$(WAKEE) helm rollback
+helm-uninstall: ## Remove Airflow; its database and Secrets stay
+	@$(WAKEE) helm uninstall
+sbom: ## reports/sbom: what is in each image, as CycloneDX
+	@$(WAKEE) sbom
 configuration: ## Write docs/configuration.md anew, from the settings classes
-	@hack/venv.sh drift && .venvs/drift/bin/python hack/configuration_reference.py
-audit: tools ## Known vulnerabilities of the locked requirements; for a schedule, needs the vulnerability service
-	@hack/audit.sh
+	@$(WAKEE) configuration
+audit: ## Known vulnerabilities of the locked requirements; for a schedule, needs the vulnerability service
+	@$(WAKEE) audit
 
 ##@ Develop
 test-unit: ## The quick tests
-	@hack/test.sh unit dags manifests
+	@$(WAKEE) test unit dags manifests
 test-cluster: ## The tests on real pods
-	@hack/test.sh cluster
+	@$(WAKEE) test cluster
 test-helm: ## Upgrades, rollbacks and removal of Airflow by its chart, in the middle of DAG runs: some ten minutes
-	@hack/test.sh chart
+	@$(WAKEE) test chart
 test-debian: ## A short run on the cluster built from Debian's packages (root, Debian 12); removes the kind cluster first
-	@hack/test.sh debian
+	@$(WAKEE) test debian
 test-cuda-image: ## The CUDA variant of the training image without a GPU; builds it, which downloads some 3 GB
-	@hack/test.sh cuda-image
+	@$(WAKEE) test cuda-image
 test-failures: ## Every failure mode on real pods, one after the other: an hour or so, not part of make test
-	@hack/test.sh failures
+	@$(WAKEE) test failures
 bench: ## Every benchmark against what people would otherwise run; writes docs/benchmarks.md; takes two hours
-	@hack/tools.sh && hack/bench.sh
+	@$(WAKEE) bench
 bench-quick: ## The same with small sizes, in five minutes, without cluster and builds; prints only
-	@hack/tools.sh && hack/bench.sh --quick
+	@$(WAKEE) bench --quick
 lint: ## Formatting, types, shell, Dockerfiles, YAML
-	@hack/test.sh lint
+	@$(WAKEE) test lint
 fmt: ## Format the code
-	@hack/venv.sh dev && .venvs/dev/bin/ruff format . && .venvs/dev/bin/ruff check --fix-only -q .
+	@$(BOOTSTRAP) && .venvs/dev/bin/ruff format . && .venvs/dev/bin/ruff check --fix-only -q .
 lock: ## Resolve every image's requirements again
-	@hack/lock.sh
-clean: cluster-down ## Remove the cluster, the environments and what was built; keep the caches
-	@docker volume rm --force wakee-registry >/dev/null 2>&1 || true
+	@$(WAKEE) lock
+clean: ## Remove the cluster, the environments and what was built; keep the caches
+	@$(WAKEE) cluster down --forget-images
 	@rm -rf .venvs .build reports
 
 help: ## This list

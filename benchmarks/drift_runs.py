@@ -1,15 +1,13 @@
 """Runs of the drift DAG on the cluster, over a past day that nothing else touches."""
 
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from harness import REPO
-
-from ops.airflow import Airflow
+from wakee_tools.airflow.client import Airflow
+from wakee_tools.airflow.seed import seed as seed_sandbox
 
 DRIFT = "drift_detection_daily"
 CONF = {"until": "2012-06-29", "threshold": 3}
@@ -21,7 +19,7 @@ SIGTERM_STATUS = 128 + signal.SIGTERM
 def seed(airflow: Airflow) -> None:
     """Write the annotations of that day, let the DAG run, and wait for a first run, which does not count."""
     rows = ["--rows", "200", "--days", "30", "--until", "2012-06-30T00:00:00", "--labels-only"]
-    subprocess.run([REPO / "hack" / "seed.sh", *rows], check=True, stdout=subprocess.DEVNULL)
+    seed_sandbox(*rows)
     airflow.unpause(DRIFT)
     drift_run(airflow)
 

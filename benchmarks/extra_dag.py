@@ -9,7 +9,7 @@ from pathlib import Path
 from kubernetes import client
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
-from ops.airflow import FINAL_STATES, Airflow, AirflowError
+from wakee_tools.airflow.client import FINAL_STATES, Airflow, AirflowError
 
 NAMESPACE, NAME = "airflow", "benchmark-dag"
 READERS = ("airflow-scheduler", "airflow-dag-processor")

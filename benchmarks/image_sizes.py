@@ -1,6 +1,6 @@
 """How large the images are and how long they take to build, against what one would write first.
 
-    PYTHONPATH=hack .venvs/drift/bin/python benchmarks/image_sizes.py
+    .venvs/dev/bin/python benchmarks/image_sizes.py
 
 `naive` is Debian with what the official `python:3.11` image holds (the packages of buildpack-deps) and a plain
 `pip install` of the same stages: no lock; compilers and pip's cache stay. No build uses earlier layers, but ours
@@ -17,13 +17,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from containers import containerd, registry
-from containers.base import base_image
-from containers.engine import cluster, size
 from document import Goal, publish
 from harness import REPO, options_of
 
-import images
+from wakee_tools.cluster import kind, registry
+from wakee_tools.cluster.choice import ClusterKind, cluster_kind
+from wakee_tools.images import build, containerd
+from wakee_tools.images.base import base_image
+from wakee_tools.images.engine import size
 
 T = TypeVar("T")
 
@@ -63,14 +64,14 @@ def build_naive(name: str) -> str:
     with tempfile.NamedTemporaryFile("w", suffix=".Dockerfile") as file:
         file.write(NAIVE.format(packages=BUILDPACK, name=name))
         file.flush()
-        images.build(name, image, recipe=file.name, cached=False)
+        build.build(name, image, recipe=file.name, cached=False)
     return image
 
 
 def build_ours(name: str, *, cached: bool = False) -> str:
     """Ours, under a name of its own; returns it."""
     image = f"localhost/bench/{name}:1"
-    images.build(name, image, cached=cached)
+    build.build(name, image, cached=cached)
     return image
 
 
@@ -87,13 +88,13 @@ def build_again(name: str) -> str:
 
 def load(image: str) -> str:
     """Seconds until the cluster's nodes have an image; empty where no node runs."""
-    if cluster() == "debian":
+    if cluster_kind() is ClusterKind.DEBIAN:
         if not containerd.runs():
             return ""
         _, seconds = _timed(lambda: containerd.load(image))
         containerd.forget(image)
     else:
-        if not registry.kind_nodes():
+        if not kind.nodes("running"):
             return ""
         registry.connect_nodes()
         _, seconds = _timed(lambda: (registry.push(image), registry.pull(image)))

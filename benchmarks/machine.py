@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 REPO = Path(__file__).parents[1]
-CODE = ("benchmarks", "dags", "hack", "images")
+CODE = ("benchmarks", "dags", "images", "tools")
 
 
 def describe() -> str:

@@ -1,6 +1,6 @@
 """How a drift run's time and Airflow's memory grow with the runs that Airflow remembers: 10, 100, 1,000, 10,000.
 
-    PYTHONPATH=hack .venvs/drift/bin/python benchmarks/run_history.py
+    .venvs/dev/bin/python benchmarks/run_history.py
 
 On the cluster. The runs are copies, in Airflow's database, of one real run with its tasks and results, a day apart and
 named `bench__N`; so are as many drift reports in the pipeline's. All are deleted again. (Of rendered templates Airflow
@@ -19,7 +19,7 @@ from document import Goal, picture, plot_path, publish
 from drift_runs import CONF, DRIFT, drift_run, end_in_order, lasted, seed
 from harness import options_of
 
-from ops.airflow import Airflow
+from wakee_tools.airflow.client import Airflow
 
 SIZES = (10, 100, 1_000, 10_000)
 PREFIX = "bench__"

@@ -1,6 +1,6 @@
 """What Airflow adds to a stage: every pod of a drift run against the very same container run bare, by nobody.
 
-    PYTHONPATH=hack .venvs/dev/bin/python benchmarks/stage_overhead.py
+    .venvs/dev/bin/python benchmarks/stage_overhead.py
 
 So, too, a stage that does nothing, which `benchmarks/dags/empty_stage.py` brings: once by our operator, and once by the
 KubernetesPodOperator with nothing set but what the namespace demands of a pod.
@@ -26,7 +26,7 @@ from extra_dag import extra_dag
 from harness import REPO, options_of
 from kubernetes import client, config, watch
 
-from ops.airflow import Airflow
+from wakee_tools.airflow.client import Airflow
 
 STAGES = ("fetch_annotations", "load_predictions", "calculate_drift", "generate_report", "save_report")
 EMPTY = REPO / "benchmarks" / "dags" / "empty_stage.py"

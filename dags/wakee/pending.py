@@ -1,7 +1,7 @@
 """Why a pod has not started, from the pod object alone.
 
 Imports nothing of Airflow or Kubernetes, and reads attributes that the models of `kubernetes` and `kubernetes_asyncio`
-share: the operator, the trigger and the operators' commands (`hack/ops`) all use it.
+share: the operator, the trigger and the operators' commands (`tools/`) all use it.
 """
 
 import re

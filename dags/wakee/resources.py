@@ -3,7 +3,7 @@
 `WAKEE_STAGE_CPU`, `WAKEE_STAGE_MEMORY`, `WAKEE_STAGE_MEMORY_REQUEST` and `WAKEE_STAGE_SCRATCH` hold for all stages. The
 same name with a task id, e.g. `WAKEE_STAGE_MEMORY_FINE_TUNE`, holds for one stage and has priority.
 
-Imports nothing of Airflow or Kubernetes: `hack/configuration_reference.py` reads this module as well.
+Imports nothing of Airflow or Kubernetes: `make configuration` reads this module as well.
 """
 
 import os

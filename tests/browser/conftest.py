@@ -26,7 +26,7 @@ expect.set_options(timeout=15_000)
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     program = shutil.which("chromium")
-    assert program, "apt-get install chromium (hack/test.sh does)"
+    assert program, "apt-get install chromium (make test does)"
     with sync_playwright() as playwright:
         # Root cannot have Chromium's own sandbox.
         chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])

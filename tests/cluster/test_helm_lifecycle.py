@@ -4,20 +4,23 @@ installation. Nothing is lost, and a DAG run in the middle goes on.
 
 import os
 import subprocess
+import sys
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 import yaml
-from containers import registry
-from helm_values import merged
 
 from support.cluster import REPO
 from support.images import image_of
 from support.pods import running_pod
 from support.waiting import wait_for
+from wakee_tools.cluster import registry
+from wakee_tools.deploy.helm_values import merged
 
 pytestmark = pytest.mark.usefixtures("on_kind")
 
+WAKEE = str(Path(sys.executable).with_name("wakee"))
 DAG = "drift_detection_daily"
 KIND = yaml.safe_load((REPO / "helm/values-kind.yaml").read_text())
 FIRST_DAY = date(2012, 3, 30)
@@ -25,7 +28,7 @@ FIRST_DAY = date(2012, 3, 30)
 
 @pytest.fixture
 def helm(tmp_path):
-    """A function: hack/helm.sh with the values of kind and others on top; returns its exit code and what it printed."""
+    """A function: `wakee helm` with the values of kind and others on top; returns its exit code and what it printed."""
 
     def run(command, tag="", values=None, **variables):
         tag = tag or image_of("airflow").rpartition(":")[2]
@@ -33,7 +36,7 @@ def helm(tmp_path):
         path = tmp_path / "values.yaml"
         path.write_text(yaml.safe_dump(merged(merged(KIND, image), values or {})))
         environment = os.environ | {"VALUES": str(path), "CLUSTER": "", **variables}
-        done = subprocess.run([REPO / "hack/helm.sh", command], capture_output=True, text=True, env=environment)
+        done = subprocess.run([WAKEE, "helm", command], capture_output=True, text=True, env=environment)
         return done.returncode, done.stdout + done.stderr
 
     yield run

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from ops.doctor import UnhealthyError, _gpus, _secrets, _version
+from wakee_tools.airflow.doctor import UnhealthyError, _gpus, _secrets, _version
 
 
 @pytest.mark.usefixtures("model_in_production", "airflow")
@@ -23,7 +23,7 @@ def test_the_doctor_names_the_remedy_of_a_missing_cluster(monkeypatch, tmp_path)
 
 
 def test_the_doctor_names_missing_secrets(monkeypatch):
-    monkeypatch.setattr("ops.doctor.WANTED_SECRETS", {"NEON_DATABASE_URL", "NEW_TOKEN"})
+    monkeypatch.setattr("wakee_tools.airflow.doctor.WANTED_SECRETS", {"NEON_DATABASE_URL", "NEW_TOKEN"})
     with pytest.raises(UnhealthyError, match="lacks NEW_TOKEN") as trouble:
         _secrets()
     assert ".env" in trouble.value.remedy
@@ -32,7 +32,9 @@ def test_the_doctor_names_missing_secrets(monkeypatch):
 def test_the_doctor_names_the_remedy_of_a_missing_gpu(monkeypatch):
     config = {"items": [{"metadata": {"name": "wakee-images"}, "data": {"WAKEE_GPU_COUNT": "1"}}]}
     nodes = {"items": [{"status": {"allocatable": {}}}]}
-    monkeypatch.setattr("ops.doctor._kubectl", lambda _get, kind, *_: config if kind == "configmaps" else nodes)
+    monkeypatch.setattr(
+        "wakee_tools.airflow.doctor._kubectl", lambda _get, kind, *_: config if kind == "configmaps" else nodes
+    )
     with pytest.raises(UnhealthyError, match=r"asks for 1 nvidia\.com/gpu, a node has up to 0") as trouble:
         _gpus()
     assert "WAKEE_GPU_COUNT=0" in trouble.value.remedy

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from ops.sandbox import environment
+from wakee_tools.airflow.sandbox import environment
 
 SHORTEST_SECRET = 12
 """Shorter values in the Secrets are names of users and databases."""

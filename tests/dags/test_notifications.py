@@ -60,7 +60,7 @@ def mail(tmp_path_factory):
     subprocess.run([*request, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     port, smtp_port = free_port(), free_port()
     command = [SANDBOX, "mail", f"--port={port}", f"--smtp-port={smtp_port}"]
-    assert SANDBOX.exists(), "hack/venv.sh sandbox makes the environment that these tests need"
+    assert SANDBOX.exists(), "tools/bootstrap.py sandbox makes the environment that these tests need"
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*command, f"--certificate={certificate}", f"--key={key}"],

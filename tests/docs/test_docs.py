@@ -3,6 +3,7 @@
 import importlib
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_make_targets_exist(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_files_named_in_code_exist(page):
-    """Paths of this repository in back quotes, e.g. `hack/helm.sh`."""
+    """Paths of this repository in back quotes, e.g. `tools/bootstrap.py`."""
     folders = "|".join(path.name for path in REPO.iterdir() if path.is_dir() and not path.name.startswith("."))
     text = FENCE.sub("", page.read_text())
     paths = re.findall(rf"`((?:{folders})/[\w./-]+)`", text)
@@ -69,9 +70,9 @@ def test_fences_are_closed(page):
 
 
 def test_the_configuration_reference_is_in_step():
-    subprocess.run([REPO / "hack/venv.sh", "drift"], check=True, capture_output=True)
+    subprocess.run([sys.executable, REPO / "tools/bootstrap.py", "drift"], check=True, capture_output=True)
     made = subprocess.run(
-        [REPO / ".venvs/drift/bin/python", REPO / "hack/configuration_reference.py", "-"],
+        [REPO / ".venvs/drift/bin/python", REPO / "tools/src/wakee_tools/develop/configuration_reference.py", "-"],
         capture_output=True,
         text=True,
     )

@@ -5,9 +5,9 @@ The node's GPU is only an entry in its capacity, as a device plugin would make; 
 
 import pytest
 
-from ops.show import follow
 from support.faults import installed_with
 from support.waiting import wait_for
+from wakee_tools.airflow.show import follow
 
 DAG = "model_retrain"
 GPU = "nvidia.com/gpu"

@@ -7,10 +7,10 @@ from contextlib import closing
 import psycopg2
 import pytest
 
-from ops import sandbox
 from support import faults
 from support.cases import Case, component, process
 from support.health import DAG, PROBES, HealthCase
+from wakee_tools.airflow import sandbox
 
 CASES = [
     HealthCase("api", "silent", {"test_api"}, "no answer within 10 s"),

@@ -1,15 +1,18 @@
-"""helm/*.yaml and hack/helm.sh, as far as they can be checked without the chart; with it (CHART), what it renders."""
+"""helm/*.yaml and `wakee helm`, as far as they can be checked without the chart; with it (CHART), what it renders."""
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from support.restricted import loose_ends, violations
+from wakee_tools.deploy.helm_values import values
 
 REPO = Path(__file__).parents[2]
+WAKEE = str(Path(sys.executable).with_name("wakee"))
 VERSION = "1.22.0"
 OVERLAYS = ["values-kind.yaml", "values-production.yaml"]
 POD_KINDS = {"Deployment", "StatefulSet", "Job"}
@@ -17,21 +20,19 @@ MAKES_PODS = {"airflow-scheduler", "airflow-triggerer"}
 
 
 def merged(overlay):
-    from helm_values import values
-
     return values(overlay)
 
 
 def helm(command, **variables):
     environment = os.environ | {"CHART_REPO": "", "CLUSTER": "/nonexistent"} | variables
-    return subprocess.run([REPO / "hack/helm.sh", command], capture_output=True, text=True, env=environment)
+    return subprocess.run([WAKEE, "helm", command], capture_output=True, text=True, env=environment)
 
 
 def test_values_match_the_schema_of_the_chart():
     schema = os.environ.get("CHART_SCHEMA", "")
     if not Path(schema).is_file():
         pytest.skip("set CHART_SCHEMA to values.schema.json of the airflow chart 1.22.0 to check helm/ against it")
-    done = subprocess.run([".venvs/dev/bin/python", "hack/helm_check.py"], cwd=REPO, capture_output=True, text=True)
+    done = subprocess.run([WAKEE, "helm", "check"], capture_output=True, text=True)
     print(done.stdout)
     assert done.returncode == 0, done.stdout
 
@@ -63,7 +64,7 @@ def test_only_those_that_make_pods_get_a_token(overlay):
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_airflow_knows_every_option(overlay):
-    subprocess.run([REPO / "hack/venv.sh", "airflow"], check=True, capture_output=True)
+    subprocess.run([sys.executable, REPO / "tools/bootstrap.py", "airflow"], check=True, capture_output=True)
     (path,) = (REPO / ".venvs/airflow/lib").glob("python3*/site-packages/airflow/config_templates/config.yml")
     known = yaml.safe_load(path.read_text())
     options = [(section, option) for section, found in merged(overlay)["config"].items() for option in found]

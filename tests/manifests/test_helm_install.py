@@ -1,13 +1,15 @@
-"""hack/helm.sh against a helm and a kubectl that write down how they were called: no cluster, no chart."""
+"""`wakee helm` against a helm and a kubectl that write down how they were called: no cluster, no chart."""
 
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 REPO = Path(__file__).parents[2]
+WAKEE = str(Path(sys.executable).with_name("wakee"))
 SECRETS = {
     "airflow-metadata", "airflow-fernet-key", "airflow-api-secret-key", "airflow-jwt-secret", "airflow-users",
     "airflow-connections",
@@ -32,7 +34,7 @@ esac
 
 @pytest.fixture
 def cluster(tmp_path):
-    """A function: run hack/helm.sh on a cluster with this minor version, these Secrets and this ConfigMap."""
+    """A function: run `wakee helm` on a cluster with this minor version, these Secrets and this ConfigMap."""
     tools = tmp_path / "cache/wakee-airflow/tools"
     tools.mkdir(parents=True)
     files = {name: tmp_path / name for name in ("calls", "version", "secrets", "settings")}
@@ -49,9 +51,7 @@ def cluster(tmp_path):
         folders = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "XDG_STATE_HOME": str(tmp_path / "state")}
         chart = {"CHART": "apache-airflow/airflow", "CHART_REPO": "", "VALUES": ""}
         environment = os.environ | folders | chart | {"CLUSTER": "/some/kubeconfig"}
-        done = subprocess.run(
-            [REPO / "hack/helm.sh", command], capture_output=True, text=True, env=environment | variables
-        )
+        done = subprocess.run([WAKEE, "helm", command], capture_output=True, text=True, env=environment | variables)
         return done, files["calls"].read_text().splitlines()
 
     return run

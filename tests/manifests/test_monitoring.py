@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from wakee_tools.packages import install_packages
+
 REPO = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 MONITORING = REPO / "k8s/components/monitoring"
@@ -27,7 +29,9 @@ METRICS = {
 
 
 def promtool(*arguments):
-    done = subprocess.run([HERE / "promtool.sh", *arguments], capture_output=True, text=True)
+    """Prometheus's own checker of rules, from Debian's package."""
+    install_packages("prometheus")
+    done = subprocess.run(["promtool", *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

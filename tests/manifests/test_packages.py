@@ -86,7 +86,7 @@ def test_no_inner_room_imports_an_outer_one(image):
         for module, path in modules(image)
         for name in imports(path)
         if name.startswith(prefix) and (room := name.removeprefix(prefix).partition(".")[0]) in order
-        if module != "cli" and (not (own := module.partition(".")[0]) in order or order.index(own) < order.index(room))
+        if module != "cli" and ((own := module.partition(".")[0]) not in order or order.index(own) < order.index(room))
     ]
 
     assert not wrong

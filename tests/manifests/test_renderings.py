@@ -9,13 +9,16 @@ import configparser
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from helm_values import environment, values
+
+from wakee_tools.deploy.helm_values import environment, values
 
 REPO = Path(__file__).parents[2]
+WAKEE = str(Path(sys.executable).with_name("wakee"))
 EXPLAINED = yaml.safe_load((Path(__file__).parent / "render-differences.yaml").read_text())
 KINDS = {"Deployment", "Job", "Service", "ServiceAccount", "PodDisruptionBudget", "StatefulSet", "CronJob", "Secret"}
 OF_THE_CHART = {"chart", "heritage", "executor"}
@@ -28,7 +31,7 @@ def chart():
     if not os.environ.get("CHART"):
         pytest.skip("set CHART to the airflow chart 1.22.0 (.tgz, folder or name) to compare it with k8s/airflow")
     settings = os.environ | {"VALUES": str(REPO / "helm/values-kind.yaml"), "CLUSTER": "/nonexistent"}
-    done = subprocess.run([REPO / "hack/helm.sh", "render"], capture_output=True, text=True, env=settings)
+    done = subprocess.run([WAKEE, "helm", "render"], capture_output=True, text=True, env=settings)
     assert done.returncode == 0, done.stderr
     return [document for document in yaml.safe_load_all(done.stdout) if document]
 

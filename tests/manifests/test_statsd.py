@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ OURS = yaml.safe_load((REPO / "helm/values.yaml").read_text())["statsd"]["extraM
 
 @pytest.fixture(scope="module")
 def sent(tmp_path_factory):
-    subprocess.run([REPO / "hack/venv.sh", "airflow"], check=True, capture_output=True)
+    subprocess.run([sys.executable, REPO / "tools/bootstrap.py", "airflow"], check=True, capture_output=True)
     environment = os.environ | {"AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")), "PYTHONPATH": ""}
     command = [REPO / ".venvs/airflow/bin/python", Path(__file__).parent / "statsd_probe.py"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)

@@ -4,11 +4,13 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 REPO = Path(__file__).parents[2]
+WAKEE = str(Path(sys.executable).with_name("wakee"))
 CLEAN = {"dependencies": [{"name": "jinja2", "version": "3.1.6", "vulns": []}]}
 KNOWN = {
     "dependencies": [{"name": "jinja2", "version": "2.10", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2.10.1"]}]}]
@@ -16,7 +18,7 @@ KNOWN = {
 
 
 def test_the_bill_of_materials_is_the_lock(tmp_path):
-    done = subprocess.run([REPO / "hack/sbom.sh", tmp_path, "health"], capture_output=True, text=True)
+    done = subprocess.run([WAKEE, "sbom", tmp_path, "health"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     bill = json.loads((tmp_path / "health.json").read_text())
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
@@ -36,7 +38,7 @@ def test_an_image_holds_its_bill_of_materials_and_says_where(image):
 
 @pytest.fixture
 def audit(tmp_path):
-    """A function: hack/audit.sh with a uv that gives these answers, the first to whether anybody answers."""
+    """A function: `wakee audit` with a uv that gives these answers, the first to whether anybody answers."""
 
     def run(first, others):
         tools = tmp_path / "cache/wakee-airflow/tools"
@@ -51,7 +53,7 @@ def audit(tmp_path):
             "XDG_CACHE_HOME": str(tmp_path / "cache"),
             "XDG_STATE_HOME": str(tmp_path / "state"),
         }
-        return subprocess.run([REPO / "hack/audit.sh"], capture_output=True, text=True, env=environment)
+        return subprocess.run([WAKEE, "audit"], capture_output=True, text=True, env=environment)
 
     return run
 

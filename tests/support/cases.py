@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from kubernetes import client
 
-from ops.airflow import Airflow
 from support import faults
 from support.pods import running_pod
 from support.waiting import wait_for
+from wakee_tools.airflow.client import Airflow
 
 Happening = Callable[[client.CoreV1Api, str], AbstractContextManager[None]]
 """A fault, made of the cluster's client and the name of the pod that runs."""

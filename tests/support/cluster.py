@@ -1,7 +1,6 @@
 """Fixtures of the cluster that `make up` leaves: Airflow, the sandbox, and ways to look into them."""
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,8 +10,9 @@ import pytest
 from kubernetes import client, config
 from wakee_common.storage import ObjectStore
 
-from ops import sandbox
-from ops.airflow import Airflow
+from wakee_tools.airflow import sandbox
+from wakee_tools.airflow.client import Airflow
+from wakee_tools.airflow.seed import seed as seed_sandbox
 
 REPO = Path(__file__).parents[2]
 
@@ -72,10 +72,10 @@ def store() -> Iterator[ObjectStore]:
 
 @pytest.fixture(scope="session")
 def seed() -> Callable[..., None]:
-    """Write annotations with `make seed`'s own script; the flags are the seeder's."""
+    """Write annotations as `make seed` does; the flags are the seeder's."""
 
     def run(*flags: str) -> None:
-        subprocess.run([REPO / "hack/seed.sh", *flags], check=True, stdout=subprocess.DEVNULL)
+        seed_sandbox(*flags)
 
     return run
 

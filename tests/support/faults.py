@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -12,10 +13,10 @@ import psycopg2
 from kubernetes import client
 from kubernetes.client import V1DeleteOptions
 
-from ops import sandbox
 from support.waiting import wait_for
+from wakee_tools.airflow import sandbox
 
-REPO = Path(__file__).parents[2]
+WAKEE = str(Path(sys.executable).with_name("wakee"))
 NAMESPACE = "wakee"
 PORTS = {
     "unavailable": 9001,
@@ -140,7 +141,7 @@ def connections_taken(_kubernetes: client.CoreV1Api, _pod: str) -> Iterator[None
 @contextmanager
 def process_restarted(name: str) -> Iterator[None]:
     """One of Kubernetes' own processes is killed and started again."""
-    subprocess.run([REPO / "hack/cluster.sh", "restart", name], check=True, capture_output=True, timeout=60)
+    subprocess.run([WAKEE, "cluster", "restart", name], check=True, capture_output=True, timeout=60)
     yield
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import httpx
 from kubernetes import client
 
-from ops.airflow import Airflow
 from support.faults import out_of_order
 from support.waiting import wait_for
+from wakee_tools.airflow.client import Airflow
 
 DAG = "health_check_weekly"
 SUITE = "run_pytest_suite"

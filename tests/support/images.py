@@ -6,5 +6,5 @@ RECORD = Path(__file__).parents[2] / ".build" / "images.env"
 
 
 def image_of(name: str) -> str:
-    """What hack/images.py brought into the cluster."""
+    """What `make images` brought into the cluster."""
     return dict(line.split("=", 1) for line in RECORD.read_text().splitlines())[name]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from ops.airflow import Airflow
-from ops.sandbox import environment
 from support.waiting import wait_for
+from wakee_tools.airflow.client import Airflow
+from wakee_tools.airflow.sandbox import environment
 
 REPOSITORY = "wakee/emotions"
 HUB, MLFLOW, API = "http://localhost:8081", "http://localhost:5000", "http://localhost:8000"

@@ -296,7 +296,7 @@ def first_seconds(aged: Callable[..., None]) -> None:
 def refused_at_first(first_seconds: None) -> Iterator[Callable[[str], str]]:
     """Makes a second address of a running server, which refuses connections for a moment, as to a new pod."""
     program = shutil.which("socat")
-    assert program, "apt-get install socat (hack/test.sh unit does)"
+    assert program, "apt-get install socat (make test-unit does)"
     timers, forwarders = list[threading.Timer](), list[subprocess.Popen[bytes]]()
 
     def listen(port: int, target: str) -> None:

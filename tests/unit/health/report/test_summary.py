@@ -132,7 +132,7 @@ def test_the_summary_survives_r2(world: World, closed_port: int):
     cause = without.summary(told(test_storage=failed("R2 cannot be reached")), exit_code=2)["cause"]
     assert "R2 did not take this report: R2 cannot be reached for r2://" in cause
     assert "report: r2" not in cause
-    assert "WARNING wakee_health.summary: R2 did not take this report" in without.logs[-1]
+    assert "WARNING wakee_health.report.summary: R2 did not take this report" in without.logs[-1]
     assert rows(world)["test_storage"] == ["failed", "critical", "R2 cannot be reached"]
     assert world.execute("SELECT DISTINCT report_uri FROM health_reports") == [("",)]
 

@@ -1,0 +1,1 @@
+"""The command `wakee`: cluster, images, deployment, and what operators and developers do with them."""

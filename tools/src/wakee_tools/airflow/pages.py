@@ -1,0 +1,9 @@
+"""Where the web pages of the local cluster are."""
+
+PAGES = {
+    "Airflow": "http://localhost:8080 (user airflow, password airflow)",
+    "MLflow": "http://localhost:5000",
+    "Hub": "http://localhost:8081",
+    "API": "http://localhost:8000/health",
+    "Mail": "http://localhost:8025/messages (the alerts that were sent)",
+}

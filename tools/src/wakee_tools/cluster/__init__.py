@@ -1,0 +1,1 @@
+"""A local Kubernetes: kind, or built from Debian's packages."""

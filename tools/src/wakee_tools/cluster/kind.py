@@ -1,0 +1,103 @@
+"""The cluster that kind makes of containers."""
+
+import os
+import shutil
+
+from wakee_tools.cluster.choice import docker_answers
+from wakee_tools.paths import KUBECONFIG, REPO
+from wakee_tools.shell import ToolError, answer, call, output, say, status, succeeds, wait_until
+
+NAME = "wakee"
+VERSION = "0.30.0"
+CONTROL_PLANE = f"{NAME}-control-plane"
+NODES = ("--filter", f"label=io.x-k8s.kind.cluster={NAME}")
+"""The containers of the cluster's nodes, for `docker ps`."""
+ADMIN = "/etc/kubernetes/admin.conf"
+STOPPED = ("exited", "created")
+
+
+def nodes(*states: str) -> list[str]:
+    """The containers of the cluster's nodes that are in one of these states, or all of them."""
+    filters = [word for state in states for word in ("--filter", f"status={state}")]
+    return output("docker", "ps", "--all", *NODES, *filters, "--format", "{{.Names}}").splitlines()
+
+
+def up() -> None:
+    """Make the cluster, or bring up what is there of it; afterwards all nodes are ready.
+
+    Raises:
+        ToolError: kind or Docker is missing, or a node does not become ready.
+    """
+    _require_kind()
+    if stopped := nodes(*STOPPED):
+        say("starting the nodes that stopped")
+        output("docker", "start", *stopped)
+    if not nodes():
+        _create()
+    elif not _is_whole():
+        say("the creation of the kind cluster was interrupted: it is made anew")
+        call("kind", "delete", "cluster", "--name", NAME)
+        _create()
+    call("kind", "export", "kubeconfig", "--name", NAME, "--kubeconfig", str(KUBECONFIG))
+    if answer("kubectl", "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=180s").returncode:
+        raise ToolError(
+            "The kind cluster has nodes that are not ready after 180 s. 'kubectl describe nodes' says why; "
+            "'make cluster-down' removes it."
+        )
+
+
+def _require_kind() -> None:
+    if not docker_answers():
+        raise ToolError(
+            "Cannot use kind: no Docker engine answers. Start it, or set WAKEE_CLUSTER=debian (as root, on Debian 12)."
+        )
+    if not shutil.which("kind"):
+        raise ToolError(
+            f"Cannot use kind: it is not installed. Install kind {VERSION}\n"
+            "       (https://kind.sigs.k8s.io/docs/user/quick-start/#installation), or set WAKEE_CLUSTER=debian."
+        )
+
+
+def _create() -> None:
+    image = os.environ.get("KIND_NODE_IMAGE")
+    other_image = ["--image", image] if image else []
+    call("kind", "create", "cluster", "--config", str(REPO / "kind-config.yaml"), *other_image, "--wait", "180s")
+
+
+def _is_whole() -> bool:
+    """Whether the creation came to its end: one that was interrupted leaves nodes that never become a cluster."""
+    if not succeeds("docker", "exec", CONTROL_PLANE, "test", "-e", ADMIN):
+        return False
+    kubectl = ("docker", "exec", CONTROL_PLANE, "kubectl", "--kubeconfig", ADMIN)
+    api = f"The API server of the kind cluster '{NAME}' (make cluster-down removes the cluster)"
+    wait_until(120, api, lambda: succeeds(*kubectl, "get", "--raw", "/readyz"))
+    listing = answer(*kubectl, "get", "nodes,storageclass", "--no-headers", "-o", "name")
+    return not listing.returncode and lists_whole_cluster(listing.stdout, len(nodes()))
+
+
+def lists_whole_cluster(listing: str, containers: int) -> bool:
+    """Whether what kind does last is done: the storage class, and the nodes that join.
+
+    Args:
+        listing: Of nodes and storage classes, as `kubectl get -o name` prints it.
+        containers: How many nodes there are to be.
+    """
+    names = listing.split()
+    joined = [name for name in names if name.startswith("node/")]
+    return len(joined) == containers and any(name.startswith("storageclass") for name in names)
+
+
+def remove() -> None:
+    """Remove the containers of the nodes, with their volumes."""
+    if found := nodes():
+        output("docker", "rm", "--force", "--volumes", *found)
+
+
+def print_status() -> None:
+    """Print the containers of the nodes."""
+    status("docker", "ps", "--all", *NODES, "--format", "table {{.Names}}\t{{.Status}}")
+
+
+def restart(process: str) -> None:
+    """Kill one of Kubernetes' own processes in the node, which starts it again."""
+    output("docker", "exec", CONTROL_PLANE, "pkill", "-KILL", "-x", process)

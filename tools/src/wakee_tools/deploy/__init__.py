@@ -1,0 +1,1 @@
+"""Airflow on a cluster: by the official chart, or by plain manifests."""

@@ -1,0 +1,41 @@
+"""The settings of helm/values.yaml and an overlay of it, as Helm merges them, and as variables.
+
+For Airflow without the chart (k8s/airflow), so that it reads the same settings as the chart.
+"""
+
+import json
+from typing import Any
+
+import yaml
+
+from wakee_tools.paths import HELM
+
+
+def merged(base: Any, over: Any) -> Any:
+    """Values as Helm merges them: mappings key by key, everything else replaced."""
+    if isinstance(base, dict) and isinstance(over, dict):
+        return base | {key: merged(base.get(key), value) for key, value in over.items()}
+    return over
+
+
+def values(overlay: str) -> dict[str, Any]:
+    """helm/values.yaml with an overlay on top."""
+    base, over = (yaml.safe_load((HELM / name).read_text()) for name in ("values.yaml", overlay))
+    return dict(merged(base, over))
+
+
+def environment(chart_values: dict[str, Any]) -> dict[str, str]:
+    """Airflow's variables that say what `config` and `executor` say, and what the chart adds by itself."""
+    options = {
+        f"AIRFLOW__{section}__{option}".upper(): _text(value)
+        for section, found in chart_values["config"].items()
+        for option, value in found.items()
+    }
+    return options | {
+        "AIRFLOW__CORE__EXECUTOR": chart_values["executor"],
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": "http://airflow-api-server:8080/execution/",
+    }
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)

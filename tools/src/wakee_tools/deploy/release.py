@@ -1,0 +1,95 @@
+"""The Helm release of Airflow: its revisions, a rollback, and what an interrupted helm left."""
+
+import json
+import os
+from typing import Any
+
+from wakee_tools.shell import ToolError, answer, call, last_lines, output, print_lines, say
+
+NAME, NAMESPACE = "airflow", "airflow"
+IN_NAMESPACE = ("--namespace", NAMESPACE)
+KUBECTL = ("kubectl", "-n", NAMESPACE)
+GOOD = {"deployed", "superseded"}
+
+
+def timeout() -> str:
+    """How long to wait for the pods: HELM_TIMEOUT, in helm's notation."""
+    return os.environ.get("HELM_TIMEOUT") or "10m"
+
+
+def last_good() -> str:
+    """The newest revision that came up; empty when there is none."""
+    asked = answer("helm", "history", NAME, *IN_NAMESPACE, "-o", "json")
+    return newest_good(json.loads(asked.stdout)) if asked.returncode == 0 else ""
+
+
+def newest_good(history: list[dict[str, Any]]) -> str:
+    """The newest of these revisions that came up; empty when there is none."""
+    return str(max((entry["revision"] for entry in history if entry["status"] in GOOD), default=""))
+
+
+def delete_finished_migration() -> None:
+    """A Job cannot be changed; that of the last upgrade has ended."""
+    output(*KUBECTL, "delete", "job", f"{NAME}-run-airflow-migrations", "--ignore-not-found")
+
+
+def rollback_to(revision: str) -> None:
+    """Make a revision the current one; 0 is the one before.
+
+    Raises:
+        ToolError: its pods did not become ready.
+    """
+    delete_finished_migration()
+    done = answer("helm", "rollback", NAME, revision, *IN_NAMESPACE, "--wait", "--timeout", timeout())
+    if done.returncode:
+        print_lines(last_lines(done.stdout + done.stderr, 5))
+        raise ToolError(f"Cannot roll back to revision {revision}: the lines above say why.")
+    say(f"revision {revision} of {NAME} runs again")
+
+
+def recover() -> None:
+    """Put back a release that an interrupted helm left: it accepts no upgrade."""
+    if '"status":"pending-' not in answer("helm", "status", NAME, *IN_NAMESPACE, "-o", "json").stdout:
+        return
+    say("an earlier helm was interrupted")
+    if good := last_good():
+        rollback_to(good)
+    else:
+        uninstall()
+
+
+def uninstall() -> None:
+    """Remove the release."""
+    call("helm", "uninstall", NAME, *IN_NAMESPACE, "--wait")
+
+
+def upgrade(arguments: list[str]) -> None:
+    """Install or upgrade the release; one that fails leaves what ran before it, and says why it failed.
+
+    Args:
+        arguments: Chart, values and options, for `helm upgrade`.
+
+    Raises:
+        ToolError: the new pods did not become ready.
+    """
+    recover()
+    good = last_good()
+    delete_finished_migration()
+    wait = ("--wait", "--timeout", timeout())
+    done = answer("helm", "upgrade", "--install", NAME, *arguments, *wait)
+    if done.returncode == 0:
+        return
+    print_lines(last_lines(done.stdout + done.stderr, 5))
+    _print_pods()
+    if good:
+        rollback_to(good)
+    raise ToolError(
+        f"helm upgrade of {NAME} failed: the lines above say why. Correct that and run the same command again."
+    )
+
+
+def _print_pods() -> None:
+    warnings = ("--field-selector", "type=Warning", "--sort-by=.lastTimestamp")
+    print_lines(answer(*KUBECTL, "get", "pods").stdout)
+    events = answer(*KUBECTL, "get", "events", *warnings)
+    print_lines(last_lines(events.stdout + events.stderr, 8))

@@ -1,0 +1,1 @@
+"""What developers and CI run: suites, linters, locks, audits, benchmarks, references."""

@@ -1,0 +1,188 @@
+"""Write docs/configuration.md from the code: the settings classes of the stages, and what the DAGs read.
+
+A script of its own, run by the Python of the drift image's environment (`make configuration`), where this package is
+not: settings modules import nothing heavier than pydantic.
+"""
+
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from wakee_contract.parameters import RETRAIN
+
+REPO = Path(__file__).resolve().parents[4]
+IMAGES = {"common": "all", "drift": "drift", "health": "health", "train": "train"}
+SHARED = ("common", "hub.py")
+"""Defines a base of settings classes of two images, where they are listed."""
+BOUNDS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
+
+# What the DAGs' variables mean; for the fields of PipelineConfig, and for others that the DAG files read.
+MEANINGS = {
+    "NAMESPACE": "Where stage pods run.",
+    "VERSION": "The label `app.kubernetes.io/version` of stage pods.",
+    "SECRET_NAME": "The Secret that stage pods get by `envFrom`.",
+    "CONFIG_NAME": "The ConfigMap that stage pods get by `envFrom`.",
+    "SERVICE_ACCOUNT": "What stage pods run as; it needs no rights.",
+    "PRIORITY_CLASS": "Of stage pods.",
+    "IMAGE_PULL_SECRET": "The Secret, in the stages' namespace, with which nodes pull the images; none when empty.",
+    "GPU_COUNT": "GPUs for `fine_tune`; 0 trains on the CPU.",
+    "GPU_RESOURCE": "The resource, and the taint, of GPU nodes.",
+    "GPU_NODE_SELECTOR": 'JSON, e.g. `{"accelerator": "a10"}`.',
+    "GPU_WAIT_SECONDS": "How long a pod may wait for a GPU before the task fails.",
+    "ALERT_EMAILS": "Recipients of alerts, separated by commas; needs the connection `smtp_default`.",
+    "ALERT_WEBHOOK": "A Slack-compatible incoming webhook for alerts. Its address is a secret.",
+    "HUB_UI": "Where the button *Hub commit* leads.",
+    "MLFLOW_UI": "Where the button *MLflow run* leads; no button when empty.",
+    "R2_UI": "Below it `/<bucket>/<key>` opens an object, for the button *Report*; no button when empty.",
+    "XCOM_IMAGE": "The image of the XCom sidecar: any with a shell.",
+    "TRAINING_HOURS": "Longest time for one try of `fine_tune`, waiting for a GPU not counted.",
+}
+DEFAULTS = {"HUB_UI": "https://huggingface.co"}
+
+HEAD = """# Configuration
+
+Made from the code by `make configuration`; `tests/docs` fails when it is out of step. What one run varies (windows,
+thresholds, epochs, ...) is no configuration: it stands in each DAG's trigger form, with its range.
+
+## Stage pods
+
+By environment, from the Secret `wakee-secrets` and the ConfigMap `wakee-config`. A stage that lacks one it needs ends
+at once with exit code 2 and names it.
+"""
+
+AIRFLOW = """## Airflow's components
+
+By environment, from the ConfigMap `wakee-images` (namespace `airflow`); what is secret from `airflow-connections`. A
+change needs new pods: `make helm-install` starts them when the ConfigMap changed.
+"""
+
+RESOURCES = """### Resources of the stages
+
+Each variable holds for all stages. With the name of a stage at its end, e.g. `WAKEE_STAGE_MEMORY_FINE_TUNE`, it holds
+for that stage only and has priority. Values are in Kubernetes notation, e.g. `50m` or `2` CPUs, `512Mi` or `4Gi`. An
+invalid one becomes an import error of the DAG, which names the variable. The second table has the defaults.
+"""
+
+
+def main() -> None:
+    """Write the page, or print it with `-`."""
+    page = "\n".join([HEAD, *stage_sections(), AIRFLOW, *airflow_sections()]).rstrip() + "\n"
+    if sys.argv[1:] == ["-"]:
+        sys.stdout.write(page)
+    else:
+        (REPO / "docs/configuration.md").write_text(page)
+
+
+def stage_sections() -> Iterator[str]:
+    """A table per image."""
+    for image, who in IMAGES.items():
+        yield f"### {'Every image' if who == 'all' else f'Image `{who}`'}\n"
+        rows = [row for settings in settings_classes(image) for row in setting_rows(settings)]
+        yield table(rows)
+
+
+def settings_classes(image: str) -> list[Any]:
+    """The settings classes that an image's package defines, in the order of the source."""
+    source = REPO / "images" / image / "src"
+    sys.path.insert(0, str(source))
+    found = []
+    for path in sorted(source.rglob("*.py")):
+        names = re.findall(r"^class (\w+)\([\w.]*Settings\):", path.read_text(), re.MULTILINE)
+        if names and (image, path.name) != SHARED:
+            module = importlib.import_module(".".join(path.relative_to(source).with_suffix("").parts))
+            found += [getattr(module, name) for name in names]
+    return found
+
+
+def setting_rows(settings: Any) -> Iterator[tuple[str, str, str]]:
+    """Variable, default and meaning of each field; a run's context is set by the DAGs, for nobody to set."""
+    if settings.__name__ == "RunContext":
+        return
+    for field in settings.model_fields.values():
+        secret = "SecretStr" in str(field.annotation)
+        bounds = [
+            BOUNDS[name].format(f"{value:g}")
+            for rule in field.metadata
+            for name in BOUNDS
+            if (value := getattr(rule, name, None)) is not None
+        ]
+        default = "required" if field.is_required() else _text(field.default)
+        notes = [
+            field.description.rstrip(".") + ".",
+            *(["Secret."] if secret else []),
+            *([_sentence(bounds)] if bounds else []),
+        ]
+        yield field.alias, default, " ".join(notes)
+
+
+def airflow_sections() -> Iterator[str]:
+    """The variables that DAG files read."""
+    yield table([(f"WAKEE_{name}", default, MEANINGS[name]) for name, default in pipeline_variables()])
+    yield RESOURCES
+    yield from resource_tables()
+    yield "### Defaults of the retraining form\n"
+    yield table(list(form_defaults()))
+
+
+def pipeline_variables() -> Iterator[tuple[str, str]]:
+    """Name and default of what `dags/wakee` reads, image names first."""
+    for image in ("drift", "health", "train"):
+        MEANINGS[f"{image.upper()}_IMAGE"] = f"The image of the stages of `images/{image}`, by digest."
+        yield f"{image.upper()}_IMAGE", "required"
+    yield "XCOM_IMAGE", "required"
+    for path in sorted((REPO / "dags/wakee").glob("*.py")):
+        text = path.read_text()
+        yield from ((name, default) for name, default in re.findall(r'_variable\("(\w+)", "(.*?)"\)', text))
+        for name in dict.fromkeys(re.findall(r'os\.environ\.get\("WAKEE_(\w+)"', text)):
+            yield name, DEFAULTS.get(name, "")
+
+
+def resource_tables() -> Iterator[str]:
+    """The variables for the resources of stages, and the defaults of each stage."""
+    sys.path.insert(0, str(REPO / "dags"))
+    resources = importlib.import_module("wakee.resources")
+    yield table([(resources.variable(setting), "", what) for setting, what in resources.SETTINGS.items()])
+    rows = [f"| `{name}` | {of.cpu} | {of.memory} | {of.scratch} |" for name, of in resources.DEFAULTS.items()]
+    yield "\n".join(["| stage | CPU | memory | scratch |", "|---|---|---|---|", *rows, ""])
+
+
+def form_defaults() -> Iterator[tuple[str, str, str]]:
+    """What a cluster may set of `model_retrain`: variable, default, the parameter's own description."""
+    for name, parameter in RETRAIN.items():
+        if parameter.cluster_default:
+            meaning = f"*{parameter.title}*: {parameter.description}"
+            yield f"WAKEE_DEFAULT_{name.upper()}", str(parameter.default), meaning
+    text = (REPO / "dags/model_retrain.py").read_text()
+    for name, default in re.findall(r'cluster_default\("(\w+)", "(.*?)"\)', text):
+        yield f"WAKEE_DEFAULT_{name}", default, MEANINGS[name]
+
+
+def _text(default: Any) -> str:
+    value = default.get_secret_value() if hasattr(default, "get_secret_value") else default
+    return str(value)
+
+
+def _sentence(parts: list[str]) -> str:
+    text = ", ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def table(rows: list[tuple[str, str, str]]) -> str:
+    """A Markdown table; a variable that several classes read stands once, required if any requires it."""
+    best: dict[str, tuple[str, str, str]] = {}
+    for row in rows:
+        if row[0] not in best or row[1] == "required":
+            best[row[0]] = row
+    lines = [f"| `{name}` | {_code(default)} | {what} |" for name, default, what in best.values()]
+    return "\n".join(["| variable | default | what |", "|---|---|---|", *lines, ""])
+
+
+def _code(default: str) -> str:
+    return default if default in {"", "required"} else f"`{default}`"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The bill of materials that each image carries (/usr/share/doc/wakee/sbom.cdx.json), without building the image.
+
+Our own packages and the Debian packages of the base image are not in it.
+"""
+
+import json
+from pathlib import Path
+
+from wakee_tools.paths import REPO
+from wakee_tools.shell import ToolError, answer, say
+
+LOCKS = {
+    "airflow": ("airflow", "requirements.lock"),
+    "drift": ("drift", "requirements.lock"),
+    "health": ("health", "requirements.lock"),
+    "sandbox": ("sandbox", "requirements.lock"),
+    "train": ("train", "requirements-cuda.lock"),
+    "train-cpu": ("train", "requirements.lock"),
+}
+"""Image and lock of each bill."""
+TOOLS = REPO / "images" / "sbom"
+UV_RUN = ("uv", "run", "-q", "--no-project", "--isolated", "--python", "python3.11")
+
+
+def write_bills(folder: Path, names: list[str]) -> None:
+    """Write NAME.json into a folder for each name.
+
+    Raises:
+        ToolError: there is no such name, or a bill cannot be made.
+    """
+    if unknown := set(names) - LOCKS.keys():
+        raise ToolError(f"no image is called {', '.join(sorted(unknown))}; there are {', '.join(LOCKS)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        count = write_bill(name, folder / f"{name}.json")
+        say(f"{name}: {count} packages")
+    say(f"written to {folder}")
+
+
+def write_bill(name: str, path: Path) -> int:
+    """Write one bill; returns how many packages are in it."""
+    image, lock = LOCKS[name]
+    requirements = ("--with-requirements", str(TOOLS / "requirements.lock"))
+    bill = (str(TOOLS / "bill.sh"), str(REPO / "images" / image), lock, str(path))
+    done = answer(*UV_RUN, *requirements, *bill)
+    if done.returncode:
+        raise ToolError(f"no bill of materials for {name}: {done.stderr.strip()}")
+    return len(json.loads(path.read_text())["components"])

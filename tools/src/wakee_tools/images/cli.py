@@ -1,0 +1,47 @@
+"""`wakee images`."""
+
+from typing import Annotated
+
+import typer
+
+from wakee_tools.cluster.lifecycle import prepare_build
+from wakee_tools.images import build
+from wakee_tools.images.build import INGREDIENTS
+from wakee_tools.images.delivery import deliver, forget_earlier
+from wakee_tools.shell import ToolError
+
+Names = Annotated[list[str] | None, typer.Argument(help=f"Which; by default all: {', '.join(INGREDIENTS)}.")]
+
+
+def images(
+    names: Names = None,
+    build_only: Annotated[bool, typer.Option("--build-only", help="Build, and print only the names.")] = False,
+    early: Annotated[bool, typer.Option("--early", help="The cluster may not be there yet.")] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Instead, remove earlier contents from the cluster.")
+    ] = False,
+) -> None:
+    """Build the images that changed, and load them into the cluster.
+
+    A tag is a digest of everything that goes into an image, so an unchanged one is neither built nor loaded again.
+    Docker builds where an engine answers, else buildah. BASE_IMAGE names another base image; TORCH_VARIANT=cpu|cuda
+    chooses PyTorch for the image of training.
+    """
+    chosen = names or list(INGREDIENTS)
+    if unknown := set(chosen) - INGREDIENTS.keys():
+        known = ", ".join(INGREDIENTS)
+        raise ToolError(f"no image is called {', '.join(sorted(unknown))}; there are {known}")
+    if forget:
+        forget_earlier()
+        return
+    prepare_build()
+    if build_only:
+        print_built(chosen)
+    else:
+        deliver(chosen, early=early)
+
+
+def print_built(names: list[str]) -> None:
+    """Build images, and print their names and tags."""
+    for name in names:
+        print(build.build_only(name))

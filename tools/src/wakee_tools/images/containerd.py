@@ -1,0 +1,37 @@
+"""Loading images into the containerd of the Debian-built cluster (tools/debian-cluster)."""
+
+import tempfile
+from pathlib import Path
+
+from wakee_tools.images.engine import builder
+from wakee_tools.paths import CACHE
+from wakee_tools.shell import output, succeeds
+
+SOCKET = "/run/wakee-airflow/containerd.sock"
+CTR = ("ctr", "-a", SOCKET, "-n", "k8s.io")
+
+
+def runs() -> bool:
+    """Whether there is a node to load images into."""
+    return succeeds("ctr", "-a", SOCKET, "version")
+
+
+def is_loaded(image: str) -> bool:
+    """Whether the node holds this image."""
+    return image in output(*CTR, "images", "ls", "-q").splitlines()
+
+
+def load(image: str) -> None:
+    """Bring the whole image to the node."""
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        archive = Path(folder) / "image.tar"
+        if builder() == "docker":
+            output("docker", "save", "-o", str(archive), image)
+        else:
+            output("buildah", "push", "-q", image, f"docker-archive:{archive}:{image}")
+        output(*CTR, "images", "import", str(archive))
+
+
+def forget(image: str) -> None:
+    """Remove an image from the node; containers that run go on."""
+    output(*CTR, "images", "rm", image, quiet=True)

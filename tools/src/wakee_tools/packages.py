@@ -1,0 +1,42 @@
+"""Debian packages that a command needs."""
+
+import os
+import shutil
+
+from wakee_tools.shell import ToolError, answer, last_lines, say
+
+QUIET_APT = {
+    "DEBIAN_FRONTEND": "noninteractive",
+    # Some packages start a service when installed; the cluster and the tests start their own.
+    "RUNLEVEL": "1",
+}
+
+
+def install_packages(*names: str) -> None:
+    """Install the Debian packages that are not there yet.
+
+    Raises:
+        ToolError: this is no Debian, or not root, or apt-get failed.
+    """
+    missing = [name for name in names if not _is_installed(name)]
+    if not missing:
+        return
+    words = " ".join(missing)
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        raise ToolError(f"missing packages: {words}. Install them, or run as root on Debian or Ubuntu.")
+    say(f"installing {words}")
+    _apt("dpkg", "--configure", "-a")  # what an interrupted run left half done
+    _apt("apt-get", "update", "-qq")
+    _apt("apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing)
+
+
+def _is_installed(name: str) -> bool:
+    if not shutil.which("dpkg-query"):
+        return False
+    return "ok installed" in answer("dpkg-query", "-W", "-f=${Status}", name).stdout
+
+
+def _apt(*command: str) -> None:
+    done = answer("env", *(f"{name}={value}" for name, value in QUIET_APT.items()), *command)
+    if done.returncode:
+        raise ToolError(f"{' '.join(command)} failed: {last_lines(done.stdout + done.stderr, 20)}")
