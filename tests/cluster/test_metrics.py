@@ -147,7 +147,7 @@ def expected_alerts(pushed):
         NO_STATSD: True,
         "WakeeDagLate": now - latest > 26 * 3600,
         "WakeeHealthRed": any(value == 0 for _, value in by_name.get("wakee_health_check", [])),
-        "WakeeDriftPersists": max(value for _, value in by_name["wakee_drift_score"]) > 0.15,
+        "WakeeDriftPersists": by_name["wakee_drift_score"][0][1] > by_name["wakee_drift_threshold"][0][1],
         "WakeeNoAnnotations": max(value for _, value in by_name["wakee_annotation_age_days"]) > 7,
     }
     return {name for name, reason in reasons.items() if reason}

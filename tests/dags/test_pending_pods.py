@@ -251,7 +251,7 @@ def test_the_image_lets_the_triggerer_import_our_trigger():
     dockerfile = (REPO / "images/airflow/Dockerfile").read_text()
 
     assert "COPY dags /opt/airflow/dags\n" in dockerfile
-    assert "PYTHONPATH=/opt/airflow/dags" in dockerfile.split()
+    assert "PYTHONPATH=/opt/airflow/dags:/opt/wakee" in dockerfile.split()
 
 
 def test_the_module_needs_neither_airflow_nor_kubernetes():

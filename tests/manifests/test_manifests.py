@@ -1,6 +1,7 @@
 """What the manifests promise: valid for current Kubernetes, restricted pods, every image by content tag."""
 
 import json
+import re
 from pathlib import Path
 
 import kubernetes_validate
@@ -55,7 +56,10 @@ def test_small_images_hold_no_torch(image):
     assert "\ntorch==" not in f"\n{lock}"
 
 
-@pytest.mark.parametrize("image", ["airflow", "drift", "health", "sandbox", "train"])
-def test_default_bases_are_pinned_by_digest(image):
-    dockerfile = (REPO / f"images/{image}/Dockerfile").read_text()
-    assert "ARG BASE_IMAGE=python:3.11-slim-bookworm@sha256:" in dockerfile
+def test_the_public_base_is_named_once_and_pinned_by_digest():
+    dockerfiles = {path.parent.name: path.read_text() for path in (REPO / "images").glob("*/Dockerfile")}
+    bases = {name: set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) for name, text in dockerfiles.items()}
+    assert "ARG BASE_IMAGE=python:3.11-slim-bookworm@sha256:" in dockerfiles.pop("base")
+    assert bases.pop("base") == {"${BASE_IMAGE}"}
+    assert set().union(*bases.values()) == {"${BUILDER}", "builder", "${RUNTIME}"}
+    assert not [name for name, text in dockerfiles.items() if "BASE_IMAGE" in text]

@@ -31,9 +31,11 @@ def test_the_bill_of_materials_is_the_lock(tmp_path):
 @pytest.mark.parametrize("image", ["airflow", "drift", "health", "sandbox", "train"])
 def test_an_image_holds_its_bill_of_materials_and_says_where(image):
     """That it is the right one, tests/cluster/test_images_hardened.py asks the image."""
-    dockerfile = (REPO / f"images/{image}/Dockerfile").read_text()
-    (path,) = re.findall(r'io\.wakee\.sbom="(.+)"', dockerfile)
-    assert f"COPY --from=bill /build/sbom.cdx.json {path}\n" in dockerfile
+    (path,) = re.findall(r'io\.wakee\.sbom="(.+)"', (REPO / "images/base/Dockerfile").read_text())
+    assert f'bill.sh /opt/locks "$1" {path}\n' in (REPO / "images/base/install-libraries").read_text()
+    own = (REPO / f"images/{image}/Dockerfile").read_text().rpartition("\nFROM ")[2]
+    assert own.startswith("${RUNTIME}\n")
+    assert "/opt/tools/install-libraries" in own
 
 
 @pytest.fixture

@@ -160,6 +160,6 @@ def test_a_clock_that_is_days_off_is_named(skew):
 
 def _under_another_clock(skew: str) -> subprocess.CompletedProcess[str]:
     program = shutil.which("faketime")
-    assert program, "apt-get install faketime (hack/test.sh unit does)"
+    assert program, "apt-get install faketime (`make test-unit` does)"
     command = [program, "-f", skew, sys.executable, "-c", PUT]
     return subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, timeout=120)

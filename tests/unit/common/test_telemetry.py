@@ -18,7 +18,7 @@ CONTEXT = RunContext.model_validate({"WAKEE_DAG_ID": "drift_detection_daily", "W
 @pytest.fixture(scope="module")
 def gateway():
     program = shutil.which("prometheus-pushgateway")
-    assert program, "apt-get install prometheus-pushgateway (hack/test.sh unit does)"
+    assert program, "apt-get install prometheus-pushgateway (`make test-unit` does)"
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     # Debian's keeps what it was told, for all that start after it, unless told otherwise.

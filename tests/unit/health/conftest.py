@@ -1,6 +1,6 @@
 """Everything that the health check looks at, as real services: PostgreSQL, S3, Hub, MLflow, API, sourcing page.
 
-The services of the sandbox run from its own virtual environment, `.venvs/sandbox` (hack/venv.sh sandbox).
+The services of the sandbox run from its own virtual environment, `.venvs/sandbox` (tools/bootstrap.py sandbox).
 """
 
 import contextlib
@@ -56,7 +56,7 @@ class Service:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        assert SANDBOX.exists(), "hack/venv.sh sandbox makes the environment that these tests need"
+        assert SANDBOX.exists(), "tools/bootstrap.py sandbox makes the environment that these tests need"
         environment = {name: os.environ[name] for name in PASSING if name in os.environ} | self.environment
         with self.log.open("wb") as log:
             command = [str(SANDBOX), *self.arguments]

@@ -1,6 +1,6 @@
 """A whole world for retraining: PostgreSQL, S3, the Hub double and a real MLflow server, with drawn faces in them.
 
-The services of the sandbox run from its own virtual environment, `.venvs/sandbox` (hack/venv.sh sandbox).
+The services of the sandbox run from its own virtual environment, `.venvs/sandbox` (tools/bootstrap.py sandbox).
 """
 
 import functools
@@ -64,7 +64,7 @@ class Server:
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     def start(self) -> None:
-        assert SANDBOX.exists(), "hack/venv.sh sandbox makes the environment that these tests need"
+        assert SANDBOX.exists(), "tools/bootstrap.py sandbox makes the environment that these tests need"
         with self.log.open("wb") as log:
             environment = {name: os.environ[name] for name in PASSING if name in os.environ} | self.environment
             command = [str(SANDBOX), *self.arguments]

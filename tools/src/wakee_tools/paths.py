@@ -13,6 +13,8 @@ TOOLS = CACHE / "tools"
 BUILD = REPO / ".build"
 HELM = REPO / "helm"
 OVERLAYS = REPO / "k8s" / "overlays"
+PYTHON_VERSION = (REPO / ".python-version").read_text().strip()
+"""Of the images and of the virtual environments, e.g. "3.11"."""
 KUBECONFIG = REPO / ".kube" / "config"
 """Of the local cluster."""
 

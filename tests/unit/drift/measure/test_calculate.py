@@ -9,7 +9,12 @@ from wakee_drift.measure import calculate as measure
 from wakee_drift.records import DriftMetrics, EmotionErrors, Provenance
 
 NOW = 1_800_000_000.0
-TOLD = {"wakee_drift_score": 0.3, "wakee_drift_score_timestamp_seconds": NOW, "wakee_drift_mae": 0.4}
+TOLD = {
+    "wakee_drift_score": 0.3,
+    "wakee_drift_threshold": 0.2,
+    "wakee_drift_score_timestamp_seconds": NOW,
+    "wakee_drift_mae": 0.4,
+}
 
 
 @pytest.mark.parametrize(
@@ -27,6 +32,7 @@ def test_only_the_present_is_told(monkeypatch, caplog, days_ago, told):
     metrics = DriftMetrics.model_construct(
         provenance=Provenance.model_construct(report_date=day),
         drift_score=0.3,
+        threshold=0.2,
         emotions={"boredom": EmotionErrors(mae=0.4, mse=0.2, rmse=0.45, bias=0)},
     )
 

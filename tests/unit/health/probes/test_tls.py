@@ -19,7 +19,7 @@ PROBES = {"test-api": "WAKEE_API_URL", "test-app-sourcing": "APP_SOURCING_URL"}
 
 def tool(name: str) -> str:
     path = shutil.which(name)
-    assert path, f"apt-get install {name} (hack/test.sh unit does)"
+    assert path, f"apt-get install {name} (`make test-unit` does)"
     return path
 
 

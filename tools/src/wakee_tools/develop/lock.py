@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from wakee_tools.develop.environments import find_links
-from wakee_tools.paths import REPO
+from wakee_tools.paths import PYTHON_VERSION, REPO
 from wakee_tools.shell import call
 
 COMMON = "images/common/pyproject.toml"
@@ -44,5 +44,5 @@ def _lock_train() -> None:
 
 
 def _compile(lock_file: str, *sources: str, **variables: str) -> None:
-    options = ("-q", "--generate-hashes", "--python-version", "3.11", "--no-header", *OWN)
+    options = ("-q", "--generate-hashes", "--python-version", PYTHON_VERSION, "--no-header", *OWN)
     call("uv", "pip", "compile", *options, *sources, "-o", lock_file, cwd=REPO, env=os.environ | variables)

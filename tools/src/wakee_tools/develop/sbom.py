@@ -6,7 +6,7 @@ Our own packages and the Debian packages of the base image are not in it.
 import json
 from pathlib import Path
 
-from wakee_tools.paths import REPO
+from wakee_tools.paths import PYTHON_VERSION, REPO
 from wakee_tools.shell import ToolError, answer, say
 
 LOCKS = {
@@ -19,7 +19,7 @@ LOCKS = {
 }
 """Image and lock of each bill."""
 TOOLS = REPO / "images" / "sbom"
-UV_RUN = ("uv", "run", "-q", "--no-project", "--isolated", "--python", "python3.11")
+UV_RUN = ("uv", "run", "-q", "--no-project", "--isolated", "--python", f"python{PYTHON_VERSION}")
 
 
 def write_bills(folder: Path, names: list[str]) -> None:

@@ -50,6 +50,7 @@ def _tell(metrics: DriftMetrics) -> None:
         logger.info("%s is past: its score is not pushed as the present one", day)
         return
     measured("wakee_drift_score", "Mean of the four absolute errors, in levels of 0 to 3.", metrics.drift_score)
+    measured("wakee_drift_threshold", "Drift is detected above it.", metrics.threshold)
     measured("wakee_drift_score_timestamp_seconds", "When the score was measured.", time.time())
     for emotion, errors in metrics.emotions.items():
         measured("wakee_drift_mae", "Mean absolute error, in levels of 0 to 3.", errors.mae, emotion=emotion)
