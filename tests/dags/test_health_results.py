@@ -5,9 +5,9 @@ import json
 import pytest
 from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+from wakee_contract.checks import PROBES, SUITE
 
 from support.answers import Airflow, dag_run, instance
-from wakee.health import PROBES, SUITE
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from huggingface_hub import HfApi
 from mlflow import MlflowClient
 from PIL import Image
 from wakee_contract.emotions import EMOTIONS
-from wakee_train.evaluation.evaluate import quantization
+from wakee_train.evaluation import quantization
 from wakee_train.training.backbone import make_model, normalised
 from wakee_train.training.weights import load_pickled, load_weights
 

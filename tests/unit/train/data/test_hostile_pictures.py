@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,7 +117,8 @@ def peak_mebibytes(program: str) -> int:
     large = encoded(Image.new("1", (6_300, 6_300)), "PNG")
     files = pickle.dumps([JPEG, large, *BOMBS.values()])
     source = textwrap.dedent(frame).format(program)
-    done = subprocess.run([sys.executable, "-c", source], input=files, capture_output=True, check=True)
+    tests = Path(__file__).parents[3]  # where `support` is
+    done = subprocess.run([sys.executable, "-c", source], input=files, capture_output=True, check=True, cwd=tests)
     return int(done.stdout)
 
 

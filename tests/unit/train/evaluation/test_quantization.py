@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 from wakee_train.data.shards import SplitPixels
-from wakee_train.evaluation.evaluate import quantization
+from wakee_train.evaluation import quantization
 from wakee_train.evaluation.onnx_export import to_onnx
 from wakee_train.evaluation.onnx_model import OnnxModel
 from wakee_train.training.backbone import EmotionRegressor, make_model

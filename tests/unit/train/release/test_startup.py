@@ -14,9 +14,9 @@ def hub(hub_url, refused_at_first, tmp_path):
 
 
 def test_a_hub_that_refuses_a_new_pod(hub):
-    hub.ensure_repository()
+    hub.ensure_repository(private=False)
 
-    assert hub.head().version is None
+    assert hub.version(hub.head()) is None
 
 
 def test_an_mlflow_that_refuses_a_new_pod(mlflow_url, refused_at_first):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from wakee_common import stage
 from wakee_common.errors import InterruptedStageError
-from wakee_train.evaluation.evaluate import quantization
+from wakee_train.evaluation import quantization
 from wakee_train.evaluation.onnx_model import OnnxModel
 from wakee_train.training.weights import load_pickled
 
