@@ -22,7 +22,7 @@ METRICS = {
     "airflow_dagrun_failed_count", "airflow_scheduler_heartbeat",
     "airflow_executor_queued_tasks", "airflow_executor_running_tasks", "airflow_dagrun_schedule_delay",
     "wakee_stage_duration_seconds", "wakee_stage_rows", "wakee_stage_last_success_timestamp_seconds",
-    "wakee_drift_score", "wakee_drift_score_timestamp_seconds",
+    "wakee_drift_score", "wakee_drift_threshold", "wakee_drift_score_timestamp_seconds",
     "wakee_drift_mae", "wakee_model_mae", "wakee_training_images_per_second",
     "wakee_annotation_age_days", "wakee_health_check",
 }  # fmt: skip
@@ -76,9 +76,9 @@ def test_every_runbook_has_an_alert():
     assert pages == {Path(rule["annotations"]["runbook_url"]).name for rule in ALERTS.values()}
 
 
-def test_the_drift_alert_uses_the_threshold_of_the_dag():
-    default = re.search(r'"threshold": Param\(\s*([\d.]+)', (REPO / "dags/drift_detection_daily.py").read_text())
-    assert f"max(wakee_drift_score) > {default[1]}\n" in ALERTS["WakeeDriftPersists"]["expr"]
+def test_alert_and_dashboard_use_the_threshold_that_the_run_pushed():
+    assert "max(wakee_drift_score) > max(wakee_drift_threshold)\n" in ALERTS["WakeeDriftPersists"]["expr"]
+    assert "max(wakee_drift_threshold)" in expressions()
 
 
 def test_only_known_metrics_are_asked_for():
