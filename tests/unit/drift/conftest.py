@@ -16,6 +16,7 @@ from wakee_drift.cli import app
 
 UNTIL = "2026-03-31"
 WINDOW_START, WINDOW_END = datetime(2026, 3, 25), datetime(2026, 4, 1)
+LAST_MONTH = datetime(2026, 3, 10)
 
 
 @dataclass(frozen=True)

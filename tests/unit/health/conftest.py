@@ -274,11 +274,3 @@ def silent_port() -> Iterator[int]:
 def closed_port() -> int:
     """A port that nothing listens on."""
     return free_port()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Warnings of the libraries about themselves do not fail our tests."""
-    hub = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(hub)

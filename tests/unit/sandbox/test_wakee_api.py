@@ -21,8 +21,6 @@ from wakee_sandbox.annotations import picture
 
 from .conftest import HUB_TOKEN, Service, free_port, responds, until
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
-
 LEVELS = {f"{kind}_{emotion}": "1.5" for kind in ("predicted", "user") for emotion in EMOTIONS}
 FACE = picture((1, 2, 0, 1), 5)
 

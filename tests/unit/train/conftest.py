@@ -299,12 +299,3 @@ def world(make_world: Callable[[Path], World], tmp_path: Path) -> Iterator[World
     for key in list(made.store.list_keys("")):
         made.store.delete(made.store.uri(key))
     made.store._client.delete_bucket(Bucket=made.store.bucket)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Warnings of the libraries about themselves do not fail our tests."""
-    # The Hub's client hands its uploads to its HTTP library in a way that this would rather not see.
-    hub = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(hub)

@@ -8,8 +8,7 @@ import io
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,14 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from huggingface_hub import HfApi
-from mlflow import MlflowClient
 from PIL import Image
 from wakee_contract.emotions import EMOTIONS
-from wakee_train.evaluation import quantization
 from wakee_train.training.backbone import make_model, normalised
 from wakee_train.training.weights import load_pickled, load_weights
 
-from .conftest import PASSING, SANDBOX, TOKEN, World, face
+from .conftest import PASSING, SANDBOX, World, face
+from .story import BETTER, FIRST, MARGIN, UI, WORSE, Story, three_retrainings
 
-FIRST, BETTER, WORSE = "drift__scheduled__2026-04-01T02:00:00+00:00", "manual__2026-04-02", "manual__2026-04-03"
-MARGIN = 0.05
-UI = "https://mlflow.example.org"
 LOAD = """
 import sys, mlflow.onnx, mlflow.pyfunc, numpy, onnxruntime
 model, folder = sys.argv[1:]
@@ -41,78 +35,9 @@ numpy.save(f"{folder}/pyfunc.npy", mlflow.pyfunc.load_model(model).predict(pictu
 """
 
 
-@dataclass
-class Story:
-    """A world after three retrainings, and what each of their stages returned."""
-
-    world: World
-    first: dict[str, dict[str, Any]]
-    better: dict[str, dict[str, Any]]
-    worse: dict[str, dict[str, Any]]
-
-    @property
-    def repository(self) -> str:
-        return self.world.environment["HF_MODEL_REPO"]
-
-    @property
-    def hub(self) -> HfApi:
-        return HfApi(endpoint=self.world.environment["HF_ENDPOINT"], token=TOKEN)
-
-    @property
-    def mlflow(self) -> MlflowClient:
-        return MlflowClient(self.world.environment["MLFLOW_TRACKING_URI"])
-
-    @property
-    def model(self) -> str:
-        return self.world.environment["MLFLOW_MODEL_NAME"]
-
-    def version(self, which: str) -> str:
-        return str(getattr(self, which)["evaluate"]["version"])
-
-    def state(self) -> dict[str, Any]:
-        """Everything outside that must stay the same when a stage is run again."""
-        refs = self.hub.list_repo_refs(self.repository)
-        experiment = self.mlflow.get_experiment_by_name(self.model)
-        assert experiment is not None
-        runs = self.mlflow.search_runs([experiment.experiment_id])
-        versions = self.mlflow.search_model_versions(f"name = '{self.model}'")
-        columns = "id, version_name, is_production, deployed_at, mae_boredom, mlflow_run_id, hf_commit, created_at"
-        return {
-            "branches": {branch.name: branch.target_commit for branch in refs.branches},
-            "tags": {tag.name: tag.target_commit for tag in refs.tags},
-            "runs": {run.info.run_id: (run.info.status, run.data.metrics, run.data.params) for run in runs},
-            "versions": {version.version: version.tags for version in versions},
-            "aliases": self.mlflow.get_registered_model(self.model).aliases,
-            "rows": self.world.execute(f"SELECT {columns} FROM model_versions ORDER BY id"),
-        }
-
-    def production(self) -> dict[str, str]:
-        """Which version each place takes for production."""
-        api, folder = self.hub, self.world.xcom.parent
-        config = api.hf_hub_download(self.repository, "config.json", cache_dir=folder / "hub")
-        alias = self.mlflow.get_model_version_by_alias(self.model, "champion")
-        [(row,)] = self.world.execute("SELECT version_name FROM model_versions WHERE is_production")
-        version = json.loads(Path(config).read_text())["version"]
-        return {"hub": version, "registry": alias.tags["wakee.version"], "database": row}
-
-
 @pytest.fixture(scope="module")
-def story(
-    make_world: Callable[[Path], World], mlflow_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Story]:
-    world = make_world(tmp_path_factory.mktemp("story"))
-    world.environment["WAKEE_MLFLOW_UI"] = UI
-    world.add_faces(range(220))
-    [(report,)] = world.execute(
-        "INSERT INTO drift_reports (report_date, drift_detected, drift_score, num_samples)"
-        " VALUES ('2026-04-01', true, 0.3, 100) RETURNING id"
-    )
-    with pytest.MonkeyPatch.context() as patch:  # only this once: how quick int8 is depends on the machine
-        patch.setattr(quantization, "_milliseconds", lambda *_: [(2.0, 1.0)])
-        first = world.retrain(FIRST, epochs=1, drift_report_id=report, int8=True)
-    better = world.retrain(BETTER, start="auto", epochs=8, gate={"min_improvement": MARGIN})
-    worse = world.retrain(WORSE, epochs=1, learning_rate=1e-6)
-    return Story(world, first, better, worse)
+def story(make_world: Callable[[Path], World], mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    return three_retrainings(make_world(tmp_path_factory.mktemp("story")))
 
 
 def test_first_version_is_promoted(story):
@@ -362,17 +287,6 @@ def test_rollback_puts_all_places_back_and_can_be_repeated(story):
         story.world.stage("rollback", "rollback-2", version=story.version("better"))
     assert set(story.production().values()) == {story.version("better")}
     assert story.state()["tags"] == before["tags"]
-
-
-@pytest.mark.parametrize(
-    ("version", "cause"),
-    [("v-nowhere", "never was in production"), ("previous", "no version was in production before")],
-    ids=["unknown", "nothing-before"],
-)
-def test_rollback_to_nothing_is_refused(world, version, cause):
-    refused = world.stage("rollback", exit_code=2, version=version)
-
-    assert cause in refused["cause"]
 
 
 def test_rollback_to_a_candidate_is_refused(story):

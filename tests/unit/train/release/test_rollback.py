@@ -98,6 +98,17 @@ def test_before_the_first_version_there_is_none(world):
         target(world)
 
 
+@pytest.mark.parametrize(
+    ("version", "cause"),
+    [("v-nowhere", "never was in production"), ("previous", "no version was in production before")],
+    ids=["unknown", "nothing-before"],
+)
+def test_rollback_to_nothing_is_refused(world, version, cause):
+    refused = world.stage("rollback", exit_code=2, version=version)
+
+    assert cause in refused["cause"]
+
+
 OLD_FILES = {"model.onnx": b"the old graph", "pytorch_model.bin": b"the old weights", "README.md": b"# Old"}
 NEW_FILES = {"model.onnx": b"a new graph", "config.json": json.dumps({"version": "v1"}).encode(), "README.md": b"# New"}
 

@@ -1,5 +1,6 @@
 """`fine-tune` as a stage: interrupted, resumed, and started from weights that are not as they should be."""
 
+import hashlib
 import io
 import json
 import os
@@ -12,10 +13,13 @@ from typing import Any
 import pytest
 import torch
 from wakee_common.uris import R2Uri
+from wakee_train.records import Splits, TrainingSettings
+from wakee_train.training.fine_tuning import training_fingerprint
 
 from support.waiting import wait_for
 
 from ..conftest import PASSING, SMALL, World
+from .small_trainings import settings
 
 
 @pytest.fixture
@@ -101,3 +105,13 @@ def test_help_loads_nothing_heavy(command):
     heavy = ("torch", "timm", "onnx", "onnxruntime", "mlflow", "huggingface_hub", "numpy", "boto3", "PIL")
     assert "Usage" in answer.stdout
     assert not [name for name in heavy if f"'{name}'" in answer.stdout]
+
+
+def test_a_training_from_before_the_loss_could_be_chosen_is_known_again():
+    splits = Splits(dataset_id="0", manifest_uri="r2://b/m", rule="by name", statistics={}, names={})
+    before = settings().model_dump(exclude={"loss"})
+
+    assert TrainingSettings.model_validate(before).loss == "smooth_l1"
+    text = f"0 by name {json.dumps(before, separators=(',', ':'))}"
+    assert training_fingerprint(splits, settings()) == hashlib.sha256(text.encode()).hexdigest()
+    assert training_fingerprint(splits, settings(loss="l1")) != training_fingerprint(splits, settings())

@@ -15,7 +15,7 @@ from wakee_train.training.backbone import make_model
 from wakee_train.training.weights import load_pickled
 
 from ..conftest import TOKEN, World
-from .test_training import settings
+from .small_trainings import settings
 
 
 class Bomb:
