@@ -6,6 +6,7 @@ import socket
 
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+ROW_PORTS = range(20000, 32000, 20)
 
 
 def free_ports(count: int) -> list[int]:
@@ -24,3 +25,24 @@ def free_ports(count: int) -> list[int]:
 def free_port() -> int:
     """One of them."""
     return free_ports(1)[0]
+
+
+def consecutive_ports(count: int) -> int:
+    """The first of `count` free ports in a row.
+
+    They lie below the ports that Linux gives away. Each process of the tests searches from another place on.
+    """
+    start = ROW_PORTS.start + os.getpid() % 500 * ROW_PORTS.step
+    rows = range(start, ROW_PORTS.stop, ROW_PORTS.step)
+    return next(port for port in rows if all(is_free(port + offset) for offset in range(count)))
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on a port now."""
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: old connections do not count
+        try:
+            server.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -4,11 +4,24 @@ import time
 from collections.abc import Callable
 
 
-def wait_for(condition: Callable[[], object], seconds: float, what: str, every: float = 0.2) -> object:
-    """Poll every so many seconds until the condition holds, and return what it returned."""
-    deadline = time.monotonic() + seconds
+def wait_for(
+    condition: Callable[[], object],
+    seconds: float,
+    what: str,
+    every: float = 0.2,
+    tolerated: tuple[type[Exception], ...] = (),
+) -> object:
+    """Poll every so many seconds until the condition holds, and return what it returned.
+
+    Raises:
+        AssertionError: the deadline passed; its cause is the last tolerated exception of the condition.
+    """
+    deadline, cause = time.monotonic() + seconds, None
     while time.monotonic() < deadline:
-        if found := condition():
-            return found
+        try:
+            if found := condition():
+                return found
+        except tolerated as error:
+            cause = error
         time.sleep(every)
-    raise AssertionError(f"{what}: not within {seconds:g} s")
+    raise AssertionError(f"{what}: not within {seconds:g} s") from cause

@@ -1,16 +1,15 @@
-"""A real PostgreSQL and a real S3 server, started once per test session, empty for every test.
+"""Real services, started once per test session: PostgreSQL and S3, empty for every test, the Hub's double and MLflow.
 
 Any image's tests can use `database` (migrated), `empty_database`, `store` and `pod` (a stage's whole environment).
 """
 
+import functools
 import itertools
 import json
-import logging
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -23,73 +22,26 @@ from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
-from wakee_common import stage, startup
+from wakee_common import startup
 from wakee_common.migrations.cli import upgrade_database
 from wakee_common.settings import DatabaseSettings, R2Settings
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 
-from support.ports import free_port, free_ports
+from support import s3
+from support.ports import free_port
+from support.postgres import PostgresServer, administer
+from support.s3 import r2_variables, s3_server
+from support.sandbox import HUB_TOKEN, Service, inherited_variables
+from support.stages import pod_files, run_variables
 from support.waiting import wait_for
 
-POSTGRES_BINARIES = Path("/usr/lib/postgresql/15/bin")
-START_SECONDS, POLL_SECONDS = 60, 0.05
-BUCKET = "wakee-test"
-S3_KEYS = {"accessKey": "test-key", "secretKey": "test-secret"}
-S3_ACTIONS = ["Admin", "Read", "List", "Tagging", "Write"]
-S3_IDENTITIES = {"identities": [{"name": "test", "credentials": [S3_KEYS], "actions": S3_ACTIONS}]}
-WEED_OPTIONS = {
-    "ip": "127.0.0.1",
-    "s3.port.iceberg": 0,
-    "s3.port.lance": 0,
-    "s3.autoCreateBucket": "false",
-    "master.telemetry": "false",
-    "master.volumeSizeLimitMB": 64,
-    "volume.max": 100,
-    "volume.preStopSeconds": 0,
-}
-WEED_PORTS = tuple(f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("", ".grpc"))
 TABLES = "emotion_labels, model_versions, drift_reports"
 REFUSED_SECONDS = 1.2
 # Many tests refuse connections. Only those of the first seconds themselves wait for any.
 os.environ |= {"WAKEE_STARTUP_RETRY_SECONDS": "0", "HEALTH_STARTUP_WAIT_SECONDS": "0"}
-
-
-@dataclass(frozen=True)
-class PostgresServer:
-    """A PostgreSQL cluster in a temporary folder; passwords are checked on TCP, as in production."""
-
-    folder: Path
-    port: int
-    password: str = "p%40ss-w0rd"
-    """As it stands in an address, percent-encoded."""
-
-    def url(self, database: str = "postgres", password: str = "") -> str:
-        return f"postgresql://postgres:{password or self.password}@127.0.0.1:{self.port}/{database}"
-
-    def settings(self, database: str = "postgres", wake_up_seconds: float = 20) -> DatabaseSettings:
-        return DatabaseSettings(url=self.url(database), wake_up_seconds=wake_up_seconds)
-
-    def start(self) -> None:
-        """Return at once; the server answers a moment later."""
-        options = f"-c listen_addresses=127.0.0.1 -p {self.port} -k {self.folder} -c fsync=off -c max_connections=50"
-        _as_postgres("pg_ctl", "start", "-W", "-D", self.folder / "data", "-l", self.folder / "log", "-o", options)
-
-    def stop(self) -> None:
-        _as_postgres("pg_ctl", "stop", "-w", "-m", "immediate", "-D", self.folder / "data")
-
-    def answers(self) -> bool:
-        ready = subprocess.run(
-            [POSTGRES_BINARIES / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False
-        )
-        return ready.returncode == 0
-
-
-def _as_postgres(binary: str, *arguments: str | Path) -> None:
-    """PostgreSQL refuses to run as root."""
-    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    command = [*user, str(POSTGRES_BINARIES / binary), *map(str, arguments)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, timeout=START_SECONDS)
+# Read by huggingface_hub when it is imported.
+os.environ |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
 @pytest.fixture(scope="session")
@@ -98,23 +50,12 @@ def make_postgres_server() -> Iterator[Callable[[], PostgresServer]]:
     servers: list[PostgresServer] = []
 
     def make() -> PostgresServer:
-        folder = Path(tempfile.mkdtemp(prefix="wakee-postgres-"))
-        server = PostgresServer(folder, free_port())
-        servers.append(server)
-        (folder / "password").write_text("p@ss-w0rd")
-        folder.chmod(0o755)
-        if os.geteuid() == 0:
-            for path in (folder, folder / "password"):
-                shutil.chown(path, "postgres", "postgres")
-        initdb = ("-D", folder / "data", "-A", "scram-sha-256", f"--pwfile={folder / 'password'}", "-U", "postgres")
-        _as_postgres("initdb", *initdb, "-N", "-E", "UTF8", "--locale=C.UTF-8")
-        return server
+        servers.append(PostgresServer.initialized())
+        return servers[-1]
 
     yield make
     for server in servers:
-        if (server.folder / "data" / "postmaster.pid").exists():
-            server.stop()
-        shutil.rmtree(server.folder)
+        server.remove()
 
 
 @pytest.fixture(scope="session")
@@ -122,29 +63,19 @@ def postgres_server(make_postgres_server: Callable[[], PostgresServer]) -> Postg
     """A running PostgreSQL with one migrated template database."""
     server = make_postgres_server()
     server.start()
-    wait_for(server.answers, START_SECONDS, "PostgreSQL", POLL_SECONDS)
-    _administer(server, "CREATE DATABASE migrated")
+    wait_for(server.answers, 60, "PostgreSQL", every=0.05)
+    administer(server.url(), "CREATE DATABASE migrated")
     upgrade_database(server.settings("migrated"))
     return server
-
-
-def _administer(server: PostgresServer, statement: str) -> None:
-    connection = psycopg2.connect(server.url())
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-    finally:
-        connection.close()
 
 
 @pytest.fixture
 def empty_database(postgres_server: PostgresServer) -> Iterator[DatabaseSettings]:
     """A database without tables."""
     name = f"test_{uuid.uuid4().hex}"
-    _administer(postgres_server, f"CREATE DATABASE {name}")
+    administer(postgres_server.url(), f"CREATE DATABASE {name}")
     yield postgres_server.settings(name)
-    _administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+    administer(postgres_server.url(), f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -160,56 +91,15 @@ def database(postgres_server: PostgresServer) -> DatabaseSettings:
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
-    """A running SeaweedFS that checks credentials; ready means that a put succeeded."""
-    folder = Path(tempfile.mkdtemp(prefix="wakee-s3-"))
-    (folder / "identities.json").write_text(json.dumps(S3_IDENTITIES))
-    ports = dict(zip(WEED_PORTS, free_ports(len(WEED_PORTS)), strict=True))
-    process = _start_weed(folder, ports)
-    endpoint = f"http://127.0.0.1:{ports['s3.port']}"
-    try:
-        wait_for(lambda: _takes_a_put(endpoint, process), START_SECONDS, "SeaweedFS", POLL_SECONDS)
+    """A running S3 server that checks credentials, with one bucket."""
+    with s3_server() as endpoint:
         yield endpoint
-    finally:
-        process.kill()  # It would take 15 s to leave in peace, and its data are thrown away.
-        process.wait(30)
-        shutil.rmtree(folder, ignore_errors=True)
-        for port in ports.values():
-            for left_over in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - where SeaweedFS puts them
-                left_over.unlink()
-
-
-def _start_weed(folder: Path, ports: dict[str, int]) -> subprocess.Popen[bytes]:
-    settings = {"dir": folder, "s3.config": folder / "identities.json", **WEED_OPTIONS, **ports}
-    weed = shutil.which("weed") or Path(sys.executable).with_name("weed")
-    command = [weed, "server", "-s3", "-filer", *(f"-{name}={value}" for name, value in settings.items())]
-    environment = {**os.environ, "GOMEMLIMIT": "200MiB", "TMPDIR": str(folder)}
-    with (folder / "log").open("wb") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-
-
-def _takes_a_put(endpoint: str, process: subprocess.Popen[bytes]) -> bool:
-    if process.poll() is not None:
-        raise RuntimeError(f"SeaweedFS ended with {process.returncode}")
-    store = ObjectStore(s3_settings(endpoint, BUCKET, attempts=1))
-    try:
-        if store._client.list_buckets()["Buckets"] == []:
-            store._client.create_bucket(Bucket=BUCKET)
-        store.put_bytes(store.uri("probe"), b"ready")
-    except Exception:
-        return False
-    return True
-
-
-def s3_settings(endpoint: str, bucket: str, **overrides: object) -> R2Settings:
-    """Settings of the test S3 server."""
-    values = {"access_key_id": "test-key", "secret_access_key": "test-secret", "bucket": bucket, "transfers": 8}
-    return R2Settings(**{**values, "endpoint_url": endpoint, **overrides})
 
 
 @pytest.fixture
 def make_r2_settings(s3_endpoint: str) -> Callable[..., R2Settings]:
     """Makes settings of the S3 server that differ from the right ones in what is given."""
-    return lambda **overrides: s3_settings(s3_endpoint, **{"bucket": BUCKET, **overrides})
+    return functools.partial(s3.r2_settings, s3_endpoint)
 
 
 @pytest.fixture
@@ -226,6 +116,52 @@ def r2_settings(make_r2_settings: Callable[..., R2Settings]) -> R2Settings:
 def store(r2_settings: R2Settings) -> ObjectStore:
     """The store of an empty bucket."""
     return ObjectStore(r2_settings)
+
+
+@pytest.fixture(scope="session")
+def service_folder() -> Iterator[Path]:
+    """Data and logs of the sandbox's services."""
+    folder = Path(tempfile.mkdtemp(prefix="wakee-services-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def hub_url(service_folder: Path) -> Iterator[str]:
+    """A running double of the Hub."""
+    port = free_port()
+    variables = inherited_variables() | {"HF_TOKEN": HUB_TOKEN, "HF_SANDBOX_USER": "wakee"}
+    arguments = ["hub", "--data", str(service_folder / "hub"), "--port", str(port)]
+    service, url = Service(arguments, variables, service_folder / "hub.log"), f"http://127.0.0.1:{port}"
+    try:
+        service.start().wait_for_answer(f"{url}/health")
+        yield url
+    finally:
+        service.stop()
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(
+    service_folder: Path, postgres_server: PostgresServer, s3_endpoint: str
+) -> Iterator[tuple[Service, str]]:
+    """MLflow and its address; it takes long to start, and most tests need only the address."""
+    administer(postgres_server.url(), "CREATE DATABASE mlflow")
+    port = free_port()
+    variables = {**r2_variables(s3_endpoint), "MLFLOW_BACKEND_STORE_URI": postgres_server.url("mlflow")}
+    arguments = ["mlflow", "--port", str(port)]
+    service = Service(arguments, inherited_variables() | variables, service_folder / "mlflow.log")
+    try:
+        yield service.start(), f"http://127.0.0.1:{port}"
+    finally:
+        service.stop()
+
+
+@pytest.fixture(scope="session")
+def mlflow_url(mlflow_server: tuple[Service, str]) -> str:
+    """The address, once MLflow answers."""
+    service, url = mlflow_server
+    service.wait_for_answer(f"{url}/health")
+    return url
 
 
 @dataclass(frozen=True)
@@ -254,29 +190,18 @@ def pod(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, r2_settings: R2Settings, database: DatabaseSettings
 ) -> Iterator[Pod]:
     """The environment of a stage: its variables, an XCom volume, a termination log."""
-    environment = {
+    variables = {
         "NEON_DATABASE_URL": database.url.get_secret_value(),
-        "R2_ACCESS_KEY_ID": r2_settings.access_key_id.get_secret_value(),
-        "R2_SECRET_ACCESS_KEY": r2_settings.secret_access_key.get_secret_value(),
-        "R2_BUCKET_NAME": r2_settings.bucket,
-        "R2_ENDPOINT_URL": r2_settings.endpoint,
-        "WAKEE_DAG_ID": "test_dag",
+        **r2_variables(r2_settings.endpoint),
+        **run_variables("test_dag", "drift"),
         "WAKEE_RUN_ID": "test-run",
-        "WAKEE_GIT_COMMIT": "0123456789abcdef0123456789abcdef01234567",
-        "WAKEE_IMAGE": "wakee/drift:test",
     }
-    for name, value in environment.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     for name in ("WAKEE_TASK_ID", "WAKEE_TRY_NUMBER", "WAKEE_API_URL", "R2_ACCOUNT_ID"):
         monkeypatch.delenv(name, raising=False)
-    left = Pod(ObjectStore(r2_settings), tmp_path / "xcom" / "return.json", tmp_path / "termination-log")
-    left.xcom.parent.mkdir()
-    left.termination_log.touch()
-    monkeypatch.setattr(stage, "XCOM_FILE", left.xcom)
-    monkeypatch.setattr(stage, "TERMINATION_LOG", left.termination_log)
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield left
-    logging.root.handlers[:], logging.root.level = handlers, level
+    with pod_files(tmp_path) as (xcom, termination_log):
+        yield Pod(ObjectStore(r2_settings), xcom, termination_log)
 
 
 @pytest.fixture

@@ -9,10 +9,12 @@ import numpy as np
 import psycopg2
 import pytest
 from psycopg2.extras import execute_values
-from typer.testing import CliRunner
 from wakee_common.settings import DatabaseSettings
 from wakee_contract.emotions import EMOTIONS
 from wakee_drift.cli import app
+
+from support.postgres import execute
+from support.stages import invoke
 
 UNTIL = "2026-03-31"
 WINDOW_START, WINDOW_END = datetime(2026, 3, 25), datetime(2026, 4, 1)
@@ -26,13 +28,7 @@ class Annotations:
     settings: DatabaseSettings
 
     def execute(self, statement: str, values: Any = None) -> list[tuple[Any, ...]]:
-        connection = psycopg2.connect(self.settings.url.get_secret_value())
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(statement, values)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
+        return execute(self.settings.url.get_secret_value(), statement, values)
 
     def add(self, predicted: Any, user: Any, *, at: datetime = WINDOW_START, prefix: str = "p", **columns: Any) -> None:
         """Insert rows of four predictions and four labels each; `columns` overrides others for all of them."""
@@ -76,9 +72,7 @@ class Pipeline:
     pod: Any
 
     def stage(self, name: str, exit_code: int = 0, **flags: Any) -> dict[str, Any]:
-        arguments = [f"--{flag.replace('_', '-')}={value}" for flag, value in flags.items()]
-        outcome = CliRunner().invoke(app, [name, *arguments])
-        assert outcome.exit_code == exit_code, (outcome.output, outcome.exception)
+        invoke(app, name, flags, exit_code)
         return dict(self.pod.result())
 
     def fetch(self, **flags: Any) -> dict[str, Any]:

@@ -6,48 +6,50 @@ import psycopg2
 import pytest
 from wakee_health.probes.model_hub import check_agreement
 
-from .conftest import VERSION, World, files
+from .environment import VERSION, Environment, files
 from .onnx_file import linear_model
 
 PLACES = ("Hub main", "registry champion", "is_production")
 
 
 @pytest.fixture
-def impatient(world: World) -> World:
+def impatient(environment: Environment) -> Environment:
     """Half a second for an answer."""
-    return world.but(HEALTH_TIMEOUT_SECONDS="0.5")
+    return environment.but(HEALTH_TIMEOUT_SECONDS="0.5")
 
 
-def test_api_down(world: World):
-    with world.fault("WAKEE_API_URL", "down"):
-        assert world.cause("test-api") == "the API: GET /health answers 503: 'Service Unavailable'"
+def test_api_down(environment: Environment):
+    with environment.fault("WAKEE_API_URL", "down"):
+        assert environment.cause("test-api") == "the API: GET /health answers 503: 'Service Unavailable'"
 
 
-def test_api_slow(impatient: World):
+def test_api_slow(impatient: Environment):
     with impatient.fault("WAKEE_API_URL", "slow", seconds=2):
         assert impatient.cause("test-api") == "the API: GET /health: no answer within 0.5 s"
 
 
-def test_api_wrong(world: World):
-    with world.fault("WAKEE_API_URL", "wrong"):
-        cause = world.cause("test-api")
+def test_api_wrong(environment: Environment):
+    with environment.fault("WAKEE_API_URL", "wrong"):
+        cause = environment.cause("test-api")
     assert cause == ("the API: GET /health breaks the contract: status: field required, model_loaded: field required")
 
 
-def test_api_gone(world: World, closed_port: int):
-    cause = world.but(WAKEE_API_URL=f"http://127.0.0.1:{closed_port}").cause("test-api")
+def test_api_gone(environment: Environment, closed_port: int):
+    cause = environment.but(WAKEE_API_URL=f"http://127.0.0.1:{closed_port}").cause("test-api")
     assert cause == (
         f"the API: GET /health: cannot be reached at http://127.0.0.1:{closed_port}: [Errno 111] Connection refused"
     )
 
 
-def test_api_a_little_slow_is_a_warning(world: World):
-    (warning,) = world.stage("test-api", slow_ms=0)["warnings"]
+def test_api_a_little_slow_is_a_warning(environment: Environment):
+    (warning,) = environment.stage("test-api", slow_ms=0)["warnings"]
     assert warning.startswith("the API's /predict is slow: p95 ")
 
 
-def test_api_certificate_of_nobody(world: World, silent_port: int):
-    cause = world.but(WAKEE_API_URL=f"https://127.0.0.1:{silent_port}", HEALTH_TIMEOUT_SECONDS="0.5").cause("test-api")
+def test_api_certificate_of_nobody(environment: Environment, silent_port: int):
+    cause = environment.but(WAKEE_API_URL=f"https://127.0.0.1:{silent_port}", HEALTH_TIMEOUT_SECONDS="0.5").cause(
+        "test-api"
+    )
     assert cause.startswith("no TLS connection to 127.0.0.1:")
 
 
@@ -61,51 +63,51 @@ def test_api_certificate_of_nobody(world: World, silent_port: int):
         pytest.param("HF_MODEL_REPO", "test-model-hub", id="hub"),
     ],
 )
-def test_missing_setting(world: World, name: str, command: str):
-    environment = {key: value for key, value in world.environment.items() if key != name}
-    cause = World(environment, world.store, world.folder).cause(command, exit_code=2)
+def test_missing_setting(environment: Environment, name: str, command: str):
+    variables = {key: value for key, value in environment.variables.items() if key != name}
+    cause = Environment(variables, environment.store, environment.folder).cause(command, exit_code=2)
     assert cause.startswith(f"settings: {name} (field required). Set ")
 
 
-def test_sourcing_down(world: World):
-    with world.fault("APP_SOURCING_URL", "down"):
-        cause = world.cause("test-app-sourcing")
+def test_sourcing_down(environment: Environment):
+    with environment.fault("APP_SOURCING_URL", "down"):
+        cause = environment.cause("test-app-sourcing")
     assert cause == "the sourcing page: GET / answers 503: 'Service Unavailable'"
 
 
-def test_sourcing_slow(impatient: World):
+def test_sourcing_slow(impatient: Environment):
     with impatient.fault("APP_SOURCING_URL", "slow", seconds=2):
         assert impatient.cause("test-app-sourcing") == "the sourcing page: GET /: no answer within 0.5 s"
 
 
-def test_sourcing_wrong(world: World):
-    with world.fault("APP_SOURCING_URL", "wrong"):
-        cause = world.cause("test-app-sourcing")
+def test_sourcing_wrong(environment: Environment):
+    with environment.fault("APP_SOURCING_URL", "wrong"):
+        cause = environment.cause("test-app-sourcing")
     assert cause == """the sourcing page: GET / is no web page but application/json: '{"unexpected":true}'"""
 
 
-def test_database_down(world: World, closed_port: int):
-    cause = _with_port(world, closed_port).cause("test-database")
+def test_database_down(environment: Environment, closed_port: int):
+    cause = _with_port(environment, closed_port).cause("test-database")
     assert cause.startswith("no database connection after 1 s: ")
     assert "Connection refused" in cause
 
 
-def test_database_password(world: World):
-    address = world.url("NEON_DATABASE_URL").replace("p%40ss-w0rd", "an0ther")
-    cause = world.but(NEON_DATABASE_URL=address).cause("test-database", exit_code=2)
+def test_database_password(environment: Environment):
+    address = environment.url("NEON_DATABASE_URL").replace("p%40ss-w0rd", "an0ther")
+    cause = environment.but(NEON_DATABASE_URL=address).cause("test-database", exit_code=2)
     assert cause.startswith("the database refuses us: ")
     assert cause.endswith(": check NEON_DATABASE_URL")
     assert "an0ther" not in cause
 
 
-def test_database_without_a_column(world: World):
-    world.execute("ALTER TABLE emotion_labels RENAME user_boredom TO user_bored")
-    world.execute("ALTER TABLE drift_reports ALTER num_samples TYPE text")
+def test_database_without_a_column(environment: Environment):
+    environment.execute("ALTER TABLE emotion_labels RENAME user_boredom TO user_bored")
+    environment.execute("ALTER TABLE drift_reports ALTER num_samples TYPE text")
     try:
-        cause = world.cause("test-database", exit_code=2)
+        cause = environment.cause("test-database", exit_code=2)
     finally:
-        world.execute("ALTER TABLE emotion_labels RENAME user_bored TO user_boredom")
-        world.execute("ALTER TABLE drift_reports ALTER num_samples TYPE integer USING num_samples::integer")
+        environment.execute("ALTER TABLE emotion_labels RENAME user_bored TO user_boredom")
+        environment.execute("ALTER TABLE drift_reports ALTER num_samples TYPE integer USING num_samples::integer")
     assert cause == (
         "the database's schema is not ours: emotion_labels.user_boredom is missing, "
         "drift_reports.num_samples is text, not integer"
@@ -119,111 +121,114 @@ def test_database_without_a_column(world: World):
         pytest.param("9999", "the image is older than the schema, deploy a newer one", id="ahead"),
     ],
 )
-def test_database_at_another_migration(world: World, revision: str, remedy: str):
-    world.execute("UPDATE alembic_version SET version_num = %s", [revision])
+def test_database_at_another_migration(environment: Environment, revision: str, remedy: str):
+    environment.execute("UPDATE alembic_version SET version_num = %s", [revision])
     try:
-        cause = world.cause("test-database", exit_code=2)
+        cause = environment.cause("test-database", exit_code=2)
     finally:
-        world.execute("UPDATE alembic_version SET version_num = '0003'")
+        environment.execute("UPDATE alembic_version SET version_num = '0003'")
     assert cause == f"the schema is at migration {revision}, this image expects 0003: {remedy}"
 
 
-def test_database_read_only(world: World):
-    address = f"{world.url('NEON_DATABASE_URL')}?options=-c%20default_transaction_read_only%3Don"
-    cause = world.but(NEON_DATABASE_URL=address).cause("test-database")
+def test_database_read_only(environment: Environment):
+    address = f"{environment.url('NEON_DATABASE_URL')}?options=-c%20default_transaction_read_only%3Don"
+    cause = environment.but(NEON_DATABASE_URL=address).cause("test-database")
     assert cause == "the database takes no rows: cannot execute INSERT in a read-only transaction"
 
 
-def test_database_with_a_lock_that_only_stops_writers(world: World, monkeypatch: pytest.MonkeyPatch):
+def test_database_with_a_lock_that_only_stops_writers(environment: Environment, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("wakee_health.probes.database.STATEMENT_SECONDS", 0.5)
-    with contextlib.closing(psycopg2.connect(world.url("NEON_DATABASE_URL"))) as holder, holder.cursor() as cursor:
+    with (
+        contextlib.closing(psycopg2.connect(environment.url("NEON_DATABASE_URL"))) as holder,
+        holder.cursor() as cursor,
+    ):
         # The lock is given back at last, should nobody lose patience with it.
         cursor.execute("SET idle_in_transaction_session_timeout = '10s'; LOCK TABLE emotion_labels IN EXCLUSIVE MODE")
-        cause = world.cause("test-database")
+        cause = environment.cause("test-database")
     assert cause.startswith("the database dropped us: canceling statement due to statement timeout")
 
 
-def test_stale_and_incomplete_rows_are_warnings(world: World):
-    world.execute("UPDATE emotion_labels SET timestamp = now() AT TIME ZONE 'utc' - interval '20 days'")
-    world.execute("UPDATE emotion_labels SET user_boredom = NULL WHERE id = 1")
-    assert world.stage("test-database")["warnings"] == [
+def test_stale_and_incomplete_rows_are_warnings(environment: Environment):
+    environment.execute("UPDATE emotion_labels SET timestamp = now() AT TIME ZONE 'utc' - interval '20 days'")
+    environment.execute("UPDATE emotion_labels SET user_boredom = NULL WHERE id = 1")
+    assert environment.stage("test-database")["warnings"] == [
         "the newest annotation is 20.0 days old",
         "25.0% of the validated annotations lack a correction",
     ]
 
 
-def test_storage_down(world: World, closed_port: int):
-    cause = world.but(R2_ENDPOINT_URL=f"http://127.0.0.1:{closed_port}").cause("test-storage")
-    assert cause.startswith(f"R2 cannot be reached for r2://{world.store.bucket}/health/")
+def test_storage_down(environment: Environment, closed_port: int):
+    cause = environment.but(R2_ENDPOINT_URL=f"http://127.0.0.1:{closed_port}").cause("test-storage")
+    assert cause.startswith(f"R2 cannot be reached for r2://{environment.store.bucket}/health/")
 
 
-def test_storage_credentials(world: World):
-    cause = world.but(R2_SECRET_ACCESS_KEY="an0ther").cause("test-storage", exit_code=2)
+def test_storage_credentials(environment: Environment):
+    cause = environment.but(R2_SECRET_ACCESS_KEY="an0ther").cause("test-storage", exit_code=2)
     assert cause.startswith("R2 refused the credentials for r2://")
     assert cause.endswith("check R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY")
 
 
-def test_storage_without_the_bucket(world: World):
-    cause = world.but(R2_BUCKET_NAME="nowhere").cause("test-storage", exit_code=2)
+def test_storage_without_the_bucket(environment: Environment):
+    cause = environment.but(R2_BUCKET_NAME="nowhere").cause("test-storage", exit_code=2)
     assert cause == "bucket 'nowhere' does not exist: check R2_BUCKET_NAME"
 
 
-def test_storage_orphans(world: World):
-    world.store.delete(world.store.uri("face-1.jpg"))
-    assert world.stage("test-storage", most_orphans=0.3)["warnings"] == [
+def test_storage_orphans(environment: Environment):
+    environment.store.delete(environment.store.uri("face-1.jpg"))
+    assert environment.stage("test-storage", most_orphans=0.3)["warnings"] == [
         "1 of 4 sampled pictures are missing: face-1.jpg"
     ]
-    assert world.cause("test-storage") == "1 of 4 sampled pictures are not in the bucket, e.g. face-1.jpg"
+    assert environment.cause("test-storage") == "1 of 4 sampled pictures are not in the bucket, e.g. face-1.jpg"
 
 
-def test_storage_does_not_need_the_database(world: World, closed_port: int):
-    result = _with_port(world, closed_port).stage("test-storage")
+def test_storage_does_not_need_the_database(environment: Environment, closed_port: int):
+    result = _with_port(environment, closed_port).stage("test-storage")
     (warning,) = result["warnings"]
     assert warning.startswith("the pictures were not looked for: no database connection after 1 s")
 
 
-def test_probes_do_not_need_r2(world: World, closed_port: int):
-    without = world.but(R2_ENDPOINT_URL=f"http://127.0.0.1:{closed_port}")
+def test_probes_do_not_need_r2(environment: Environment, closed_port: int):
+    without = environment.but(R2_ENDPOINT_URL=f"http://127.0.0.1:{closed_port}")
     for probe in ("test-api", "test-database", "test-app-sourcing", "test-model-hub"):
         assert without.stage(probe)["warnings"] == []
 
 
-def test_hub_down(world: World, closed_port: int):
-    cause = world.but(HF_ENDPOINT=f"http://127.0.0.1:{closed_port}").cause("test-model-hub")
+def test_hub_down(environment: Environment, closed_port: int):
+    cause = environment.but(HF_ENDPOINT=f"http://127.0.0.1:{closed_port}").cause("test-model-hub")
     assert cause.startswith("the Hub cannot be reached for wakee/emotions: ConnectError: ")
 
 
-def test_hub_silent(impatient: World, silent_port: int):
+def test_hub_silent(impatient: Environment, silent_port: int):
     cause = impatient.but(HF_ENDPOINT=f"http://127.0.0.1:{silent_port}").cause("test-model-hub")
     assert cause.startswith("the Hub cannot be reached for wakee/emotions: ReadTimeout: ")
 
 
-def test_hub_without_the_repository(world: World):
-    cause = world.but(HF_MODEL_REPO="wakee/nothing").cause("test-model-hub")
+def test_hub_without_the_repository(environment: Environment):
+    cause = environment.but(HF_MODEL_REPO="wakee/nothing").cause("test-model-hub")
     assert cause.startswith("not on the Hub: wakee/nothing: RepositoryNotFoundError: 404")
 
 
-def test_model_that_breaks_the_contract(world: World):
-    world.commit({"model.onnx": linear_model(input_name="picture")})
+def test_model_that_breaks_the_contract(environment: Environment):
+    environment.commit({"model.onnx": linear_model(input_name="picture")})
     try:
-        cause = world.cause("test-model-hub")
+        cause = environment.cause("test-model-hub")
     finally:
-        world.commit(files())
+        environment.commit(files())
     assert cause.startswith("the model's input breaks the contract: [('picture', 'tensor(float)', (3, 224, 224))]")
 
 
-def test_model_that_is_none(world: World):
-    world.push({"model.onnx": b"no model"})
+def test_model_that_is_none(environment: Environment):
+    environment.push({"model.onnx": b"no model"})
     try:
-        cause = world.cause("test-model-hub")
+        cause = environment.cause("test-model-hub")
     finally:
-        world.commit(files())
+        environment.commit(files())
     assert cause.startswith("model.onnx does not load: ")
 
 
-def test_api_with_another_model(world: World):
-    world.push(files(linear_model((0.2, 0.4, 0.6, 0.8))), "wakee/another")
-    cause = world.but(HF_MODEL_REPO="wakee/another").cause("test-model-hub")
+def test_api_with_another_model(environment: Environment):
+    environment.push(files(linear_model((0.2, 0.4, 0.6, 0.8))), "wakee/another")
+    cause = environment.but(HF_MODEL_REPO="wakee/another").cause("test-model-hub")
     assert cause == "the API and the Hub's model differ by 0.8000 on the same picture, more than 0.01"
 
 
@@ -235,32 +240,32 @@ def test_api_with_another_model(world: World):
     ],
     ids=["another", "none"],
 )
-def test_another_version_in_the_database(world: World, damage: str, repair: str, named: str):
-    world.execute(f"UPDATE model_versions {damage}")
+def test_another_version_in_the_database(environment: Environment, damage: str, repair: str, named: str):
+    environment.execute(f"UPDATE model_versions {damage}")
     try:
-        cause = world.cause("test-model-hub")
+        cause = environment.cause("test-model-hub")
     finally:
-        world.execute(f"UPDATE model_versions {repair}", [VERSION])
+        environment.execute(f"UPDATE model_versions {repair}", [VERSION])
     assert cause == (
         f"not the same version in production everywhere: Hub main {VERSION}, registry champion {VERSION}, "
         f"is_production {named}"
     )
 
 
-def test_another_champion(world: World):
-    world.register("v-other")
+def test_another_champion(environment: Environment):
+    environment.register("v-other")
     try:
-        cause = world.cause("test-model-hub")
+        cause = environment.cause("test-model-hub")
     finally:
-        world.register(VERSION)
+        environment.register(VERSION)
     assert cause == (
         f"not the same version in production everywhere: Hub main {VERSION}, registry champion v-other, "
         f"is_production {VERSION}"
     )
 
 
-def test_no_champion(world: World):
-    cause = world.but(MLFLOW_MODEL_NAME="another").cause("test-model-hub")
+def test_no_champion(environment: Environment):
+    cause = environment.but(MLFLOW_MODEL_NAME="another").cause("test-model-hub")
     assert cause == (
         f"not the same version in production everywhere: Hub main {VERSION}, registry champion none, "
         f"is_production {VERSION}"
@@ -279,9 +284,9 @@ def test_an_installation_that_has_published_nothing_is_not_red(names, places):
     assert warnings == [f"{place} names no version" for place in places]
 
 
-def test_hub_is_judged_without_the_others(world: World, closed_port: int):
+def test_hub_is_judged_without_the_others(environment: Environment, closed_port: int):
     nowhere = f"http://127.0.0.1:{closed_port}"
-    alone = _with_port(world, closed_port).but(WAKEE_API_URL=nowhere, MLFLOW_TRACKING_URI=nowhere)
+    alone = _with_port(environment, closed_port).but(WAKEE_API_URL=nowhere, MLFLOW_TRACKING_URI=nowhere)
     warnings = alone.stage("test-model-hub")["warnings"]
     assert [warning.partition(":")[0] for warning in warnings] == [
         "the API was not compared",
@@ -290,7 +295,7 @@ def test_hub_is_judged_without_the_others(world: World, closed_port: int):
     ]
 
 
-def _with_port(world: World, port: int) -> World:
-    address = world.url("NEON_DATABASE_URL")
+def _with_port(environment: Environment, port: int) -> Environment:
+    address = environment.url("NEON_DATABASE_URL")
     found = psycopg2.extensions.parse_dsn(address)["port"]
-    return world.but(NEON_DATABASE_URL=address.replace(f":{found}/", f":{port}/"))
+    return environment.but(NEON_DATABASE_URL=address.replace(f":{found}/", f":{port}/"))

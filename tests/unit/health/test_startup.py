@@ -15,7 +15,9 @@ from wakee_health import cli
 from wakee_health.probes.hub import ModelRepository
 from wakee_health.settings import HubSettings
 
-from .conftest import CHECKS, REPOSITORY, TOKEN, World
+from support.sandbox import HUB_TOKEN
+
+from .environment import CHECKS, REPOSITORY, Environment
 
 URLS = ("R2_ENDPOINT_URL", "WAKEE_API_URL", "APP_SOURCING_URL", "HF_ENDPOINT", "MLFLOW_TRACKING_URI")
 R2 = {"R2_ACCESS_KEY_ID": "key", "R2_SECRET_ACCESS_KEY": "secret", "R2_BUCKET_NAME": "bucket", "R2_ATTEMPTS": "1"}
@@ -28,7 +30,7 @@ def door() -> Iterator[socket.socket]:
         yield server
 
 
-def environment(door: socket.socket) -> dict[str, str]:
+def variables_of(door: socket.socket) -> dict[str, str]:
     """All services are behind the door."""
     host, port = door.getsockname()
     address = f"{host}:{port}"
@@ -50,13 +52,13 @@ def test_every_probe_waits_before_its_first_connection(door: socket.socket, monk
 
     monkeypatch.setattr(cli, "wait_for_policies", wait)
 
-    CliRunner().invoke(cli.app, [command], env=environment(door) | {"HEALTH_STARTUP_WAIT_SECONDS": "7"})
+    CliRunner().invoke(cli.app, [command], env=variables_of(door) | {"HEALTH_STARTUP_WAIT_SECONDS": "7"})
 
     assert waited == [7]
 
 
 def test_a_probe_connects_when_its_process_is_old_enough(door: socket.socket):
-    variables = os.environ | environment(door) | {"HEALTH_STARTUP_WAIT_SECONDS": "8"}
+    variables = os.environ | variables_of(door) | {"HEALTH_STARTUP_WAIT_SECONDS": "8"}
     command = Path(sys.executable).with_name("wakee-health")
     start = time.monotonic()
     with subprocess.Popen([command, "test-app-sourcing"], env=variables, stderr=subprocess.PIPE, text=True) as probe:
@@ -69,24 +71,24 @@ def test_a_probe_connects_when_its_process_is_old_enough(door: socket.socket):
     assert waited > 8
 
 
-def test_a_missing_setting_is_reported_without_waiting(world: World):
+def test_a_missing_setting_is_reported_without_waiting(environment: Environment):
     start = time.monotonic()
 
-    result = world.but(HEALTH_STARTUP_WAIT_SECONDS="300", WAKEE_API_URL="").stage("test-api", exit_code=2)
+    result = environment.but(HEALTH_STARTUP_WAIT_SECONDS="300", WAKEE_API_URL="").stage("test-api", exit_code=2)
 
     assert "WAKEE_API_URL" in result["cause"]
     assert time.monotonic() - start < 60
 
 
-def test_a_hub_that_refuses_a_new_pod(world: World, refused_at_first, tmp_path: Path):
-    late = refused_at_first(world.url("HF_ENDPOINT"))
+def test_a_hub_that_refuses_a_new_pod(environment: Environment, refused_at_first, tmp_path: Path):
+    late = refused_at_first(environment.url("HF_ENDPOINT"))
 
-    repository = ModelRepository(HubSettings(repository=REPOSITORY, token=TOKEN, endpoint=late), 10, tmp_path)
+    repository = ModelRepository(HubSettings(repository=REPOSITORY, token=HUB_TOKEN, endpoint=late), 10, tmp_path)
 
     assert repository.head().files
 
 
-def test_an_api_that_refuses_a_new_pod(world: World, refused_at_first):
-    late = refused_at_first(world.url("WAKEE_API_URL"))
+def test_an_api_that_refuses_a_new_pod(environment: Environment, refused_at_first):
+    late = refused_at_first(environment.url("WAKEE_API_URL"))
 
-    assert world.but(WAKEE_API_URL=late).stage("test-api", calls=1)["status"] == "success"
+    assert environment.but(WAKEE_API_URL=late).stage("test-api", calls=1)["status"] == "success"

@@ -4,16 +4,11 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import psycopg2
 import pytest
 from wakee_common.database import transact
@@ -22,88 +17,19 @@ from wakee_common.settings import DatabaseSettings, R2Settings
 from wakee_common.storage import ObjectStore
 from wakee_sandbox import s3
 
+from support.ports import consecutive_ports, free_port
+from support.sandbox import HUB_TOKEN, Service
+
 COMMAND = str(Path(sys.executable).parent / "wakee-sandbox")
 # The Python under test may lie in root's home, so nobody keeps the right to read, and only that.
 READING = [f"--{kind}-caps=+dac_read_search" for kind in ("inh", "ambient")]
 AS_NOBODY = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *READING] if os.geteuid() == 0 else []
-STARTUP_SECONDS = 60
-HUB_TOKEN = "hf_sandbox"
-# Read by huggingface_hub when it is imported.
-os.environ |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = STARTUP_SECONDS, every: float = 0.1) -> None:
-    """Poll until `condition` is true or the deadline passes; the last exception becomes the cause."""
-    deadline, cause = time.monotonic() + seconds, None
-    while time.monotonic() < deadline:
-        try:
-            if condition():
-                return
-        except Exception as error:  # whatever it is, it is told at the deadline
-            cause = error
-        time.sleep(every)
-    raise AssertionError(f"not within {seconds} s: {what}") from cause
-
-
-def free_port(together: int = 1) -> int:
-    """A port that is free now, with the following ones; each test process searches from another place on."""
-    start = 20000 + os.getpid() % 500 * 20
-    return next(port for port in range(start, 32000, 20) if all(is_free(port + offset) for offset in range(together)))
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as server:
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: old connections do not count
-        try:
-            server.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-@dataclass
-class Service:
-    """One `wakee-sandbox` command as a process."""
-
-    arguments: list[str]
-    environment: dict[str, str]
-    log: Path
-    process: subprocess.Popen[bytes] | None = field(default=None)
-
-    def start(self) -> "Service":
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*AS_NOBODY, COMMAND, *self.arguments],
-                env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **self.environment},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        return self
-
-    def wait_until(self, condition: Callable[[], object], what: str) -> "Service":
-        """Poll; fail at once with the log when the process has ended."""
-
-        def alive_and_true() -> object:
-            if self.process is None or self.process.poll() is not None:
-                pytest.fail(f"{self.arguments[0]} ended early:\n{self.log.read_text()[-3000:]}")
-            return condition()
-
-        until(alive_and_true, what)
-        return self
-
-    def stop(self, how: int = signal.SIGTERM) -> None:
-        """End the whole process group, as the end of a pod would."""
-        if self.process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, how)
-        try:
-            self.process.wait(15)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(15)
-        self.process = None
+def sandbox_service(arguments: list[str], environment: dict[str, str], log: Path) -> Service:
+    """A command of the sandbox under test."""
+    variables = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **environment}
+    return Service(arguments, variables, log, [*AS_NOBODY, COMMAND])
 
 
 @contextlib.contextmanager
@@ -131,7 +57,9 @@ def data() -> Iterator[Path]:
 
 def postgres_service(data: Path, port: int, **environment: str) -> tuple[Service, DatabaseSettings]:
     given = {"POSTGRES_USER": "wakee", "POSTGRES_PASSWORD": "it's secret", "POSTGRES_DB": "wakee", **environment}
-    service = Service(["postgres", "--data", str(data / "pg"), "--port", str(port)], given, data / "postgres.log")
+    service = sandbox_service(
+        ["postgres", "--data", str(data / "pg"), "--port", str(port)], given, data / "postgres.log"
+    )
     password = given["POSTGRES_PASSWORD"].replace("'", "%27").replace(" ", "%20")
     url = f"postgresql://{given['POSTGRES_USER']}:{password}@127.0.0.1:{port}/{given['POSTGRES_DB']}"
     return service, DatabaseSettings.model_validate({"NEON_DATABASE_URL": url, "DATABASE_WAKE_UP_SECONDS": 0.1})
@@ -150,7 +78,7 @@ def s3_service(data: Path, port: int) -> tuple[Service, dict[str, str]]:
         "R2_BUCKET_NAME": "pictures",
         "R2_ENDPOINT_URL": f"http://127.0.0.1:{port}",
     }
-    service = Service(["s3", "--data", str(data / "s3"), "--port", str(port)], environment, data / "s3.log")
+    service = sandbox_service(["s3", "--data", str(data / "s3"), "--port", str(port)], environment, data / "s3.log")
     return service, environment
 
 
@@ -174,7 +102,7 @@ def database(data_root: Path) -> Iterator[DatabaseSettings]:
 @pytest.fixture(scope="session")
 def r2_environment(data_root: Path) -> Iterator[dict[str, str]]:
     """The variables of an S3 server that is ready."""
-    port = free_port(together=8)
+    port = consecutive_ports(8)
     service, environment = s3_service(data_root, port)
     try:
         service.start().wait_until(lambda: s3_answers(r2_settings(environment)), "S3 stores")
@@ -199,11 +127,7 @@ def store(r2: R2Settings) -> ObjectStore:
 
 def hub_service(data: Path, port: int) -> Service:
     environment = {"HF_TOKEN": HUB_TOKEN, "HF_SANDBOX_USER": "someone"}
-    return Service(["hub", "--data", str(data / "hub"), "--port", str(port)], environment, data / "hub.log")
-
-
-def responds(url: str) -> bool:
-    return httpx.get(url, timeout=2).status_code == 200
+    return sandbox_service(["hub", "--data", str(data / "hub"), "--port", str(port)], environment, data / "hub.log")
 
 
 @pytest.fixture(scope="session")
@@ -211,7 +135,7 @@ def hub_url(data_root: Path) -> Iterator[str]:
     port = free_port()
     service, url = hub_service(data_root, port), f"http://127.0.0.1:{port}"
     try:
-        service.start().wait_until(lambda: responds(f"{url}/health"), "the Hub answers")
+        service.start().wait_for_answer(f"{url}/health")
         yield url
     finally:
         service.stop()

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from wakee_sandbox.impostor import MODES
 
-from .conftest import Service, open_directory, responds
+from .conftest import open_directory, sandbox_service
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,8 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module", autouse=True)
 def server(behind: str) -> Iterator[None]:
     with open_directory() as folder:
-        service = Service(["impostor"], {"IMPOSTOR_BEHIND": behind}, Path(folder) / "impostor.log")
-        service.start().wait_until(lambda: responds(_url("nonsense")), "the impostor answers")
+        service = sandbox_service(["impostor"], {"IMPOSTOR_BEHIND": behind}, Path(folder) / "impostor.log")
+        service.start().wait_for_answer(_url("nonsense"))
         yield
         service.stop()
 

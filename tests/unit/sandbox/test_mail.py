@@ -6,15 +6,17 @@ from pathlib import Path
 
 import httpx
 
-from .conftest import Service, free_port, responds
+from support.ports import free_ports
+
+from .conftest import sandbox_service
 
 
 def test_mail_and_webhook(data: Path):
-    port = free_port(together=2)
-    url, smtp_port = f"http://127.0.0.1:{port}", port + 1
-    service = Service(["mail", "--port", str(port), "--smtp-port", str(smtp_port)], {}, data / "mail.log")
+    port, smtp_port = free_ports(2)
+    url = f"http://127.0.0.1:{port}"
+    service = sandbox_service(["mail", "--port", str(port), "--smtp-port", str(smtp_port)], {}, data / "mail.log")
     try:
-        service.start().wait_until(lambda: responds(f"{url}/_live"), "the mailbox answers")
+        service.start().wait_for_answer(f"{url}/_live")
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = "a@x.example", "b@x.example", "Grüße, run 1"
         message.set_content("plain")

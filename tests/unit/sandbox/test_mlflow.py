@@ -9,7 +9,9 @@ import pytest
 from wakee_common.settings import DatabaseSettings
 from wakee_common.storage import ObjectStore
 
-from .conftest import Service, free_port, responds
+from support.ports import free_port
+
+from .conftest import sandbox_service
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +19,10 @@ def mlflow(data_root: Path, database: DatabaseSettings, r2_environment: dict[str
     port = free_port()
     backend = database.url.get_secret_value().removesuffix("/wakee") + "/mlflow"
     environment = {**r2_environment, "MLFLOW_BACKEND_STORE_URI": backend}
-    service = Service(["mlflow", "--port", str(port)], environment, data_root / "mlflow.log")
+    service = sandbox_service(["mlflow", "--port", str(port)], environment, data_root / "mlflow.log")
     url = f"http://127.0.0.1:{port}"
     try:
-        service.start().wait_until(lambda: responds(f"{url}/health"), "MLflow answers")
+        service.start().wait_for_answer(f"{url}/health")
         with httpx.Client(base_url=url, headers={"host": f"mlflow.wakee.svc:{port}"}, timeout=20) as client:
             yield client
     finally:

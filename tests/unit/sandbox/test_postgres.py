@@ -10,7 +10,11 @@ from wakee_common.errors import ConfigurationError
 from wakee_common.settings import DatabaseSettings
 from wakee_sandbox import postgres
 
-from .conftest import Service, answers, free_port, is_free, postgres_service, until
+from support.ports import free_port, is_free
+from support.sandbox import Service
+from support.waiting import wait_for
+
+from .conftest import answers, postgres_service
 
 
 def started(service: Service, settings: DatabaseSettings) -> None:
@@ -46,7 +50,7 @@ def test_data_and_access_survive_kill_and_leftovers_of_a_crash(data: Path) -> No
         started(service, settings)
         transact(settings, lambda cursor: cursor.execute("CREATE TABLE kept AS SELECT 1"))
         service.stop(signal.SIGKILL)
-        until(lambda: is_free(port), "the end of the killed server's children")
+        wait_for(lambda: is_free(port), 60, "the end of the killed server's children")
         (data / "pg" / "cluster" / "postmaster.pid").write_text(f"{os.getpid()}\n")
         started(service, settings)
         assert count(settings) == 1

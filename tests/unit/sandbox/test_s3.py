@@ -8,7 +8,9 @@ from wakee_common.errors import ConfigurationError
 from wakee_common.settings import R2Settings
 from wakee_common.storage import ObjectStore
 
-from .conftest import COMMAND, free_port, r2_settings, s3_answers, s3_service
+from support.ports import consecutive_ports, free_port
+
+from .conftest import COMMAND, r2_settings, s3_answers, s3_service
 
 
 def ready(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -45,7 +47,7 @@ def test_file_in_parts_comes_back_whole(store: ObjectStore, tmp_path: Path) -> N
 
 
 def test_objects_and_access_survive_kill(data: Path) -> None:
-    service, environment = s3_service(data, free_port(together=8))
+    service, environment = s3_service(data, consecutive_ports(8))
     settings = r2_settings(environment)
     try:
         service.start().wait_until(lambda: s3_answers(settings), "S3 stores")

@@ -19,7 +19,11 @@ from wakee_common.storage import ObjectStore
 from wakee_contract.emotions import EMOTIONS
 from wakee_sandbox.annotations import picture
 
-from .conftest import HUB_TOKEN, Service, free_port, responds, until
+from support.ports import free_port
+from support.sandbox import HUB_TOKEN
+from support.waiting import wait_for
+
+from .conftest import sandbox_service
 
 LEVELS = {f"{kind}_{emotion}": "1.5" for kind in ("predicted", "user") for emotion in EMOTIONS}
 FACE = picture((1, 2, 0, 1), 5)
@@ -66,10 +70,10 @@ def api(
         "HF_POLL_SECONDS": "0.1",
     }
     port = free_port()
-    service = Service(["api", "--port", str(port)], environment, data_root / "api.log")
+    service = sandbox_service(["api", "--port", str(port)], environment, data_root / "api.log")
     url = f"http://127.0.0.1:{port}"
     try:
-        service.start().wait_until(lambda: responds(f"{url}/health"), "the API answers")
+        service.start().wait_for_answer(f"{url}/health")
         with httpx.Client(base_url=url, timeout=20) as client:
             yield client
     finally:
@@ -83,7 +87,8 @@ def publish(api: httpx.Client, hub_url: str, repository: str) -> Callable[[float
         hub.create_repo(repository, exist_ok=True)
         content = linear_model(offset)
         made = hub.upload_file(path_or_fileobj=content, path_in_repo="model.onnx", repo_id=repository)
-        until(lambda: api.get("/health").json()["model_revision"] == made.oid, "the API serves the new model")
+        served = lambda: api.get("/health").json()["model_revision"] == made.oid  # noqa: E731
+        wait_for(served, 60, "the API serves the new model", tolerated=(Exception,))
 
     return upload
 
@@ -174,9 +179,9 @@ def test_faults_are_switched_on_and_off(api: httpx.Client) -> None:
 
 def test_sourcing_page_answers_as_streamlit_does(data: Path) -> None:
     url = f"http://127.0.0.1:{(port := free_port())}"
-    service = Service(["sourcing", "--port", str(port)], dict(os.environ), data / "sourcing.log")
+    service = sandbox_service(["sourcing", "--port", str(port)], dict(os.environ), data / "sourcing.log")
     try:
-        service.start().wait_until(lambda: responds(f"{url}/_stcore/health"), "the page answers")
+        service.start().wait_for_answer(f"{url}/_stcore/health")
         assert "Wakee App Sourcing" in httpx.get(url).text
         httpx.post(f"{url}/_fault", json={"mode": "down"}).raise_for_status()
         assert httpx.get(url).status_code == 503

@@ -10,7 +10,9 @@ from huggingface_hub import HfApi
 from mlflow import MlflowClient
 from wakee_train.evaluation import quantization
 
-from .conftest import TOKEN, World
+from support.sandbox import HUB_TOKEN
+
+from .environment import Environment
 
 FIRST, BETTER, WORSE = "drift__scheduled__2026-04-01T02:00:00+00:00", "manual__2026-04-02", "manual__2026-04-03"
 MARGIN = 0.05
@@ -19,28 +21,28 @@ UI = "https://mlflow.example.org"
 
 @dataclass
 class Story:
-    """A world after three retrainings, and what each of their stages returned."""
+    """An environment after three retrainings, and what each of their stages returned."""
 
-    world: World
+    environment: Environment
     first: dict[str, dict[str, Any]]
     better: dict[str, dict[str, Any]]
     worse: dict[str, dict[str, Any]]
 
     @property
     def repository(self) -> str:
-        return self.world.environment["HF_MODEL_REPO"]
+        return self.environment.variables["HF_MODEL_REPO"]
 
     @property
     def hub(self) -> HfApi:
-        return HfApi(endpoint=self.world.environment["HF_ENDPOINT"], token=TOKEN)
+        return HfApi(endpoint=self.environment.variables["HF_ENDPOINT"], token=HUB_TOKEN)
 
     @property
     def mlflow(self) -> MlflowClient:
-        return MlflowClient(self.world.environment["MLFLOW_TRACKING_URI"])
+        return MlflowClient(self.environment.variables["MLFLOW_TRACKING_URI"])
 
     @property
     def model(self) -> str:
-        return self.world.environment["MLFLOW_MODEL_NAME"]
+        return self.environment.variables["MLFLOW_MODEL_NAME"]
 
     def version(self, which: str) -> str:
         return str(getattr(self, which)["evaluate"]["version"])
@@ -59,30 +61,30 @@ class Story:
             "runs": {run.info.run_id: (run.info.status, run.data.metrics, run.data.params) for run in runs},
             "versions": {version.version: version.tags for version in versions},
             "aliases": self.mlflow.get_registered_model(self.model).aliases,
-            "rows": self.world.execute(f"SELECT {columns} FROM model_versions ORDER BY id"),
+            "rows": self.environment.execute(f"SELECT {columns} FROM model_versions ORDER BY id"),
         }
 
     def production(self) -> dict[str, str]:
         """Which version each place takes for production."""
-        api, folder = self.hub, self.world.xcom.parent
+        api, folder = self.hub, self.environment.folder
         config = api.hf_hub_download(self.repository, "config.json", cache_dir=folder / "hub")
         alias = self.mlflow.get_model_version_by_alias(self.model, "champion")
-        [(row,)] = self.world.execute("SELECT version_name FROM model_versions WHERE is_production")
+        [(row,)] = self.environment.execute("SELECT version_name FROM model_versions WHERE is_production")
         version = json.loads(Path(config).read_text())["version"]
         return {"hub": version, "registry": alias.tags["wakee.version"], "database": row}
 
 
-def three_retrainings(world: World) -> Story:
+def three_retrainings(environment: Environment) -> Story:
     """Retrain three times: a first model from random weights, a better one that starts from it, a worse one."""
-    world.environment["WAKEE_MLFLOW_UI"] = UI
-    world.add_faces(range(220))
-    [(report,)] = world.execute(
+    environment.variables["WAKEE_MLFLOW_UI"] = UI
+    environment.add_faces(range(220))
+    [(report,)] = environment.execute(
         "INSERT INTO drift_reports (report_date, drift_detected, drift_score, num_samples)"
         " VALUES ('2026-04-01', true, 0.3, 100) RETURNING id"
     )
     with pytest.MonkeyPatch.context() as patch:  # only this once: how quick int8 is depends on the machine
         patch.setattr(quantization, "_milliseconds", lambda *_: [(2.0, 1.0)])
-        first = world.retrain(FIRST, epochs=1, drift_report_id=report, int8=True)
-    better = world.retrain(BETTER, start="auto", epochs=8, gate={"min_improvement": MARGIN})
-    worse = world.retrain(WORSE, epochs=1, learning_rate=1e-6)
-    return Story(world, first, better, worse)
+        first = environment.retrain(FIRST, epochs=1, drift_report_id=report, int8=True)
+    better = environment.retrain(BETTER, start="auto", epochs=8, gate={"min_improvement": MARGIN})
+    worse = environment.retrain(WORSE, epochs=1, learning_rate=1e-6)
+    return Story(environment, first, better, worse)

@@ -11,28 +11,33 @@ from typing import Any
 
 import pytest
 
+from support.stages import options
+
+from .environment import Environment
+
 IMAGE = os.environ.get("WAKEE_CUDA_IMAGE", "")
 PROBE = "import torch; print(torch.version.cuda, torch.cuda.is_available())"
 
 
-@pytest.fixture
-def image_world(world, tmp_path, monkeypatch):
-    """A world whose stages run in containers of the image, with a read-only root as in pods."""
-    assert IMAGE, "WAKEE_CUDA_IMAGE names no image: run 'make test-cuda-image'"
-    folder = world.xcom.parent
-    folder.chmod(0o777)
+class ContainerEnvironment(Environment):
+    """An environment whose stages run in containers of the image, with a read-only root as in pods."""
 
-    def stage(name: str, run_id: str = "run-1", exit_code: int = 0, **flags: Any) -> dict[str, Any]:
-        variables = [word for item in world.variables(name, run_id).items() for word in ("-e", "=".join(item))]
+    def stage(self, name: str, run_id: str = "run-1", exit_code: int = 0, **flags: Any) -> dict[str, Any]:
+        xcom = self.folder / "xcom"
+        xcom.mkdir(exist_ok=True)
+        xcom.chmod(0o777)
+        variables = [word for item in self.stage_variables(name, run_id).items() for word in ("-e", "=".join(item))]
         hardened = ["--read-only", "--tmpfs", "/tmp:exec,mode=1777", "--cap-drop", "ALL", "--network", "host"]  # noqa: S108
-        arguments = [f"--{flag.replace('_', '-')}={value}" for flag, value in flags.items()]
-        command = ["docker", "run", "--rm", *hardened, "-v", f"{folder}:/airflow/xcom", *variables, IMAGE, name]
-        done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=600)
+        command = ["docker", "run", "--rm", *hardened, "-v", f"{xcom}:/airflow/xcom", *variables, IMAGE, name]
+        done = subprocess.run([*command, *options(flags)], capture_output=True, text=True, timeout=600)
         assert done.returncode == exit_code, done.stdout + done.stderr
-        return dict(json.loads(world.xcom.read_text()))
+        return dict(json.loads((xcom / "return.json").read_text()))
 
-    monkeypatch.setattr(world, "stage", stage)
-    return world
+
+@pytest.fixture
+def image_environment(environment: Environment) -> ContainerEnvironment:
+    assert IMAGE, "WAKEE_CUDA_IMAGE names no image: run 'make test-cuda-image'"
+    return ContainerEnvironment(environment.variables, environment.store, environment.folder)
 
 
 def test_it_is_the_cuda_variant_and_sees_no_gpu():
@@ -42,14 +47,14 @@ def test_it_is_the_cuda_variant_and_sees_no_gpu():
     assert available == "False"
 
 
-def test_retraining_without_a_gpu(image_world):
-    image_world.add_faces(range(60))
+def test_retraining_without_a_gpu(image_environment):
+    image_environment.add_faces(range(60))
 
-    split = image_world.prepare()
-    tuned = image_world.train(splits=split["splits_uri"])
-    evaluated = image_world.stage("evaluate", training=tuned["training_uri"])
-    exported = image_world.stage("export-onnx", training=tuned["training_uri"], parity_samples=16)
+    split = image_environment.prepare()
+    tuned = image_environment.train(splits=split["splits_uri"])
+    evaluated = image_environment.stage("evaluate", training=tuned["training_uri"])
+    exported = image_environment.stage("export-onnx", training=tuned["training_uri"], parity_samples=16)
 
     assert tuned["device"].startswith("CPU")
     assert evaluated["promote"] is True
-    assert image_world.read(exported["onnx_uri"])[:1] == b"\x08"  # a protocol buffer's first field
+    assert image_environment.read(exported["onnx_uri"])[:1] == b"\x08"  # a protocol buffer's first field

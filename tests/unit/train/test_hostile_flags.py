@@ -18,17 +18,17 @@ OUTSIDE = ["r2://other-bucket/key", "../key", "file:///etc/passwd", "r2://{bucke
 
 @pytest.mark.parametrize("stage", ADDRESSES)
 @pytest.mark.parametrize("address", OUTSIDE)
-def test_an_address_outside_of_the_bucket(world, stage, address):
-    address = address.format(bucket=world.store.bucket)
+def test_an_address_outside_of_the_bucket(environment, stage, address):
+    address = address.format(bucket=environment.store.bucket)
 
-    cause = world.stage(stage, exit_code=2, **dict.fromkeys(ADDRESSES[stage], address))["cause"]
+    cause = environment.stage(stage, exit_code=2, **dict.fromkeys(ADDRESSES[stage], address))["cause"]
 
     assert address in cause
 
 
 @pytest.mark.parametrize("version", ["--help", "v1' OR '1'='1", "v1\n", "$(reboot)", "../v1", "😀", ""])
-def test_a_version_that_is_none(world, version):
-    cause = world.stage("rollback", exit_code=2, version=version)["cause"]
+def test_a_version_that_is_none(environment, version):
+    cause = environment.stage("rollback", exit_code=2, version=version)["cause"]
 
     assert cause.endswith("never was in production")
 
@@ -46,10 +46,10 @@ def test_a_version_that_is_none(world, version):
         "loss=huber",
     ],
 )
-def test_a_flag_out_of_its_range(world, flag):
-    arguments = ["fine-tune", f"--splits=r2://{world.store.bucket}/absent", f"--{flag}"]
+def test_a_flag_out_of_its_range(environment, flag):
+    arguments = ["fine-tune", f"--splits=r2://{environment.store.bucket}/absent", f"--{flag}"]
 
-    refused = CliRunner().invoke(app, arguments, env=world.variables("fine-tune"))
+    refused = CliRunner().invoke(app, arguments, env=environment.stage_variables("fine-tune"))
 
     assert refused.exit_code == 2
     assert flag.partition("=")[0].replace("-", "_") in refused.output.replace("-", "_")

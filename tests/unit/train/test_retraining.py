@@ -6,7 +6,6 @@ One story, told once: a first model from random weights, a better one that start
 import hashlib
 import io
 import json
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,9 @@ from wakee_contract.emotions import EMOTIONS
 from wakee_train.training.backbone import make_model, normalised
 from wakee_train.training.weights import load_pickled, load_weights
 
-from .conftest import PASSING, SANDBOX, World, face
+from support.sandbox import PROGRAM, inherited_variables
+
+from .environment import Environment, face
 from .story import BETTER, FIRST, MARGIN, UI, WORSE, Story, three_retrainings
 
 LOAD = """
@@ -36,8 +37,10 @@ numpy.save(f"{folder}/pyfunc.npy", mlflow.pyfunc.load_model(model).predict(pictu
 
 
 @pytest.fixture(scope="module")
-def story(make_world: Callable[[Path], World], mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    return three_retrainings(make_world(tmp_path_factory.mktemp("story")))
+def story(
+    make_environment: Callable[[Path], Environment], mlflow_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Story:
+    return three_retrainings(make_environment(tmp_path_factory.mktemp("story")))
 
 
 def test_first_version_is_promoted(story):
@@ -99,18 +102,18 @@ def test_int8_variant_is_on_the_hub_in_the_version_that_has_one_only(story):
     card = Path(story.hub.hf_hub_download(story.repository, "README.md", revision=revision)).read_text()
 
     assert exported["int8"].startswith("kept: 1.00 ms a picture against 2.00 ms")
-    assert Path(path).read_bytes() == story.world.read(exported["int8_uri"])
+    assert Path(path).read_bytes() == story.environment.read(exported["int8_uri"])
     assert "`model_int8.onnx` does the same with int8 arithmetic" in card
     assert story.better["export"]["int8"] is None
     assert "model_int8.onnx" not in story.hub.list_repo_files(story.repository)
 
 
 def test_a_published_version_is_never_another_model(story):
-    again = story.world.train(FIRST, story.first["split"]["splits_uri"], epochs=1, seed=7)
+    again = story.environment.train(FIRST, story.first["split"]["splits_uri"], epochs=1, seed=7)
     try:
-        refused = story.world.stage("evaluate", FIRST, exit_code=2, training=again["training_uri"])
+        refused = story.environment.stage("evaluate", FIRST, exit_code=2, training=again["training_uri"])
     finally:
-        restored = story.world.train(FIRST, story.first["split"]["splits_uri"], epochs=1)
+        restored = story.environment.train(FIRST, story.first["split"]["splits_uri"], epochs=1)
 
     assert "with other weights: trigger a new run" in refused["cause"]
     assert restored["weights_sha256"] == story.first["tune"]["weights_sha256"]
@@ -192,11 +195,10 @@ def test_registered_champion_loads_with_mlflow_and_answers_as_the_one_on_the_hub
     pictures = np.random.default_rng(0).normal(size=(2, 3, 224, 224)).astype(np.float32)
     np.save(tmp_path / "pictures.npy", pictures)
     (expected,) = onnxruntime.InferenceSession(downloaded("model.onnx")).run(["output"], {"input": pictures})
-    environment = {name: os.environ[name] for name in PASSING if name in os.environ}
-    uris = {"MLFLOW_TRACKING_URI": story.world.environment["MLFLOW_TRACKING_URI"], "PYTHONWARNINGS": "ignore"}
+    uris = {"MLFLOW_TRACKING_URI": story.environment.variables["MLFLOW_TRACKING_URI"], "PYTHONWARNINGS": "ignore"}
 
-    command = [SANDBOX.with_name("python"), "-c", LOAD, f"models:/{story.model}@champion", tmp_path]
-    subprocess.run(command, env=environment | uris, check=True, timeout=60)
+    command = [PROGRAM.with_name("python"), "-c", LOAD, f"models:/{story.model}@champion", tmp_path]
+    subprocess.run(command, env=inherited_variables() | uris, check=True, timeout=60)
 
     for flavour in ("onnx", "pyfunc"):
         np.testing.assert_allclose(np.load(tmp_path / f"{flavour}.npy"), expected, atol=1e-5)
@@ -204,7 +206,7 @@ def test_registered_champion_loads_with_mlflow_and_answers_as_the_one_on_the_hub
 
 def test_row_holds_metrics_counts_and_lineage(story):
     columns = "model_type, n_samples_train, n_samples_val, n_samples_test, triggered_by_drift_report_id, lineage"
-    [(kind, train, validation, test, report, lineage)] = story.world.execute(
+    [(kind, train, validation, test, report, lineage)] = story.environment.execute(
         f"SELECT {columns} FROM model_versions WHERE version_name = %s", (story.version("first"),)
     )
 
@@ -230,7 +232,7 @@ def test_every_stage_run_again_leaves_the_same_state(story):
     for run_id, which in ((FIRST, "first"), (BETTER, "better"), (WORSE, "worse")):
         told = getattr(story, which)
         is_first = which == "first"
-        results = story.world.after_training(run_id, told["tune"], None, 1 if is_first else None, int8=is_first)
+        results = story.environment.after_training(run_id, told["tune"], None, 1 if is_first else None, int8=is_first)
         assert results["publish"]["new_commit"] is False
         assert results["track"]["new_run"] is False
         assert results["publish"]["commit"] == told["publish"]["commit"]
@@ -239,16 +241,16 @@ def test_every_stage_run_again_leaves_the_same_state(story):
 
 
 def test_finished_training_is_not_repeated(story):
-    before = story.world.read(story.better["tune"]["weights_uri"])
+    before = story.environment.read(story.better["tune"]["weights_uri"])
 
-    again = story.world.train(BETTER, story.better["split"]["splits_uri"], start="auto", epochs=8)
+    again = story.environment.train(BETTER, story.better["split"]["splits_uri"], start="auto", epochs=8)
 
     assert again["weights_sha256"] == story.better["tune"]["weights_sha256"]
-    assert story.world.read(again["weights_uri"]) == before
+    assert story.environment.read(again["weights_uri"]) == before
 
 
 def test_unchanged_data_set_is_reused(story):
-    fetched = story.world.stage("fetch-training-data", "another-run", min_samples=10)
+    fetched = story.environment.stage("fetch-training-data", "another-run", min_samples=10)
 
     assert fetched["reused"] is True
     assert fetched["dataset_id"] == story.first["split"]["dataset_id"]
@@ -266,9 +268,9 @@ def test_metrics_per_emotion_are_reported(story):
 def test_rollback_puts_all_places_back_and_can_be_repeated(story):
     before, first = story.state(), story.version("first")
     try:
-        done = story.world.stage("rollback", "rollback-1", version="previous")
+        done = story.environment.stage("rollback", "rollback-1", version="previous")
         state = story.state()
-        again = story.world.stage("rollback", "rollback-1", version="previous")
+        again = story.environment.stage("rollback", "rollback-1", version="previous")
 
         assert set(story.production().values()) == {first}
         assert (done["version"], done["replaced"]) == (first, story.version("better"))
@@ -280,16 +282,16 @@ def test_rollback_puts_all_places_back_and_can_be_repeated(story):
         assert {f.path: f.blob_id for f in restored if hasattr(f, "blob_id")} == {
             f.path: f.blob_id for f in original if hasattr(f, "blob_id")
         }
-        late = story.world.after_training(BETTER, story.better["tune"])
+        late = story.environment.after_training(BETTER, story.better["tune"])
         assert late["update"]["is_production"] is False, "a late retry must not undo the rollback"
         assert set(story.production().values()) == {first}
     finally:
-        story.world.stage("rollback", "rollback-2", version=story.version("better"))
+        story.environment.stage("rollback", "rollback-2", version=story.version("better"))
     assert set(story.production().values()) == {story.version("better")}
     assert story.state()["tags"] == before["tags"]
 
 
 def test_rollback_to_a_candidate_is_refused(story):
-    refused = story.world.stage("rollback", "rollback-3", exit_code=2, version=story.version("worse"))
+    refused = story.environment.stage("rollback", "rollback-3", exit_code=2, version=story.version("worse"))
 
     assert "never was in production" in refused["cause"]

@@ -11,7 +11,7 @@ from wakee_common.errors import WakeeError
 from support.hostile_http import dripping, endless, http, jsoned, saying, served
 from support.strategies import bodies, json_values
 
-from ..conftest import CHECKS, World
+from ..environment import CHECKS, Environment
 
 HEALTHY = {"status": "healthy", "model_loaded": True}
 MUCH = b"x" * 65536
@@ -36,12 +36,12 @@ WRONG = {
 
 
 @pytest.fixture
-def impatient(world: World) -> World:
-    return world.but(HEALTH_TIMEOUT_SECONDS="0.5")
+def impatient(environment: Environment) -> Environment:
+    return environment.but(HEALTH_TIMEOUT_SECONDS="0.5")
 
 
 @pytest.mark.parametrize(("script", "cause"), WRONG.values(), ids=WRONG)
-def test_the_api(impatient: World, script, cause):
+def test_the_api(impatient: Environment, script, cause):
     with served(script) as server:
         start = time.monotonic()
         found = impatient.but(WAKEE_API_URL=server.url).cause("test-api")
@@ -52,7 +52,7 @@ def test_the_api(impatient: World, script, cause):
 
 
 @pytest.mark.parametrize("levels", [1e308, float("nan"), "1.0", True, None, -0.1], ids=str)
-def test_predictions_that_are_none(impatient: World, levels):
+def test_predictions_that_are_none(impatient: Environment, levels):
     answer = jsoned(HEALTHY | dict.fromkeys(("boredom", "confusion", "engagement", "frustration"), levels))
     with served(saying(answer)) as server:
         found = impatient.but(WAKEE_API_URL=server.url).cause("test-api")
@@ -61,7 +61,7 @@ def test_predictions_that_are_none(impatient: World, levels):
 
 
 @pytest.mark.parametrize("charset", ["zlib", "hex", "idna"])
-def test_the_page_chooses_no_decoder(impatient: World, charset):
+def test_the_page_chooses_no_decoder(impatient: Environment, charset):
     page = http(b"<html><title>ok", kind=f"text/html; charset={charset}")
     with served(saying(page)) as server:
         found = impatient.but(APP_SOURCING_URL=server.url).cause("test-app-sourcing")
@@ -81,27 +81,27 @@ NO_VERSIONS = {"missing": {}, "list": {"value": []}, "novel": {"value": "v" * 50
 
 
 @pytest.mark.parametrize("answer", REGISTRY.values(), ids=REGISTRY)
-def test_the_registry_only_warns(world: World, answer):
+def test_the_registry_only_warns(environment: Environment, answer):
     with served(saying(jsoned(answer))) as server:
-        result = world.but(MLFLOW_TRACKING_URI=server.url).stage("test-model-hub")
+        result = environment.but(MLFLOW_TRACKING_URI=server.url).stage("test-model-hub")
 
     assert any("registry champion" in warning for warning in result["warnings"])
 
 
 @pytest.mark.parametrize("value", NO_VERSIONS.values(), ids=NO_VERSIONS)
-def test_a_champion_that_is_no_version_of_ours_is_none(world: World, value):
+def test_a_champion_that_is_no_version_of_ours_is_none(environment: Environment, value):
     answer = {"model_version": {"tags": [{"key": "wakee.version", **value}]}}
     with served(saying(jsoned(answer))) as server:
-        cause = world.but(MLFLOW_TRACKING_URI=server.url).cause("test-model-hub")
+        cause = environment.but(MLFLOW_TRACKING_URI=server.url).cause("test-model-hub")
 
     assert ", registry champion none, " in cause
 
 
-def test_the_registrys_token_stays_with_it(world: World):
+def test_the_registrys_token_stays_with_it(environment: Environment):
     with served(saying(jsoned({}))) as stranger:
         away = saying(http(status="302 Found", location=f"{stranger.url}/"))
         with served(away) as registry:
-            hostile = world.but(MLFLOW_TRACKING_URI=registry.url, MLFLOW_TRACKING_TOKEN="very-secret")
+            hostile = environment.but(MLFLOW_TRACKING_URI=registry.url, MLFLOW_TRACKING_TOKEN="very-secret")
             hostile.stage("test-model-hub")
 
         assert b"very-secret" in registry.requests[0]
@@ -110,37 +110,39 @@ def test_the_registrys_token_stays_with_it(world: World):
 
 
 @pytest.mark.parametrize("url", ["https://[::1", "https://host:99999", f"https://{'a' * 64}.example", "https://\x7f"])
-def test_addresses_that_are_none(world: World, url):
-    result = world.but(WAKEE_API_URL=url).stage("test-api", exit_code=1 if "example" in url or "\x7f" in url else 2)
+def test_addresses_that_are_none(environment: Environment, url):
+    result = environment.but(WAKEE_API_URL=url).stage(
+        "test-api", exit_code=1 if "example" in url or "\x7f" in url else 2
+    )
 
     assert result["cause"].isprintable()
 
 
 @pytest.mark.parametrize("moment", ["infinity", "-infinity", "294276-12-31", "4713-01-01 BC", "9999-12-31"])
-def test_annotations_of_impossible_times(world: World, moment):
-    world.execute("UPDATE emotion_labels SET timestamp = %s WHERE id = 1", [moment])
+def test_annotations_of_impossible_times(environment: Environment, moment):
+    environment.execute("UPDATE emotion_labels SET timestamp = %s WHERE id = 1", [moment])
 
-    assert 0 <= world.stage("test-database")["facts"]["newest_annotation_days"] < 1
+    assert 0 <= environment.stage("test-database")["facts"]["newest_annotation_days"] < 1
 
-    world.execute("UPDATE emotion_labels SET timestamp = %s", [moment])
-    json.dumps(world.stage("test-database"), allow_nan=False)
+    environment.execute("UPDATE emotion_labels SET timestamp = %s", [moment])
+    json.dumps(environment.stage("test-database"), allow_nan=False)
 
 
 @pytest.mark.parametrize("path", ["../../etc/passwd", "./a", "", "😀" * 500, "\n", "\x01", "//", "a\x7f/\ufffe"])
-def test_a_picture_with_a_hostile_path_is_missing(world: World, path):
-    world.execute("UPDATE emotion_labels SET s3_path = %s WHERE id = 1", [path])
+def test_a_picture_with_a_hostile_path_is_missing(environment: Environment, path):
+    environment.execute("UPDATE emotion_labels SET s3_path = %s WHERE id = 1", [path])
 
-    result = world.stage("test-storage", most_orphans=1)
+    result = environment.stage("test-storage", most_orphans=1)
 
     assert result["facts"]["orphans"] == 1
     assert len(json.dumps(result)) < 4096
 
 
-def test_a_value_that_the_database_cannot_hold_does_not_end_the_summary(world: World):
+def test_a_value_that_the_database_cannot_hold_does_not_end_the_summary(environment: Environment):
     checks = {name: {"state": "success", "result": {"status": "success"}} for name in CHECKS}
     checks["test_api"]["result"]["facts"] = {"runtime": "\x00"}
 
-    result = world.summary(checks, run_id="nul")
+    result = environment.summary(checks, run_id="nul")
 
     assert result["rows"] == 0
     assert any("cannot hold a value" in warning for warning in result["warnings"])

@@ -6,71 +6,71 @@ from wakee_common.settings import DatabaseSettings, R2Settings
 from wakee_common.storage import ObjectStore
 from wakee_health.probes.inserting import remove_traces
 
-from ..conftest import World
+from ..environment import Environment
 
 LEFT, WITHOUT_A_ROW = (f"health-check-{digit * 32}.png" for digit in "01")
 SOMEBODYS = "health-check-of-somebody.png"
 
 
-def leave(world: World, name: str, path: str) -> None:
-    world.store.put_bytes(world.store.uri(path), b"picture")
-    world.execute(
+def leave(environment: Environment, name: str, path: str) -> None:
+    environment.store.put_bytes(environment.store.uri(path), b"picture")
+    environment.execute(
         "INSERT INTO emotion_labels (img_name, s3_path, predicted_boredom, predicted_confusion, predicted_engagement,"
         " predicted_frustration, is_validated) VALUES (%s, %s, 1, 1, 1, 1, true)",
         [name, path],
     )
 
 
-def traces(world: World) -> list[str]:
+def traces(environment: Environment) -> list[str]:
     """Names of rows, keys of pictures."""
-    rows = world.execute("SELECT img_name FROM emotion_labels WHERE img_name LIKE 'health-check-%'")
-    return [name for (name,) in rows] + [key for key in world.store.list_keys("") if "health-check-" in key]
+    rows = environment.execute("SELECT img_name FROM emotion_labels WHERE img_name LIKE 'health-check-%'")
+    return [name for (name,) in rows] + [key for key in environment.store.list_keys("") if "health-check-" in key]
 
 
 @pytest.fixture
-def undeletable_rows(world: World):
-    world.execute("CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''rows stay''; END'")
-    world.execute("CREATE TRIGGER keep BEFORE DELETE ON emotion_labels FOR EACH ROW EXECUTE FUNCTION keep()")
+def undeletable_rows(environment: Environment):
+    environment.execute("CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''rows stay''; END'")
+    environment.execute("CREATE TRIGGER keep BEFORE DELETE ON emotion_labels FOR EACH ROW EXECUTE FUNCTION keep()")
     yield
-    world.execute("DROP FUNCTION keep CASCADE")
+    environment.execute("DROP FUNCTION keep CASCADE")
 
 
-def test_what_an_earlier_check_left_is_removed(world: World):
-    leave(world, LEFT, f"elsewhere/{LEFT}")
-    world.store.put_bytes(world.store.uri(WITHOUT_A_ROW), b"picture")
+def test_what_an_earlier_check_left_is_removed(environment: Environment):
+    leave(environment, LEFT, f"elsewhere/{LEFT}")
+    environment.store.put_bytes(environment.store.uri(WITHOUT_A_ROW), b"picture")
 
-    result = world.stage("test-api", insert=True)
+    result = environment.stage("test-api", insert=True)
 
     assert result["warnings"] == ["an earlier check had left 2 annotations behind"]
-    assert traces(world) == []
+    assert traces(environment) == []
 
 
-def test_what_only_looks_like_ours_stays(world: World):
-    leave(world, SOMEBODYS, SOMEBODYS)
+def test_what_only_looks_like_ours_stays(environment: Environment):
+    leave(environment, SOMEBODYS, SOMEBODYS)
 
-    assert world.stage("test-api", insert=True)["warnings"] == []
-    assert traces(world) == [SOMEBODYS, SOMEBODYS]
+    assert environment.stage("test-api", insert=True)["warnings"] == []
+    assert traces(environment) == [SOMEBODYS, SOMEBODYS]
 
 
 @pytest.mark.usefixtures("undeletable_rows")
-def test_a_row_that_stays_is_a_warning_and_its_picture_goes(world: World):
-    (warning,) = world.stage("test-api", insert=True)["warnings"]
+def test_a_row_that_stays_is_a_warning_and_its_picture_goes(environment: Environment):
+    (warning,) = environment.stage("test-api", insert=True)["warnings"]
 
     assert warning.startswith("a row of ours may be left: the database refuses us: rows stay")
-    (row,) = traces(world)
-    assert world.execute("SELECT img_name FROM emotion_labels WHERE img_name = %s", [row])
+    (row,) = traces(environment)
+    assert environment.execute("SELECT img_name FROM emotion_labels WHERE img_name = %s", [row])
 
 
-def test_a_picture_that_stays_is_a_warning_and_its_row_goes(world: World):
+def test_a_picture_that_stays_is_a_warning_and_its_row_goes(environment: Environment):
     class KeepingStore(ObjectStore):
         def delete(self, uri):
             raise UnavailableError("R2 failed")
 
-    leave(world, LEFT, LEFT)
-    store = KeepingStore(R2Settings.model_validate(world.environment))
+    leave(environment, LEFT, LEFT)
+    store = KeepingStore(R2Settings.model_validate(environment.variables))
 
-    count, warnings = remove_traces(DatabaseSettings(url=world.url("NEON_DATABASE_URL")), store)
+    count, warnings = remove_traces(DatabaseSettings(url=environment.url("NEON_DATABASE_URL")), store)
 
     assert (count, warnings) == (1, ["a picture of ours may be left: R2 failed"])
-    assert traces(world) == [LEFT]
-    assert world.execute("SELECT count(*) FROM emotion_labels") == [(4,)]
+    assert traces(environment) == [LEFT]
+    assert environment.execute("SELECT count(*) FROM emotion_labels") == [(4,)]

@@ -12,7 +12,7 @@ import pytest
 from support.ports import free_port
 from support.waiting import wait_for
 
-from ..conftest import World
+from ..environment import Environment
 
 PROBES = {"test-api": "WAKEE_API_URL", "test-app-sourcing": "APP_SOURCING_URL"}
 
@@ -57,20 +57,20 @@ def _listens(port: int) -> bool:
 
 
 @pytest.mark.parametrize("probe", PROBES)
-def test_a_good_certificate(world: World, behind_tls, tmp_path: Path, probe: str):
+def test_a_good_certificate(environment: Environment, behind_tls, tmp_path: Path, probe: str):
     pem = certificate(tmp_path, 90)
-    address = behind_tls(world.url(PROBES[probe]), pem)
-    result = world.but(**{PROBES[probe]: address, "SSL_CERT_FILE": str(pem)}).stage(probe)
+    address = behind_tls(environment.url(PROBES[probe]), pem)
+    result = environment.but(**{PROBES[probe]: address, "SSL_CERT_FILE": str(pem)}).stage(probe)
 
     assert 89 < float(result["facts"]["certificate_days_left"]) <= 90
     assert result["warnings"] == []
 
 
 @pytest.mark.parametrize("probe", PROBES)
-def test_a_certificate_that_expires_soon_is_a_warning(world: World, behind_tls, tmp_path: Path, probe: str):
+def test_a_certificate_that_expires_soon_is_a_warning(environment: Environment, behind_tls, tmp_path: Path, probe: str):
     pem = certificate(tmp_path, 10)
-    address = behind_tls(world.url(PROBES[probe]), pem)
-    (warning,) = world.but(**{PROBES[probe]: address, "SSL_CERT_FILE": str(pem)}).stage(probe)["warnings"]
+    address = behind_tls(environment.url(PROBES[probe]), pem)
+    (warning,) = environment.but(**{PROBES[probe]: address, "SSL_CERT_FILE": str(pem)}).stage(probe)["warnings"]
 
     assert warning == f"the certificate of {urlsplit(address).netloc} expires in 10 days"
 
@@ -85,10 +85,12 @@ def test_a_certificate_that_expires_soon_is_a_warning(world: World, behind_tls, 
     ],
     ids=["expired", "other-name", "unknown-issuer"],
 )
-def test_a_bad_certificate(world: World, behind_tls, tmp_path: Path, probe: str, made, trusted: bool, cause: str):
+def test_a_bad_certificate(
+    environment: Environment, behind_tls, tmp_path: Path, probe: str, made, trusted: bool, cause: str
+):
     pem = certificate(tmp_path, **made)
-    variables = {PROBES[probe]: behind_tls(world.url(PROBES[probe]), pem)}
-    said = world.but(**variables, **({"SSL_CERT_FILE": str(pem)} if trusted else {})).cause(probe)
+    variables = {PROBES[probe]: behind_tls(environment.url(PROBES[probe]), pem)}
+    said = environment.but(**variables, **({"SSL_CERT_FILE": str(pem)} if trusted else {})).cause(probe)
 
     assert said.startswith("the certificate of localhost is not valid: ")
     assert cause in said

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
-from ..conftest import HUB_TOKEN
+from support.sandbox import HUB_TOKEN
 
 
 def add(path: str, content: bytes) -> CommitOperationAdd:

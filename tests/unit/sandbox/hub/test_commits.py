@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import CommitOperationCopy, CommitOperationDelete, HfApi
 from huggingface_hub.errors import HfHubHTTPError, RemoteEntryNotFoundError
 
-from ..conftest import HUB_TOKEN
+from support.sandbox import HUB_TOKEN
 
 
 def test_files_are_deleted_and_copied(api: HfApi, repository: str, commit: Callable[..., str]) -> None:

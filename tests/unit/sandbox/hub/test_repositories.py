@@ -15,7 +15,10 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from ..conftest import HUB_TOKEN, free_port, hub_service, responds
+from support.ports import free_port
+from support.sandbox import HUB_TOKEN
+
+from ..conftest import hub_service
 from .conftest import add
 
 
@@ -90,11 +93,11 @@ def test_everything_survives_kill(data: Path, tmp_path: Path) -> None:
     url, service = f"http://127.0.0.1:{port}", hub_service(data, port)
     api = HfApi(endpoint=url, token=HUB_TOKEN)
     try:
-        service.start().wait_until(lambda: responds(f"{url}/health"), "the Hub answers")
+        service.start().wait_for_answer(f"{url}/health")
         api.create_repo("team/kept")
         oid = api.create_commit("team/kept", [add("model.onnx", b"weights")], commit_message="kept").oid
         service.stop(signal.SIGKILL)
-        service.start().wait_until(lambda: responds(f"{url}/health"), "the Hub answers again")
+        service.start().wait_for_answer(f"{url}/health")
         assert api.model_info("team/kept").sha == oid
         assert Path(api.hf_hub_download("team/kept", "model.onnx", cache_dir=tmp_path)).read_bytes() == b"weights"
     finally:

@@ -16,7 +16,7 @@ from wakee_train.data.shards import load_splits, pack, unpack_shard
 from wakee_train.evaluation.onnx_model import as_the_api_does
 from wakee_train.records import Manifest
 
-from ..conftest import World, face
+from ..environment import Environment, face
 
 GOOD = (0.0, 1.0, 2.0, 3.0)
 
@@ -82,18 +82,18 @@ def test_unusable_pictures_are_refused(content, reason):
     assert error.value.reason == reason
 
 
-def add_all_defects(world: World) -> None:
-    world.add_faces(range(40))
-    world.add_picture("nan.jpg", face(100)[0], (float("nan"), 1, 1, 1))
-    world.add_picture("null.jpg", face(101)[0], (None, 1, 1, 1))
-    world.add_picture("range.jpg", face(102)[0], (1, 1, 7.5, 1))
-    world.add_picture("gone.jpg", None, GOOD)
-    world.add_picture("text.jpg", b"no picture", GOOD)
-    world.add_picture("half.jpg", face(103)[0][:1500], GOOD)
-    world.add_picture("bomb.png", bomb(), GOOD)
-    world.add_picture("twice.jpg", face(0)[0], GOOD)
-    world.add_picture("again-6.jpg", face(1)[0], GOOD)  # a test picture's name, the other one is of training
-    world.add_picture("unseen.jpg", face(104)[0], GOOD, validated=False)
+def add_all_defects(environment: Environment) -> None:
+    environment.add_faces(range(40))
+    environment.add_picture("nan.jpg", face(100)[0], (float("nan"), 1, 1, 1))
+    environment.add_picture("null.jpg", face(101)[0], (None, 1, 1, 1))
+    environment.add_picture("range.jpg", face(102)[0], (1, 1, 7.5, 1))
+    environment.add_picture("gone.jpg", None, GOOD)
+    environment.add_picture("text.jpg", b"no picture", GOOD)
+    environment.add_picture("half.jpg", face(103)[0][:1500], GOOD)
+    environment.add_picture("bomb.png", bomb(), GOOD)
+    environment.add_picture("twice.jpg", face(0)[0], GOOD)
+    environment.add_picture("again-6.jpg", face(1)[0], GOOD)  # a test picture's name, the other one is of training
+    environment.add_picture("unseen.jpg", face(104)[0], GOOD, validated=False)
 
 
 DEFECTS = {
@@ -110,85 +110,85 @@ DEFECTS = {
 }
 
 
-def test_defects_are_counted_and_listed(world):
-    add_all_defects(world)
+def test_defects_are_counted_and_listed(environment):
+    add_all_defects(environment)
 
-    fetched = world.stage("fetch-training-data", min_samples=10, max_bad_share=0.2)
+    fetched = environment.stage("fetch-training-data", min_samples=10, max_bad_share=0.2)
 
-    quarantine = world.read_json(fetched["quarantine_uri"])["rows"]
+    quarantine = environment.read_json(fetched["quarantine_uri"])["rows"]
     assert fetched["samples"] == 39
     assert fetched["excluded"] == Counter(DEFECTS.values())
     assert {row["name"]: row["reason"] for row in quarantine} == DEFECTS
 
 
-def test_too_many_defects_stop_the_run(world):
-    add_all_defects(world)
+def test_too_many_defects_stop_the_run(environment):
+    add_all_defects(environment)
 
-    refused = world.stage("fetch-training-data", exit_code=2, min_samples=10, max_bad_share=0.1)
+    refused = environment.stage("fetch-training-data", exit_code=2, min_samples=10, max_bad_share=0.1)
 
     assert "9 of 49 annotations (18.4%) cannot be used, more than 10.0%" in refused["cause"]
 
 
-def test_too_few_samples_are_said(world):
-    world.add_faces(range(12))
+def test_too_few_samples_are_said(environment):
+    environment.add_faces(range(12))
 
-    assert world.stage("fetch-training-data", min_samples=13)["status"] == "insufficient_data"
-    assert world.stage("fetch-training-data", min_samples=12)["status"] == "success"
-
-
-def test_no_annotations_at_all(world):
-    assert world.stage("fetch-training-data")["status"] == "insufficient_data"
+    assert environment.stage("fetch-training-data", min_samples=13)["status"] == "insufficient_data"
+    assert environment.stage("fetch-training-data", min_samples=12)["status"] == "success"
 
 
-def test_shards_and_manifest_hold_all_samples_in_order(world):
-    world.add_faces(range(30))
+def test_no_annotations_at_all(environment):
+    assert environment.stage("fetch-training-data")["status"] == "insufficient_data"
 
-    fetched = world.stage("fetch-training-data", min_samples=10)
 
-    manifest = Manifest.model_validate_json(world.read(fetched["manifest_uri"]))
+def test_shards_and_manifest_hold_all_samples_in_order(environment):
+    environment.add_faces(range(30))
+
+    fetched = environment.stage("fetch-training-data", min_samples=10)
+
+    manifest = Manifest.model_validate_json(environment.read(fetched["manifest_uri"]))
     folder = fetched["manifest_uri"].removesuffix("manifest.json")
-    packed = [item for shard in manifest.shards for item in unpack_shard(world.read(folder + shard.name))]
+    packed = [item for shard in manifest.shards for item in unpack_shard(environment.read(folder + shard.name))]
     assert [sample for sample, _ in packed] == manifest.samples
     assert [sample.labels for sample in manifest.samples] == [face(identity)[1] for identity in range(30)]
     assert all(picture == prepare(face(identity)[0]) for identity, (_, picture) in enumerate(packed))
 
 
-def test_unchanged_data_are_reused_and_nothing_is_downloaded(world):
-    world.add_faces(range(20))
-    first = world.stage("fetch-training-data", "a", min_samples=10)
+def test_unchanged_data_are_reused_and_nothing_is_downloaded(environment):
+    environment.add_faces(range(20))
+    first = environment.stage("fetch-training-data", "a", min_samples=10)
     folder = first["manifest_uri"].removesuffix("manifest.json")
-    before = {o.key: o.etag for o in world.store.list_folder(folder.split("/", 3)[3])}
+    before = {o.key: o.etag for o in environment.store.list_folder(folder.split("/", 3)[3])}
 
-    second = world.stage("fetch-training-data", "b", min_samples=10)
+    second = environment.stage("fetch-training-data", "b", min_samples=10)
 
     assert (first["reused"], second["reused"]) == (False, True)
     assert second["dataset_id"] == first["dataset_id"]
-    assert {o.key: o.etag for o in world.store.list_folder(folder.split("/", 3)[3])} == before
+    assert {o.key: o.etag for o in environment.store.list_folder(folder.split("/", 3)[3])} == before
 
 
 @pytest.mark.parametrize("change", ["label", "picture", "row"])
-def test_any_change_makes_another_data_set(world, change):
-    world.add_faces(range(20))
-    first = world.stage("fetch-training-data", min_samples=10)
+def test_any_change_makes_another_data_set(environment, change):
+    environment.add_faces(range(20))
+    first = environment.stage("fetch-training-data", min_samples=10)
 
     if change == "label":
-        world.execute("UPDATE emotion_labels SET user_boredom = 1.2345 WHERE img_name = 'face-00003.jpg'")
+        environment.execute("UPDATE emotion_labels SET user_boredom = 1.2345 WHERE img_name = 'face-00003.jpg'")
     elif change == "picture":
-        world.store.put_bytes(world.store.uri("face-00003.jpg"), face(500)[0])
+        environment.store.put_bytes(environment.store.uri("face-00003.jpg"), face(500)[0])
     else:
-        world.add_faces(range(20, 21))
+        environment.add_faces(range(20, 21))
 
-    second = world.stage("fetch-training-data", min_samples=10)
+    second = environment.stage("fetch-training-data", min_samples=10)
     assert second["dataset_id"] != first["dataset_id"]
     assert second["reused"] is False
 
 
-def test_annotations_after_the_moment_are_left_out(world):
-    world.add_faces(range(20))
-    world.execute("UPDATE emotion_labels SET timestamp = '2026-04-01 10:00'")
-    world.execute("UPDATE emotion_labels SET timestamp = '2026-04-01 12:00' WHERE img_name = 'face-00003.jpg'")
+def test_annotations_after_the_moment_are_left_out(environment):
+    environment.add_faces(range(20))
+    environment.execute("UPDATE emotion_labels SET timestamp = '2026-04-01 10:00'")
+    environment.execute("UPDATE emotion_labels SET timestamp = '2026-04-01 12:00' WHERE img_name = 'face-00003.jpg'")
 
-    fetched = world.stage("fetch-training-data", min_samples=10, until="2026-04-01T13:30:00+02:00")
+    fetched = environment.stage("fetch-training-data", min_samples=10, until="2026-04-01T13:30:00+02:00")
 
     assert fetched["samples"] == 19
 
@@ -205,15 +205,15 @@ def test_annotations_after_the_moment_are_left_out(world):
     ],
     ids=["until", "until-before-the-year-1", "report-no-number", "report-endless", "report-huge", "report-unknown"],
 )
-def test_bad_flags_fail_for_good(world, flags, cause):
-    assert cause in world.stage("fetch-training-data", exit_code=2, **flags)["cause"]
+def test_bad_flags_fail_for_good(environment, flags, cause):
+    assert cause in environment.stage("fetch-training-data", exit_code=2, **flags)["cause"]
 
 
-def test_splits_load_as_they_were_packed(world, tmp_path: Path):
-    world.add_faces(range(40))
-    splits_uri = R2Uri.parse(world.prepare()["splits_uri"])
+def test_splits_load_as_they_were_packed(environment, tmp_path: Path):
+    environment.add_faces(range(40))
+    splits_uri = R2Uri.parse(environment.prepare()["splits_uri"])
 
-    splits, loaded = load_splits(world.store, splits_uri, ("train", "test"), tmp_path)
+    splits, loaded = load_splits(environment.store, splits_uri, ("train", "test"), tmp_path)
 
     names = [set(splits.names[split]) for split in ("train", "validation", "test")]
     assert sum(map(len, names)) == len(set.union(*names)) == 40
@@ -225,26 +225,26 @@ def test_splits_load_as_they_were_packed(world, tmp_path: Path):
             assert pixels.labels[index].tolist() == pytest.approx(levels)
 
 
-def test_a_shard_that_is_another_one_is_named(world, tmp_path: Path):
-    world.add_faces(range(40))
-    splits_uri = R2Uri.parse(world.prepare()["splits_uri"])
-    manifest = R2Uri.parse(world.read_json(str(splits_uri))["manifest_uri"])
-    shard = world.store.uri(manifest.key.replace("manifest.json", "shard-000000.tar"))
+def test_a_shard_that_is_another_one_is_named(environment, tmp_path: Path):
+    environment.add_faces(range(40))
+    splits_uri = R2Uri.parse(environment.prepare()["splits_uri"])
+    manifest = R2Uri.parse(environment.read_json(str(splits_uri))["manifest_uri"])
+    shard = environment.store.uri(manifest.key.replace("manifest.json", "shard-000000.tar"))
     samples = [
         (sample.model_copy(update={"labels": GOOD}), picture)
-        for sample, picture in unpack_shard(world.read(str(shard)))
+        for sample, picture in unpack_shard(environment.read(str(shard)))
     ]
-    world.store.put_bytes(shard, pack(0, samples))
+    environment.store.put_bytes(shard, pack(0, samples))
 
     with pytest.raises(BadInputError, match=r"shard-000000\.tar is not the shard that its manifest names"):
-        load_splits(world.store, splits_uri, ("train",), tmp_path)
+        load_splits(environment.store, splits_uri, ("train",), tmp_path)
 
 
-def test_an_empty_split_is_refused(world):
+def test_an_empty_split_is_refused(environment):
     for identity in range(3):
-        world.add_picture(f"face-{identity:05d}.jpg", *face(identity))
-    fetched = world.stage("fetch-training-data", min_samples=1)
+        environment.add_picture(f"face-{identity:05d}.jpg", *face(identity))
+    fetched = environment.stage("fetch-training-data", min_samples=1)
 
-    refused = world.stage("split-dataset", exit_code=2, manifest=fetched["manifest_uri"])
+    refused = environment.stage("split-dataset", exit_code=2, manifest=fetched["manifest_uri"])
 
     assert "split of data set" in refused["cause"]

@@ -159,20 +159,22 @@ def test_a_damaged_file_is_prepared_or_refused(data):
 PATHS = ["../../etc/passwd", "😀" * 500, "a/" * 250, "\n", "\x01/\ufffe", "", "/", "//x", "%2e%2e/x", "runs/"]
 
 
-def test_hostile_rows_cost_only_themselves(world):
-    world.add_faces(range(40))
+def test_hostile_rows_cost_only_themselves(environment):
+    environment.add_faces(range(40))
     for index, path in enumerate(PATHS):
-        world.add_picture(f"hostile-{index}.jpg", None, GOOD)
-        world.execute("UPDATE emotion_labels SET s3_path = %s WHERE img_name = %s", [path, f"hostile-{index}.jpg"])
+        environment.add_picture(f"hostile-{index}.jpg", None, GOOD)
+        environment.execute(
+            "UPDATE emotion_labels SET s3_path = %s WHERE img_name = %s", [path, f"hostile-{index}.jpg"]
+        )
     contents = {f"{name}.jpg": content for name, (content, _) in REFUSED.items()}
     for name, content in contents.items():
-        world.add_picture(name, content, GOOD)
-    world.execute("UPDATE emotion_labels SET timestamp = 'infinity' WHERE img_name = 'face-00000.jpg'")
-    world.execute("UPDATE emotion_labels SET timestamp = '4713-01-01 BC' WHERE img_name = 'face-00001.jpg'")
+        environment.add_picture(name, content, GOOD)
+    environment.execute("UPDATE emotion_labels SET timestamp = 'infinity' WHERE img_name = 'face-00000.jpg'")
+    environment.execute("UPDATE emotion_labels SET timestamp = '4713-01-01 BC' WHERE img_name = 'face-00001.jpg'")
 
-    fetched = world.stage("fetch-training-data", min_samples=10, max_bad_share=0.9)
+    fetched = environment.stage("fetch-training-data", min_samples=10, max_bad_share=0.9)
 
-    quarantine = {row["name"]: row["reason"] for row in world.read_json(fetched["quarantine_uri"])["rows"]}
+    quarantine = {row["name"]: row["reason"] for row in environment.read_json(fetched["quarantine_uri"])["rows"]}
     assert fetched["samples"] == 40
     assert quarantine == {f"hostile-{index}.jpg": "missing_object" for index in range(len(PATHS))} | {
         f"{name}.jpg": reason for name, (_, reason) in REFUSED.items()

@@ -37,24 +37,26 @@ def labelled(model: bytes) -> SplitPixels:
     return SplitPixels(TEST.names, TEST.pixels, OnnxModel(model).predict(TEST))
 
 
-def test_a_faster_and_accurate_variant_is_kept(wide, world):
+def test_a_faster_and_accurate_variant_is_kept(wide, environment):
     plain, _ = wide
-    folder = world.store.uri("export")
-    int8 = quantization.int8_variant(world.store, folder, plain, CALIBRATION, labelled(plain), 0.1)
+    folder = environment.store.uri("export")
+    int8 = quantization.int8_variant(environment.store, folder, plain, CALIBRATION, labelled(plain), 0.1)
 
     assert int8.kept, int8.reason
     assert int8.latency_ms_median < int8.plain_latency_ms_median
     assert 0 < int8.mae_increase <= 0.1
-    assert len(world.read(int8.uri)) == int8.bytes < len(plain) / 2
+    assert len(environment.read(int8.uri)) == int8.bytes < len(plain) / 2
 
 
-def test_an_inaccurate_variant_is_dropped_with_the_reason(wide, world):
+def test_an_inaccurate_variant_is_dropped_with_the_reason(wide, environment):
     plain, _ = wide
-    int8 = quantization.int8_variant(world.store, world.store.uri("export"), plain, CALIBRATION, labelled(plain), 0.0)
+    int8 = quantization.int8_variant(
+        environment.store, environment.store.uri("export"), plain, CALIBRATION, labelled(plain), 0.0
+    )
 
     assert (int8.kept, int8.uri) == (False, None)
     assert int8.reason.startswith("too inaccurate: ")
-    assert not list(world.store.list_keys("export/"))
+    assert not list(environment.store.list_keys("export/"))
 
 
 def test_a_slower_variant_is_dropped_with_the_reason(wide):
@@ -75,8 +77,10 @@ def test_answers_that_are_no_numbers_are_too_inaccurate(wide):
     assert (judged.kept, judged.mae_increase) == (False, None)
 
 
-def test_a_graph_that_cannot_be_quantised_is_said_so(world):
-    int8 = quantization.int8_variant(world.store, world.store.uri("x"), b"no graph", CALIBRATION, TEST, 0.01)
+def test_a_graph_that_cannot_be_quantised_is_said_so(environment):
+    int8 = quantization.int8_variant(
+        environment.store, environment.store.uri("x"), b"no graph", CALIBRATION, TEST, 0.01
+    )
 
     assert int8.kept is False
     assert int8.reason.startswith("cannot be quantised: DecodeError")

@@ -12,7 +12,9 @@ from wakee_common.errors import BadInputError
 from wakee_train.release.model_versions import make_production
 from wakee_train.release.rollback import PREVIOUS, Found, find_target
 
-from ..conftest import TOKEN, World
+from support.sandbox import HUB_TOKEN
+
+from ..environment import Environment
 
 INSERT = (
     "INSERT INTO model_versions (version_name, model_type, framework, deployed_at, is_production, hf_commit)"
@@ -20,7 +22,7 @@ INSERT = (
 )
 
 
-def versions(world: World, production: str, **deployed_on: int | None) -> None:
+def versions(environment: Environment, production: str, **deployed_on: int | None) -> None:
     """Versions in the order of their rows, each with the day of April on which it was last deployed.
 
     Those called `old...` were there before us.
@@ -28,11 +30,11 @@ def versions(world: World, production: str, **deployed_on: int | None) -> None:
     for name, day in deployed_on.items():
         moment = f"2026-04-{day:02d}" if day else None
         commit = None if name.startswith("old") else f"commit of {name}"
-        world.execute(INSERT, (name, moment, name == production, commit))
+        environment.execute(INSERT, (name, moment, name == production, commit))
 
 
-def target(world: World, asked: str = PREVIOUS, on_main: str | None = None) -> Found:
-    with reading(world.database) as connection:
+def target(environment: Environment, asked: str = PREVIOUS, on_main: str | None = None) -> Found:
+    with reading(environment.database) as connection:
         return find_target(connection, asked, on_main)
 
 
@@ -46,56 +48,56 @@ def target(world: World, asked: str = PREVIOUS, on_main: str | None = None) -> F
         pytest.param("v1", {"old1": 1, "old2": 2, "v1": 3}, "old2", id="from before us"),
     ],
 )
-def test_previous_is_the_older_version_that_was_in_production_last(world, production, deployed_on, expected):
-    versions(world, production, **deployed_on)
+def test_previous_is_the_older_version_that_was_in_production_last(environment, production, deployed_on, expected):
+    versions(environment, production, **deployed_on)
 
-    assert target(world, on_main=production) == Found(
+    assert target(environment, on_main=production) == Found(
         expected, None if expected == "old2" else f"commit of {expected}", production
     )
 
 
 @pytest.mark.parametrize("on_main", ["v3", "v4"], ids=["a row that is not in production", "no row at all"])
-def test_previous_is_the_database_s_production_when_the_hub_is_ahead(world, on_main):
+def test_previous_is_the_database_s_production_when_the_hub_is_ahead(environment, on_main):
     """Upload succeeded, what comes after it failed for good."""
-    versions(world, "v2", v1=1, v2=2, v3=None)
+    versions(environment, "v2", v1=1, v2=2, v3=None)
 
-    assert target(world, on_main=on_main) == Found("v2", "commit of v2", on_main)
-
-
-def test_previous_ends_a_rollback_that_came_to_the_hub_only(world):
-    versions(world, "v3", v1=1, v2=2, v3=3)
-
-    assert target(world, on_main="v2") == Found("v2", "commit of v2", "v3")
+    assert target(environment, on_main=on_main) == Found("v2", "commit of v2", on_main)
 
 
-def test_a_version_from_before_us_counts_though_nobody_wrote_down_when_it_was_deployed(world):
-    versions(world, "old", old=None, v1=None)
-    transact(world.database, lambda cursor: make_production(cursor, "v1"))
+def test_previous_ends_a_rollback_that_came_to_the_hub_only(environment):
+    versions(environment, "v3", v1=1, v2=2, v3=3)
 
-    assert target(world, on_main="v1") == Found("old", None, "v1")
-    assert target(world, "old", "v1") == Found("old", None, "v1")
+    assert target(environment, on_main="v2") == Found("v2", "commit of v2", "v3")
 
 
-def test_only_the_last_version_from_before_us_can_be_found_on_the_hub(world):
-    versions(world, "v1", old1=1, old2=2, v1=3)
+def test_a_version_from_before_us_counts_though_nobody_wrote_down_when_it_was_deployed(environment):
+    versions(environment, "old", old=None, v1=None)
+    transact(environment.database, lambda cursor: make_production(cursor, "v1"))
+
+    assert target(environment, on_main="v1") == Found("old", None, "v1")
+    assert target(environment, "old", "v1") == Found("old", None, "v1")
+
+
+def test_only_the_last_version_from_before_us_can_be_found_on_the_hub(environment):
+    versions(environment, "v1", old1=1, old2=2, v1=3)
 
     with pytest.raises(BadInputError, match="old1 has no commit on the Hub on record"):
-        target(world, "old1")
+        target(environment, "old1")
 
 
-def test_a_version_that_somebody_added_after_ours_is_not_one_from_before(world):
-    versions(world, "v1", old=1, v1=2, old_but_later=3)
+def test_a_version_that_somebody_added_after_ours_is_not_one_from_before(environment):
+    versions(environment, "v1", old=1, v1=2, old_but_later=3)
 
     with pytest.raises(BadInputError, match="old_but_later has no commit on the Hub on record"):
-        target(world, "old_but_later")
-    assert target(world, "old").commit is None
+        target(environment, "old_but_later")
+    assert target(environment, "old").commit is None
 
 
-def test_before_the_first_version_there_is_none(world):
-    versions(world, "v1", v1=1, v2=None)
+def test_before_the_first_version_there_is_none(environment):
+    versions(environment, "v1", v1=1, v2=None)
 
     with pytest.raises(BadInputError, match="no version was in production before"):
-        target(world)
+        target(environment)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +105,8 @@ def test_before_the_first_version_there_is_none(world):
     [("v-nowhere", "never was in production"), ("previous", "no version was in production before")],
     ids=["unknown", "nothing-before"],
 )
-def test_rollback_to_nothing_is_refused(world, version, cause):
-    refused = world.stage("rollback", exit_code=2, version=version)
+def test_rollback_to_nothing_is_refused(environment, version, cause):
+    refused = environment.stage("rollback", exit_code=2, version=version)
 
     assert cause in refused["cause"]
 
@@ -113,38 +115,38 @@ OLD_FILES = {"model.onnx": b"the old graph", "pytorch_model.bin": b"the old weig
 NEW_FILES = {"model.onnx": b"a new graph", "config.json": json.dumps({"version": "v1"}).encode(), "README.md": b"# New"}
 
 
-def commit(world: World, title: str, files: dict[str, bytes]) -> None:
-    repository = world.environment["HF_MODEL_REPO"]
-    hub(world).create_repo(repository, exist_ok=True)
+def commit(environment: Environment, title: str, files: dict[str, bytes]) -> None:
+    repository = environment.variables["HF_MODEL_REPO"]
+    hub(environment).create_repo(repository, exist_ok=True)
     operations = [CommitOperationAdd(path, content) for path, content in files.items()]
-    hub(world).create_commit(repository, operations, commit_message=title)
+    hub(environment).create_commit(repository, operations, commit_message=title)
 
 
-def hub(world: World) -> HfApi:
-    return HfApi(endpoint=world.environment["HF_ENDPOINT"], token=TOKEN)
+def hub(environment: Environment) -> HfApi:
+    return HfApi(endpoint=environment.variables["HF_ENDPOINT"], token=HUB_TOKEN)
 
 
-def main(world: World) -> dict[str, Any]:
+def main(environment: Environment) -> dict[str, Any]:
     """The files of main, and how many commits it has."""
-    repository, cache = world.environment["HF_MODEL_REPO"], world.xcom.parent / "cache"
-    names = set(hub(world).list_repo_files(repository)) - {".gitattributes"}
-    paths = {name: hub(world).hf_hub_download(repository, name, cache_dir=cache) for name in names}
+    repository, cache = environment.variables["HF_MODEL_REPO"], environment.folder / "cache"
+    names = set(hub(environment).list_repo_files(repository)) - {".gitattributes"}
+    paths = {name: hub(environment).hf_hub_download(repository, name, cache_dir=cache) for name in names}
     contents = {name: Path(path).read_bytes() for name, path in paths.items()}
-    return {"files": contents, "commits": len(hub(world).list_repo_commits(repository))}
+    return {"files": contents, "commits": len(hub(environment).list_repo_commits(repository))}
 
 
 @pytest.fixture
-def first_retraining(world: World, mlflow_url: str) -> World:
+def first_retraining(environment: Environment, mlflow_url: str) -> Environment:
     """The production that we found, and our first version in its place."""
-    commit(world, "Upload model", OLD_FILES)
-    commit(world, "v1: promoted", NEW_FILES)
-    versions(world, "v1", old=1, v1=2)
-    return world
+    commit(environment, "Upload model", OLD_FILES)
+    commit(environment, "v1: promoted", NEW_FILES)
+    versions(environment, "v1", old=1, v1=2)
+    return environment
 
 
 def test_a_version_that_the_registry_does_not_know_is_a_warning(first_retraining):
-    client = MlflowClient(first_retraining.environment["MLFLOW_TRACKING_URI"])
-    model = first_retraining.environment["MLFLOW_MODEL_NAME"]
+    client = MlflowClient(first_retraining.variables["MLFLOW_TRACKING_URI"])
+    model = first_retraining.variables["MLFLOW_MODEL_NAME"]
     client.create_registered_model(model)
     client.create_model_version(model, "s3://bucket/v1", tags={"wakee.version": "v1"})
     client.set_registered_model_alias(model, "champion", "1")
@@ -180,11 +182,11 @@ def test_the_first_version_can_be_rolled_back_before_it_has_its_row(first_retrai
     assert main(first_retraining)["files"] == OLD_FILES
 
 
-def test_a_model_that_nobody_uploaded_cannot_be_restored(world, mlflow_url):
-    commit(world, "v1: promoted", NEW_FILES)
-    versions(world, "v1", old=1, v1=2)
+def test_a_model_that_nobody_uploaded_cannot_be_restored(environment, mlflow_url):
+    commit(environment, "v1: promoted", NEW_FILES)
+    versions(environment, "v1", old=1, v1=2)
 
-    refused = world.stage("rollback", exit_code=2, version="previous")
+    refused = environment.stage("rollback", exit_code=2, version="previous")
 
     assert "main had no model before our first one" in refused["cause"]
-    assert main(world)["files"] == NEW_FILES
+    assert main(environment)["files"] == NEW_FILES

@@ -9,7 +9,7 @@ from wakee_train.records import TrainingSettings
 from wakee_train.training.backbone import make_model
 from wakee_train.training.trainer import Trainer
 
-from ..conftest import SMALL
+from ..environment import SMALL
 
 CPU = torch.device("cpu")
 

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,26 +15,29 @@ from wakee_common.uris import R2Uri
 from wakee_train.records import Splits, TrainingSettings
 from wakee_train.training.fine_tuning import training_fingerprint
 
+from support.sandbox import inherited_variables
+from support.stages import options
 from support.waiting import wait_for
 
-from ..conftest import PASSING, SMALL, World
+from ..environment import SMALL, Environment
 from .small_trainings import settings
 
 
 @pytest.fixture
-def faces(world: World) -> World:
-    world.add_faces(range(60))
-    return world
+def faces(environment: Environment) -> Environment:
+    environment.add_faces(range(60))
+    return environment
 
 
-def start(world: World, run_id: str, splits: str, **flags: Any) -> subprocess.Popen[str]:
+def start(environment: Environment, run_id: str, splits: str, **flags: Any) -> subprocess.Popen[str]:
     """`wakee-train fine-tune` as a process, as in a pod."""
-    environment = {name: os.environ[name] for name in PASSING if name in os.environ}
-    given = {**SMALL, **flags}
-    arguments = [f"--{flag.replace('_', '-')}={value}" for flag, value in given.items()]
     return subprocess.Popen(
-        [str(Path(sys.executable).with_name("wakee-train")), "fine-tune", f"--splits={splits}", *arguments],
-        env=environment | world.variables("fine-tune", run_id),
+        [
+            str(Path(sys.executable).with_name("wakee-train")),
+            "fine-tune",
+            *options({"splits": splits, **SMALL, **flags}),
+        ],
+        env=inherited_variables() | environment.stage_variables("fine-tune", run_id),
         stderr=subprocess.PIPE,
         text=True,
     )

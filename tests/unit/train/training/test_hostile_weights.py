@@ -14,7 +14,9 @@ from wakee_train.training import starting_point
 from wakee_train.training.backbone import make_model
 from wakee_train.training.weights import load_pickled
 
-from ..conftest import TOKEN, World
+from support.sandbox import HUB_TOKEN
+
+from ..environment import Environment
 from .small_trainings import settings
 
 
@@ -71,17 +73,18 @@ UNREADABLE = [
 ]
 
 
-def upload(world: World, name: str, write: Callable[[Path], None], folder: Path) -> None:
-    api, repository = HfApi(endpoint=world.environment["HF_ENDPOINT"], token=TOKEN), world.environment["HF_MODEL_REPO"]
+def upload(environment: Environment, name: str, write: Callable[[Path], None], folder: Path) -> None:
+    repository = environment.variables["HF_MODEL_REPO"]
+    api = HfApi(endpoint=environment.variables["HF_ENDPOINT"], token=HUB_TOKEN)
     write(folder / name)
     api.create_repo(repository)
     api.upload_file(path_or_fileobj=folder / name, path_in_repo=name, repo_id=repository)
 
 
 @pytest.mark.parametrize(("name", "write"), UNREADABLE)
-def test_auto_falls_back_to_pretrained_weights(world, tmp_path, monkeypatch, caplog, name, write):
-    upload(world, name, write, tmp_path)
-    for variable, value in world.environment.items():
+def test_auto_falls_back_to_pretrained_weights(environment, tmp_path, monkeypatch, caplog, name, write):
+    upload(environment, name, write, tmp_path)
+    for variable, value in environment.variables.items():
         monkeypatch.setenv(variable, value)
     # Where the pretrained weights are from is another matter: here they are random.
     monkeypatch.setattr(starting_point, "make_model", lambda backbone, size, **_: make_model(backbone, size))
@@ -94,9 +97,9 @@ def test_auto_falls_back_to_pretrained_weights(world, tmp_path, monkeypatch, cap
 
 
 @pytest.mark.parametrize(("name", "write"), UNREADABLE)
-def test_hub_names_the_remedies(world, tmp_path, monkeypatch, name, write):
-    upload(world, name, write, tmp_path)
-    for variable, value in world.environment.items():
+def test_hub_names_the_remedies(environment, tmp_path, monkeypatch, name, write):
+    upload(environment, name, write, tmp_path)
+    for variable, value in environment.variables.items():
         monkeypatch.setenv(variable, value)
 
     with pytest.raises(ConfigurationError, match=r"cannot be read: .* Choose start=imagenet"):

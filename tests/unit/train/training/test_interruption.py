@@ -40,8 +40,10 @@ def test_an_onnx_file_is_not_blamed(told_to_stop):
         OnnxModel(b"a model")
 
 
-def test_int8_is_not_given_up(told_to_stop, world):
+def test_int8_is_not_given_up(told_to_stop, environment):
     told_to_stop(quantization, "quantised")
 
     with pytest.raises(InterruptedStageError):
-        quantization.int8_variant(world.store, world.store.uri("x"), b"a model", pixels(2, 1), pixels(2, 2), 0.1)
+        quantization.int8_variant(
+            environment.store, environment.store.uri("x"), b"a model", pixels(2, 1), pixels(2, 2), 0.1
+        )

@@ -23,9 +23,11 @@ from wakee_train.training.launching import number_of_processes
 from wakee_train.training.process_group import Ranks
 from wakee_train.training.weights import load_weights
 
+from support.sandbox import inherited_variables
+from support.stages import options
 from support.waiting import wait_for
 
-from ..conftest import PASSING, SMALL, World
+from ..environment import SMALL, Environment
 from . import two_processes
 from .two_processes import CASES, WITHOUT_BATCH_NORM
 
@@ -109,23 +111,25 @@ def test_all_end_when_one_s_loss_is_no_number(together):
 
 
 @pytest.fixture
-def faces(world: World) -> World:
-    world.add_faces(range(60))
-    return world
+def faces(environment: Environment) -> Environment:
+    environment.add_faces(range(60))
+    return environment
 
 
-def start(world: World, splits: str, python_path: str = "", **flags: Any) -> subprocess.Popen[str]:
+def start(environment: Environment, splits: str, python_path: str = "", **flags: Any) -> subprocess.Popen[str]:
     """`wakee-train fine-tune` with two processes."""
-    environment = {name: os.environ[name] for name in PASSING if name in os.environ}
     given = {**SMALL, **FLAGS, "splits": splits, **flags}
-    variables = world.variables("fine-tune", "together") | {"WAKEE_TRAINING_PROCESSES": "2", "PYTHONPATH": python_path}
+    variables = environment.stage_variables("fine-tune", "together") | {
+        "WAKEE_TRAINING_PROCESSES": "2",
+        "PYTHONPATH": python_path,
+    }
     return subprocess.Popen(
         [
             str(Path(sys.executable).with_name("wakee-train")),
             "fine-tune",
-            *(f"--{flag.replace('_', '-')}={value}" for flag, value in given.items()),
+            *options(given),
         ],
-        env=environment | variables,
+        env=inherited_variables() | variables,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -139,8 +143,8 @@ def workers(stage: int) -> dict[str, int]:
     return {v[5:]: pid for pid, values in variables.items() for v in values if v.startswith("RANK=")}
 
 
-def outcome(world: World) -> dict[str, Any]:
-    return dict(json.loads(world.store.get_bytes(world.store.uri(f"{FOLDER}/result.json"))))
+def outcome(environment: Environment) -> dict[str, Any]:
+    return dict(json.loads(environment.store.get_bytes(environment.store.uri(f"{FOLDER}/result.json"))))
 
 
 def ended(process: subprocess.Popen[str], exit_code: int) -> str:
@@ -150,19 +154,19 @@ def ended(process: subprocess.Popen[str], exit_code: int) -> str:
     return log
 
 
-def killed(world: World, splits: str, python_path: Path) -> str:
+def killed(environment: Environment, splits: str, python_path: Path) -> str:
     """The log of a stage whose first process was killed after an epoch."""
-    process = start(world, splits, str(python_path))
-    wait_for(lambda: world.store.exists(world.store.uri(CHECKPOINT)), 120, "a checkpoint", every=0.05)
+    process = start(environment, splits, str(python_path))
+    wait_for(lambda: environment.store.exists(environment.store.uri(CHECKPOINT)), 120, "a checkpoint", every=0.05)
     os.kill(workers(process.pid)["0"], signal.SIGKILL)
     return ended(process, 1)
 
 
-def told_to_stop(world: World, splits: str) -> str:
+def told_to_stop(environment: Environment, splits: str) -> str:
     """The log of a stage that got SIGTERM after one more epoch."""
-    before = [stored.etag for stored in world.store.list_folder(CHECKPOINT)]
-    process = start(world, splits)
-    changed = lambda: [s.etag for s in world.store.list_folder(CHECKPOINT)] != before  # noqa: E731
+    before = [stored.etag for stored in environment.store.list_folder(CHECKPOINT)]
+    process = start(environment, splits)
+    changed = lambda: [s.etag for s in environment.store.list_folder(CHECKPOINT)] != before  # noqa: E731
     wait_for(changed, 120, "another checkpoint", every=0.05)
     started = list(workers(process.pid).values())
     process.send_signal(signal.SIGTERM)

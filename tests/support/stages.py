@@ -1,0 +1,102 @@
+"""Stages, run in this process by their command line, with what they find around them in a pod."""
+
+import json
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import typer
+from typer.testing import CliRunner
+from wakee_common import stage
+from wakee_common.storage import ObjectStore
+from wakee_common.uris import R2Uri
+
+from support.postgres import execute
+
+
+def run_variables(dag_id: str, image: str) -> dict[str, str]:
+    """The variables of a stage that say which code runs for whom."""
+    return {
+        "WAKEE_DAG_ID": dag_id,
+        "WAKEE_GIT_COMMIT": "0123456789abcdef0123456789abcdef01234567",
+        "WAKEE_IMAGE": f"wakee/{image}:test",
+    }
+
+
+def options(flags: dict[str, Any]) -> list[str]:
+    """Flags as a command line: `True` has no value, and a list repeats its flag."""
+    given = []
+    for flag, value in flags.items():
+        values = value if isinstance(value, list) else [value]
+        given += [f"--{flag.replace('_', '-')}" + ("" if v is True else f"={v}") for v in values]
+    return given
+
+
+def invoke(
+    app: typer.Typer, name: str, flags: dict[str, Any], exit_code: int, variables: dict[str, str] | None = None
+) -> str:
+    """Run a stage that must end with this exit code; returns its log."""
+    outcome = CliRunner().invoke(app, [name, *options(flags)], env=variables)
+    assert outcome.exit_code == exit_code, (outcome.output, outcome.exception)
+    return outcome.output
+
+
+@contextmanager
+def pod_files(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """An XCom file and a termination log for the stages that run inside; the loggers are as before after it."""
+    xcom, termination_log = folder / "xcom" / "return.json", folder / "termination-log"
+    xcom.parent.mkdir()
+    termination_log.touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "XCOM_FILE", xcom)
+        patch.setattr(stage, "TERMINATION_LOG", termination_log)
+        patch.setattr(logging.root, "handlers", logging.root.handlers[:])
+        patch.setattr(logging.root, "level", logging.root.level)
+        yield xcom, termination_log
+
+
+@dataclass(frozen=True)
+class StageEnvironment:
+    """The services around the stages of an image, and a way to run these stages as Airflow would.
+
+    Attributes:
+        variables: Those of the stages' pods.
+        store: Their bucket.
+        folder: A folder for files of the pods.
+    """
+
+    app: ClassVar[typer.Typer]
+    """The image's command line."""
+
+    variables: dict[str, str]
+    store: ObjectStore
+    folder: Path
+
+    def execute(self, statement: str, values: Any = None) -> list[tuple[Any, ...]]:
+        """Execute a statement in the database, and return the rows that it selects."""
+        return execute(self.variables["NEON_DATABASE_URL"], statement, values)
+
+    def read(self, uri: str) -> bytes:
+        """An object of the bucket."""
+        return self.store.get_bytes(R2Uri.parse(uri))
+
+    def read_json(self, uri: str) -> Any:
+        """A JSON file of the bucket."""
+        return json.loads(self.read(uri))
+
+    def stage_variables(self, name: str, run_id: str = "run-1") -> dict[str, str]:
+        """The variables of a stage of a run."""
+        return {**self.variables, "WAKEE_RUN_ID": run_id, "WAKEE_TASK_ID": name.replace("-", "_")}
+
+    def run_stage(self, name: str, run_id: str, exit_code: int, flags: dict[str, Any]) -> tuple[dict[str, Any], str]:
+        """Run a stage of a run; returns what Airflow would get, and the log."""
+        with pod_files(Path(tempfile.mkdtemp(dir=self.folder))) as (xcom, termination_log):
+            log = invoke(self.app, name, flags, exit_code, self.stage_variables(name, run_id))
+        result = dict(json.loads(xcom.read_text()))
+        assert termination_log.read_text() == result.get("cause", "")
+        return result, log
