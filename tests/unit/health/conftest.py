@@ -94,3 +94,9 @@ def silent_port() -> Iterator[int]:
 def closed_port() -> int:
     """A port that nothing listens on."""
     return free_port()
+
+
+@pytest.fixture
+def impatient(environment: Environment) -> Environment:
+    """Half a second for an answer."""
+    return environment.but(HEALTH_TIMEOUT_SECONDS="0.5")

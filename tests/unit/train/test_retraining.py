@@ -1,6 +1,6 @@
 """The whole way: from annotations to a version that the Hub, MLflow and the database agree on, and back.
 
-One story, told once: a first model from random weights, a better one that starts from it, a worse one.
+All tests share three retrainings, which take long: `story.py`. So they stay in one file, which one worker runs.
 """
 
 import hashlib

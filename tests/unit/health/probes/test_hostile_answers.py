@@ -35,11 +35,6 @@ WRONG = {
 }
 
 
-@pytest.fixture
-def impatient(environment: Environment) -> Environment:
-    return environment.but(HEALTH_TIMEOUT_SECONDS="0.5")
-
-
 @pytest.mark.parametrize(("script", "cause"), WRONG.values(), ids=WRONG)
 def test_the_api(impatient: Environment, script, cause):
     with served(script) as server:
