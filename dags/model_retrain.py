@@ -26,7 +26,7 @@ import pendulum
 from airflow.sdk import DAG
 from wakee_contract.parameters import RETRAIN
 
-from wakee.forms import cluster_default, form
+from wakee.forms import form, training_hours
 from wakee.gpu import gpu_options
 from wakee.links import HUB_COMMIT, MLFLOW_RUN
 from wakee.notifications import ALERTS
@@ -34,7 +34,7 @@ from wakee.stages import CONFIG, DEFAULT_ARGS, result, stage
 
 DRIFT_REPORT = "--drift-report-id={{ params.drift_report_id or '' }}"
 # The whole training, waiting for a GPU not counted. Checkpoints make a longer one possible in several tries.
-TRAINING_TIME = timedelta(hours=int(cluster_default("TRAINING_HOURS", "12")))
+TRAINING_TIME = timedelta(hours=training_hours())
 
 with DAG(
     "model_retrain",

@@ -2,11 +2,64 @@
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class VariableError(ValueError):
+    """A variable of the Airflow components has no valid value; Airflow shows it as an import error of the DAG."""
+
+
+def parsed(name: str, default: str, parse: Callable[[str], T], form: str) -> T:
+    """The value of a variable; an empty one counts as unset.
+
+    Args:
+        name: Its whole name.
+        default: What counts when it is unset.
+        parse: Reads the text.
+        form: What the text must be, for the message.
+
+    Raises:
+        VariableError: the text is something else.
+    """
+    text = os.environ.get(name, "").strip() or default
+    try:
+        return parse(text)
+    except ValueError:
+        raise VariableError(f"Cannot read {name}: {text!r} is not {form}. Set it anew, or leave it out.") from None
+
+
+def number(name: str, default: str) -> int:
+    """A variable that is a whole number, zero or more."""
+    return parsed(name, default, _count, "a whole number")
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(text)
+    return int(text)
+
+
+def _mapping(text: str) -> dict[str, str]:
+    found = json.loads(text)
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise ValueError(text)
+    return found
 
 
 def _variable(name: str, default: str) -> str:
-    return os.environ.get(f"WAKEE_{name}", default)
+    return parsed(f"WAKEE_{name}", default, str, "a text")
+
+
+def _number(name: str, default: str) -> int:
+    return number(f"WAKEE_{name}", default)
+
+
+def _selector(name: str, default: str) -> dict[str, str]:
+    return parsed(f"WAKEE_{name}", default, _mapping, 'a JSON object of texts, e.g. {"accelerator": "a10"}')
 
 
 @dataclass(frozen=True)
@@ -20,10 +73,10 @@ class PipelineConfig:
     service_account: str = field(default_factory=lambda: _variable("SERVICE_ACCOUNT", "wakee-stage"))
     priority_class: str = field(default_factory=lambda: _variable("PRIORITY_CLASS", "wakee-stage"))
     image_pull_secret: str = field(default_factory=lambda: _variable("IMAGE_PULL_SECRET", ""))
-    gpu_count: int = field(default_factory=lambda: int(_variable("GPU_COUNT", "0")))
+    gpu_count: int = field(default_factory=lambda: _number("GPU_COUNT", "0"))
     gpu_resource: str = field(default_factory=lambda: _variable("GPU_RESOURCE", "nvidia.com/gpu"))
-    gpu_node_selector: dict[str, str] = field(default_factory=lambda: json.loads(_variable("GPU_NODE_SELECTOR", "{}")))
-    gpu_wait_seconds: int = field(default_factory=lambda: int(_variable("GPU_WAIT_SECONDS", "1800")))
+    gpu_node_selector: dict[str, str] = field(default_factory=lambda: _selector("GPU_NODE_SELECTOR", "{}"))
+    gpu_wait_seconds: int = field(default_factory=lambda: _number("GPU_WAIT_SECONDS", "1800"))
 
     def image(self, name: str) -> str:
         """The image of one of our stage packages, from `WAKEE_<NAME>_IMAGE`."""

@@ -1,13 +1,14 @@
 """Trigger forms, made from the parameters of the contract."""
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import Param
 from wakee_contract.parameters import Parameter
 
-PARSERS = {"integer": int, "number": float, "string": str}
+from wakee.config import number, parsed
+
+PREFIX = "WAKEE_DEFAULT_"
 
 
 def form(parameters: Mapping[str, Parameter]) -> dict[str, Param]:
@@ -15,15 +16,39 @@ def form(parameters: Mapping[str, Parameter]) -> dict[str, Param]:
     return {name: _param(name, parameter) for name, parameter in parameters.items()}
 
 
-def cluster_default(name: str, otherwise: str) -> str:
-    """A default that a cluster may set, as `WAKEE_DEFAULT_<NAME>` of the Airflow components."""
-    return os.environ.get(f"WAKEE_DEFAULT_{name.upper()}", otherwise)
+def training_hours() -> int:
+    """The longest time for one attempt at `fine_tune`, waiting for a GPU not counted."""
+    return number(f"{PREFIX}TRAINING_HOURS", "12")
+
+
+def _cluster_default(name: str, parameter: Parameter) -> Any:
+    """The default of a parameter, which a cluster may set as `WAKEE_DEFAULT_<NAME>` of the Airflow components.
+
+    Raises:
+        VariableError: it is not a value that the form would take.
+    """
+
+    def parse(text: str) -> Any:
+        value = {"integer": int, "number": float, "string": str}[parameter.kind](text)
+        low, high = parameter.minimum, parameter.maximum
+        if parameter.choices and value not in parameter.choices:
+            raise ValueError(text)
+        if (low is not None and not low <= value) or (high is not None and not value <= high):
+            raise ValueError(text)
+        return value
+
+    return parsed(f"{PREFIX}{name.upper()}", str(parameter.default), parse, _form(parameter))
+
+
+def _form(parameter: Parameter) -> str:
+    if parameter.choices:
+        return f"one of {', '.join(parameter.choices)}"
+    limits = "" if parameter.minimum is None else f" from {parameter.minimum:g} to {parameter.maximum:g}"
+    return {"integer": "a whole number", "number": "a number", "string": "a text"}[parameter.kind] + limits
 
 
 def _param(name: str, parameter: Parameter) -> Param:
-    default = parameter.default
-    if parameter.cluster_default:
-        default = PARSERS[parameter.kind](cluster_default(name, str(default)))
+    default = _cluster_default(name, parameter) if parameter.cluster_default else parameter.default
     schema: dict[str, Any] = {
         "type": parameter.kind if parameter.default is not None else ["null", parameter.kind],
         "minimum": parameter.minimum,

@@ -39,7 +39,7 @@ class ResultLink(BaseOperatorLink):
 
 
 def _hub(result: dict[str, Any]) -> str:
-    return os.environ.get("WAKEE_HUB_UI", PUBLIC_HUB) + urlsplit(str(result["url"])).path
+    return (os.environ.get("WAKEE_HUB_UI") or PUBLIC_HUB) + urlsplit(str(result["url"])).path
 
 
 def _mlflow(result: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import pytest
 import typer
@@ -17,6 +18,8 @@ from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 
 from support.postgres import execute
+
+SECRETS = ("NEON_DATABASE_URL", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "HF_TOKEN", "MLFLOW_TRACKING_TOKEN")
 
 
 def run_variables(dag_id: str, image: str) -> dict[str, str]:
@@ -99,4 +102,11 @@ class StageEnvironment:
             log = invoke(self.app, name, flags, exit_code, self.stage_variables(name, run_id))
         result = dict(json.loads(xcom.read_text()))
         assert termination_log.read_text() == result.get("cause", "")
+        assert not [secret for secret in self.secrets() if secret in log + xcom.read_text()]
         return result, log
+
+    def secrets(self) -> list[str]:
+        """The secrets among the variables: no stage may print or store one, whatever it is told."""
+        values = [self.variables.get(name, "").strip() for name in SECRETS]
+        password = urlsplit(self.variables.get("NEON_DATABASE_URL", "")).password or ""
+        return [value for value in [*values, password] if value]

@@ -107,11 +107,6 @@ def test_a_server_that_refuses_a_new_pod(r2_settings, refused_at_first, payload,
     OPERATIONS[name](ObjectStore(r2_settings.model_copy(update={"endpoint_url": late, "attempts": 1})), payload)
 
 
-def test_an_endpoint_that_is_no_address(make_r2_settings):
-    with pytest.raises(ConfigurationError, match="R2_ENDPOINT_URL"):
-        ObjectStore(make_r2_settings(endpoint_url="not an address"))
-
-
 def test_a_key_that_s3_does_not_allow(store):
     with pytest.raises(BadInputError):
         store.get_bytes(store.uri(""))

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from wakee_common.redaction import redact
+
 
 class WakeeError(Exception):
     """A failure whose message is one line that an operator can act on.
@@ -39,5 +41,5 @@ class BadInputError(WakeeError):
 
 
 def one_line(text: object, longest: int = 300) -> str:
-    """A text, or that of an error, in one line of bounded length."""
-    return " ".join(str(text).split())[:longest]
+    """A text, or that of an error, in one line of bounded length, without secrets."""
+    return " ".join(redact(str(text)).split())[:longest]

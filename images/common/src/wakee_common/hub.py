@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr
 from wakee_contract.model import CONFIG, MAIN, ONNX, PROMOTED, PUBLIC_HUB
 
 from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError, one_line
-from wakee_common.settings import Settings
+from wakee_common.settings import HTTP_ADDRESS, Settings
 from wakee_common.startup import retry_refused
 
 if TYPE_CHECKING:
@@ -39,9 +39,15 @@ class WrongHubAnswerError(UnavailableError):
 class HubSettings(Settings):
     """The Hugging Face Hub, or a double of it."""
 
-    repository: str = Field(alias="HF_MODEL_REPO", description="The model's repository, namespace/name.")
+    repository: str = Field(
+        alias="HF_MODEL_REPO",
+        pattern=r"^([\w.-]+/)?[\w.-]+$",
+        description="The model's repository, namespace/name, without the Hub's address.",
+    )
     token: SecretStr = Field(SecretStr(""), alias="HF_TOKEN", description="Needed for private repositories only.")
-    endpoint: str = Field(PUBLIC_HUB, alias="HF_ENDPOINT", description="Address of the Hub.")
+    endpoint: str = Field(
+        PUBLIC_HUB, alias="HF_ENDPOINT", pattern=HTTP_ADDRESS, description="Address of the Hub, http(s)://host."
+    )
 
 
 @dataclass(frozen=True)

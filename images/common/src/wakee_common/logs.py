@@ -5,23 +5,15 @@ import logging
 import os
 import time
 from typing import Literal
-from urllib.parse import unquote
 
 from pydantic import Field
 
 from wakee_common.errors import ConfigurationError
+from wakee_common.redaction import redact
 from wakee_common.settings import Settings, load
 
 logger = logging.getLogger(__name__)
 
-SECRET_VARIABLES = (
-    "NEON_DATABASE_URL",
-    "R2_ACCESS_KEY_ID",
-    "R2_SECRET_ACCESS_KEY",
-    "HF_TOKEN",
-    "MLFLOW_TRACKING_TOKEN",
-)
-SHORTEST_SECRET = 4
 NOISY = ("botocore", "boto3", "urllib3", "s3transfer", "matplotlib", "PIL", "httpx", "httpx2")
 RUN_VARIABLES = {
     "dag_id": "WAKEE_DAG_ID",
@@ -94,17 +86,3 @@ def _settings() -> tuple[LogSettings, str]:
         return load(LogSettings), ""
     except ConfigurationError as error:
         return LogSettings.model_construct(), str(error)
-
-
-def redact(text: str) -> str:
-    """Replace the values of secret variables, and the password inside the database's address, by `***`."""
-    for secret in _secrets():
-        text = text.replace(secret, "***")
-    return text
-
-
-def _secrets() -> list[str]:
-    values = [os.environ.get(name, "") for name in SECRET_VARIABLES]
-    password = values[0].rpartition("@")[0].rpartition(":")[2]
-    secrets = [*values, password, unquote(password)]
-    return sorted((v for v in secrets if len(v) >= SHORTEST_SECRET), key=len, reverse=True)

@@ -3,22 +3,64 @@
 In a pod they come by `envFrom` from the Secret `wakee-secrets` and the ConfigMap `wakee-config`.
 """
 
-from typing import TypeVar
+import re
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, PostgresDsn, SecretStr, ValidationError, field_validator
+from pydantic import Field, PostgresDsn, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wakee_common.errors import ConfigurationError
 from wakee_common.uris import R2Uri, safe_segment
 
+HTTP_ADDRESS = r"^https?://[^\s/]\S*$"
+QUOTES = ('"', "'")
+
 
 class Settings(BaseSettings):
-    """Base of all settings: frozen, and deaf to variables it does not know."""
+    """Base of all settings: frozen, and deaf to variables it does not know.
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    Blanks and line breaks around a value are left out, and an empty value counts as none. What cannot be meant, such as
+    quotes around a value, is refused.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True)
+
+    verbatim: ClassVar[bool] = False
+    """Whether values are taken as they are."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _tidy(cls, value: Any, info: ValidationInfo) -> Any:
+        if cls.verbatim or not isinstance(value, str):
+            return value
+        secret = info.field_name is not None and cls.model_fields[info.field_name].annotation is SecretStr
+        return tidy(value, secret=secret)
 
 
 S = TypeVar("S", bound=Settings)
+
+
+def tidy(value: str, *, secret: bool = False) -> str:
+    """A value without what surely does not belong to it.
+
+    Args:
+        value: As it was set.
+        secret: Whether it is a token, a key or an address with a password, which hold no blanks.
+
+    Raises:
+        ValueError: what it is cannot be told; the message has nothing of the value in it.
+    """
+    text = value.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in QUOTES:
+        raise ValueError("it has quotes around it: remove them")
+    if not text.isprintable():
+        raise ValueError("it has a line break or a control character inside: remove it")
+    if secret and re.search(r"\s", text):
+        raise ValueError("it has a blank inside: remove it, or set the value again")
+    if secret and not text.isascii():
+        raise ValueError("it has a character that is not ASCII: set the value again")
+    return text
 
 
 class DatabaseSettings(Settings):
@@ -49,8 +91,15 @@ class R2Settings(Settings):
     access_key_id: SecretStr = Field(alias="R2_ACCESS_KEY_ID", description="S3 access key id of the R2 API token.")
     secret_access_key: SecretStr = Field(alias="R2_SECRET_ACCESS_KEY", description="S3 secret of the R2 API token.")
     bucket: str = Field(alias="R2_BUCKET_NAME", description="The bucket with the pictures and our artefacts.")
-    account_id: str = Field("", alias="R2_ACCOUNT_ID", description="Cloudflare account; makes the endpoint's name.")
-    endpoint_url: str = Field("", alias="R2_ENDPOINT_URL", description="Endpoint of another S3 server.")
+    account_id: str = Field(
+        "",
+        alias="R2_ACCOUNT_ID",
+        pattern="^[A-Za-z0-9-]*$",
+        description="Cloudflare account, its id alone; makes the endpoint's name.",
+    )
+    endpoint_url: str = Field(
+        "", alias="R2_ENDPOINT_URL", description="Endpoint of another S3 server, http(s)://host, without the bucket."
+    )
     attempts: int = Field(6, ge=1, le=20, alias="R2_ATTEMPTS", description="Tries per request, with growing pauses.")
     transfers: int = Field(
         16,
@@ -59,6 +108,23 @@ class R2Settings(Settings):
         alias="R2_TRANSFERS",
         description="Concurrent transfers; more help where R2 is far away, and take more memory.",
     )
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _is_a_server(cls, url: str) -> str:
+        """With the bucket in its path, objects would be written below `<bucket>/<bucket>/` and not be found."""
+        if url and not re.fullmatch(HTTP_ADDRESS, url):
+            raise ValueError("not an http(s):// address")
+        if urlsplit(url).path.strip("/"):
+            raise ValueError("it has a path: leave it out, the bucket's name is R2_BUCKET_NAME")
+        return url.rstrip("/")
+
+    @field_validator("bucket")
+    @classmethod
+    def _is_a_bucket(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}", name):
+            raise ValueError("not a bucket's name: letters, digits, dots and dashes, without r2:// or a path")
+        return name
 
     @property
     def endpoint(self) -> str:
@@ -76,6 +142,8 @@ class R2Settings(Settings):
 
 class RunContext(Settings):
     """Which task of which run this process is; set by the stage factory of the DAGs."""
+
+    verbatim = True
 
     dag_id: str = Field("by_hand", alias="WAKEE_DAG_ID", description="The DAG.")
     run_id: str = Field("by-hand", alias="WAKEE_RUN_ID", description="The DAG run.")
@@ -98,10 +166,16 @@ def load(kind: type[S]) -> S:
     try:
         return kind()
     except ValidationError as error:
-        problems = ", ".join(f"{_variable(kind, e['loc'])} ({e['msg'].lower()})" for e in error.errors())
+        problems = ", ".join(f"{_variable(kind, e['loc'])} ({_problem(e['msg'])})" for e in error.errors())
         raise ConfigurationError(
             f"settings: {problems}. Set them in .env (see .env.example) and apply the Secret wakee-secrets."
         ) from None
+
+
+def _problem(message: str) -> str:
+    """Pydantic's words for what is wrong, which do not repeat the value."""
+    text = message.removeprefix("Value error, ")
+    return text[0].lower() + text[1:]
 
 
 def _variable(kind: type[Settings], location: tuple[int | str, ...]) -> str:

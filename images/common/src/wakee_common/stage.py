@@ -27,7 +27,8 @@ from pydantic import BaseModel, ConfigDict
 
 from wakee_common import startup, telemetry
 from wakee_common.errors import BadInputError, InterruptedStageError, WakeeError
-from wakee_common.logs import configure_logging, redact
+from wakee_common.logs import configure_logging
+from wakee_common.redaction import redact, redacted
 from wakee_common.settings import R2Settings, RunContext, load
 from wakee_common.storage import ObjectStore
 
@@ -171,7 +172,11 @@ def _printable(text: str) -> str:
 
 
 def _write_record(record: dict[str, Any], context: RunContext, exit_code: int, record_required: bool) -> int:
-    """Write the record to R2, then the cause and the result to the pod; returns the exit code to end with."""
+    """Write the record to R2, then the cause and the result to the pod; returns the exit code to end with.
+
+    What a library says may be in a result, too, so all of it goes without secrets.
+    """
+    record |= redacted(record)
     try:
         _save_to_r2(json.dumps(record), context)
     except Exception as error:

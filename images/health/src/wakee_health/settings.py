@@ -2,7 +2,7 @@
 
 from pydantic import Field, SecretStr
 from wakee_common import hub
-from wakee_common.settings import Settings
+from wakee_common.settings import HTTP_ADDRESS, Settings
 from wakee_contract.model import REGISTERED_MODEL
 
 
@@ -28,7 +28,7 @@ class ApiSettings(Settings):
     """The Wakee API."""
 
     url: str = Field(
-        alias="WAKEE_API_URL", pattern="^https?://.+", description="Base address of the Wakee API, http(s)://host."
+        alias="WAKEE_API_URL", pattern=HTTP_ADDRESS, description="Base address of the Wakee API, http(s)://host."
     )
 
 
@@ -36,7 +36,7 @@ class SourcingSettings(Settings):
     """The page where people correct the scores."""
 
     url: str = Field(
-        alias="APP_SOURCING_URL", pattern="^https?://.+", description="Address of the sourcing page, http(s)://host."
+        alias="APP_SOURCING_URL", pattern=HTTP_ADDRESS, description="Address of the sourcing page, http(s)://host."
     )
 
 
@@ -48,7 +48,7 @@ class RegistrySettings(Settings):
     """The model registry of an MLflow server."""
 
     uri: str = Field(
-        alias="MLFLOW_TRACKING_URI", pattern="^https?://.+", description="Address of the MLflow server, http(s)://host."
+        alias="MLFLOW_TRACKING_URI", pattern=HTTP_ADDRESS, description="Address of the MLflow server, http(s)://host."
     )
     model: str = Field(REGISTERED_MODEL, alias="MLFLOW_MODEL_NAME", description="Name in the model registry.")
     token: SecretStr = Field(SecretStr(""), alias="MLFLOW_TRACKING_TOKEN", description="Bearer token, if it asks.")

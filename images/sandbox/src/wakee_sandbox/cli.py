@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 from wakee_common.errors import WakeeError
-from wakee_common.logs import configure_logging, redact
+from wakee_common.logs import configure_logging
+from wakee_common.redaction import redact
 from wakee_common.settings import DatabaseSettings, R2Settings, load
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)

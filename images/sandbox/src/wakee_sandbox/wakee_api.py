@@ -12,7 +12,7 @@ from fastapi import FastAPI, File, Form, HTTPException, Query, Request, UploadFi
 from fastapi.responses import JSONResponse
 from pydantic import Field, create_model
 from wakee_common.errors import WakeeError
-from wakee_common.logs import redact
+from wakee_common.redaction import redact
 from wakee_common.settings import DatabaseSettings, R2Settings
 from wakee_common.storage import ObjectStore
 from wakee_contract.emotions import HIGHEST_LEVEL, LOWEST_LEVEL

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from pydantic import Field, SecretStr
 from wakee_common import hub
-from wakee_common.settings import Settings
+from wakee_common.settings import HTTP_ADDRESS, Settings
 from wakee_contract.model import EXPERIMENT, REGISTERED_MODEL
 
 
@@ -18,7 +18,11 @@ class HubSettings(hub.HubSettings):
 class TrackingSettings(Settings):
     """An MLflow server."""
 
-    uri: str = Field(alias="MLFLOW_TRACKING_URI", description="Address of the MLflow server, http(s)://host:port.")
+    uri: str = Field(
+        alias="MLFLOW_TRACKING_URI",
+        pattern=HTTP_ADDRESS,
+        description="Address of the MLflow server, http(s)://host:port.",
+    )
     experiment: str = Field(EXPERIMENT, alias="MLFLOW_EXPERIMENT_NAME", description="The experiment's name.")
     model: str = Field(REGISTERED_MODEL, alias="MLFLOW_MODEL_NAME", description="Name in the model registry.")
 

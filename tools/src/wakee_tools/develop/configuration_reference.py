@@ -135,7 +135,10 @@ def pipeline_variables() -> Iterator[tuple[str, str]]:
     yield "XCOM_IMAGE", "required"
     for path in sorted((REPO / "dags/wakee").glob("*.py")):
         text = path.read_text()
-        yield from ((name, default) for name, default in re.findall(r'_variable\("(\w+)", "(.*?)"\)', text))
+        yield from (
+            (name, default)
+            for name, default in re.findall(r"""_(?:variable|number|selector)\("(\w+)", "(.*?)"\)""", text)
+        )
         for name in dict.fromkeys(re.findall(r'os\.environ\.get\("WAKEE_(\w+)"', text)):
             yield name, DEFAULTS.get(name, "")
 
@@ -155,8 +158,8 @@ def form_defaults() -> Iterator[tuple[str, str, str]]:
         if parameter.cluster_default:
             meaning = f"*{parameter.title}*: {parameter.description}"
             yield f"WAKEE_DEFAULT_{name.upper()}", str(parameter.default), meaning
-    text = (REPO / "dags/model_retrain.py").read_text()
-    for name, default in re.findall(r'cluster_default\("(\w+)", "(.*?)"\)', text):
+    text = (REPO / "dags/wakee/forms.py").read_text()
+    for name, default in re.findall(r'PREFIX\}(\w+)", "(.*?)"\)', text):
         yield f"WAKEE_DEFAULT_{name}", default, MEANINGS[name]
 
 

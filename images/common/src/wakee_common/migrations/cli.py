@@ -16,7 +16,8 @@ from sqlalchemy.pool import NullPool
 
 from wakee_common.database import connect
 from wakee_common.errors import WakeeError
-from wakee_common.logs import configure_logging, redact
+from wakee_common.logs import configure_logging
+from wakee_common.redaction import redact
 from wakee_common.settings import DatabaseSettings, load
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)

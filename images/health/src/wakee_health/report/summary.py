@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from wakee_common.errors import WakeeError, one_line
-from wakee_common.logs import redact
 from wakee_common.settings import DatabaseSettings, R2Settings, RunContext, load
 from wakee_common.storage import ObjectStore
 from wakee_common.telemetry import measured
@@ -148,4 +147,4 @@ def _cause(failures: Sequence[Check], notes: Sequence[str], html_uri: str) -> st
 
 
 def _told(error: WakeeError) -> str:
-    return one_line(redact(str(error)), 150)
+    return one_line(error, 150)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from wakee_common.errors import UnavailableError, WakeeError, one_line
 from wakee_common.files import workspace
-from wakee_common.logs import redact
+from wakee_common.redaction import redact
 from wakee_common.settings import R2Settings, RunContext, load
 from wakee_common.storage import ObjectStore
 

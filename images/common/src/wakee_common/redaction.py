@@ -1,0 +1,97 @@
+"""The one place that knows every secret of this process, in whatever spelling it may leave.
+
+Whatever a process prints, stores or sends goes through `redact`: log lines, causes, results, records, reports. A secret
+is the value of a variable whose name says so, or the user and password of an address.
+"""
+
+import functools
+import html
+import json
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote
+
+STARS = "***"
+NAMED_SECRET = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_KEY|ACCESS_KEY|ACCESS_KEY_ID|PRIVATE_KEY|WEBHOOK)$")
+ADDRESS = re.compile(r"^\s*[\"']?([a-z][a-z0-9+.-]*)://(.*)@([^@]*)$", re.DOTALL | re.IGNORECASE)
+"""Scheme, user and password, and what follows the last `@`: whoever wrote the address meant that one."""
+USER_AND_PASSWORD = re.compile(r"\b([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/:@\"']*:[^\s/\"']*@")
+SEPARATORS = re.compile(r"[:/@?]+")
+SHORTEST_SUBSTRING = 4
+"""A shorter secret, or a piece of one, is replaced only where it stands alone: it may be a part of any word."""
+
+
+def redact(text: str) -> str:
+    """Replace secrets by `***`."""
+    for pattern in _patterns(tuple(_variables())):
+        text = pattern.sub(STARS, text)
+    return USER_AND_PASSWORD.sub(rf"\1{STARS}@", text)
+
+
+def redacted(value: Any) -> Any:
+    """The same for all texts in a JSON value; keys stay."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {key: redacted(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted(item) for item in value]
+    return value
+
+
+def _variables() -> Iterator[tuple[str, bool]]:
+    """Values that are secret, or hold a secret; with each, whether it is an address."""
+    for name, value in os.environ.items():
+        is_address = ADDRESS.match(value) is not None
+        if value.strip() and (is_address or NAMED_SECRET.search(name.upper()) or name == "NEON_DATABASE_URL"):
+            yield value, is_address
+
+
+@functools.lru_cache(maxsize=4)
+def _patterns(variables: tuple[tuple[str, bool], ...]) -> list[re.Pattern[str]]:
+    """What to look for, the longest first."""
+    whole, pieces, hosts = set[str](), set[str](), set[str]()
+    for value, is_address in variables:
+        whole |= set(_spellings(value))
+        if is_address:
+            password, host = _password_and_host(value)
+            whole |= set(_spellings(password))
+            pieces |= {text for piece in SEPARATORS.split(password) for text in _spellings(piece)}
+            hosts.add(host)
+    substrings = {text for text in whole if len(text) >= SHORTEST_SUBSTRING}
+    alone = (whole | pieces) - substrings - {""}
+    return [
+        *(re.compile(re.escape(text)) for text in sorted(substrings, key=len, reverse=True)),
+        *(re.compile(rf"[^\s\"'/]*@(?={re.escape(host)})") for host in hosts if host),
+        *(re.compile(_alone(text)) for text in sorted(alone, key=len, reverse=True)),
+    ]
+
+
+def _alone(text: str) -> str:
+    """A text that is not a part of a word; a single character only in quotes."""
+    before, after = ("(?<=[\"'])", "(?=[\"'])") if len(text) == 1 else (r"(?<![\w-])", r"(?![\w-])")
+    return f"{before}{re.escape(text)}{after}"
+
+
+def _password_and_host(address: str) -> tuple[str, str]:
+    """The password of an address, or the user where there is none, and the host.
+
+    A raw `@`, `/`, `:` or `?` in a password makes libraries take a part of it for host, port, path or query, which they
+    then repeat in their messages: so its pieces are looked for as well, and whatever stands before `@host`.
+    """
+    found = ADDRESS.match(address)
+    if found is None:
+        return "", ""
+    user, colon, password = found[2].partition(":")
+    return password if colon else user, re.split(r"[/?#:\s\"']", found[3], maxsplit=1)[0]
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """How a text may be written: as it is, without blanks or quotes around it, encoded, escaped."""
+    bare = secret.strip()
+    for text in {secret, bare, bare.strip("\"'"), *bare.split("\n")}:
+        for written in (text, unquote(text)):
+            yield from (written, quote(written), quote(written, safe=""), quote_plus(written), html.escape(written))
+            yield from (json.dumps(written)[1:-1], json.dumps(written, ensure_ascii=False)[1:-1], repr(written)[1:-1])
