@@ -22,6 +22,9 @@ from support.postgres import execute
 SECRETS = ("NEON_DATABASE_URL", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "HF_TOKEN", "MLFLOW_TRACKING_TOKEN")
 
 
+SHORTEST_SECRET = 4
+
+
 def run_variables(dag_id: str, image: str) -> dict[str, str]:
     """The variables of a stage that say which code runs for whom."""
     return {
@@ -109,4 +112,4 @@ class StageEnvironment:
         """The secrets among the variables: no stage may print or store one, whatever it is told."""
         values = [self.variables.get(name, "").strip() for name in SECRETS]
         password = urlsplit(self.variables.get("NEON_DATABASE_URL", "")).password or ""
-        return [value for value in [*values, password] if value]
+        return [value for value in [*values, password] if len(value) >= SHORTEST_SECRET]

@@ -85,3 +85,12 @@ def test_any_secret_is_found_in_its_common_spellings(monkeypatch, secret):
     monkeypatch.setenv("HF_TOKEN", secret)
     for written in (secret, secret.strip(), quote(secret, safe=""), json.dumps(secret), repr(secret)):
         assert secret.strip() not in redact(f"<{written}>")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "text", ["[" * 4_000_000, "a.b-" * 1_000_000, "a@" * 2_000_000, "x" * 4_000_000], ids=lambda t: t[:4]
+)
+def test_a_long_text_takes_no_longer_than_its_length(monkeypatch, text):
+    monkeypatch.setenv("NEON_DATABASE_URL", "postgresql://u:p@ss@host.example.org/db")
+    assert redact(text) == text

@@ -17,7 +17,7 @@ STARS = "***"
 NAMED_SECRET = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_KEY|ACCESS_KEY|ACCESS_KEY_ID|PRIVATE_KEY|WEBHOOK)$")
 ADDRESS = re.compile(r"^\s*[\"']?([a-z][a-z0-9+.-]*)://(.*)@([^@]*)$", re.DOTALL | re.IGNORECASE)
 """Scheme, user and password, and what follows the last `@`: whoever wrote the address meant that one."""
-USER_AND_PASSWORD = re.compile(r"\b([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/:@\"']*:[^\s/\"']*@")
+USER_AND_PASSWORD = re.compile(r"\b([a-zA-Z][a-zA-Z0-9+.-]{0,30}://)[^\s/:@\"']*:[^\s/\"']*@")
 SEPARATORS = re.compile(r"[:/@?]+")
 SHORTEST_SUBSTRING = 4
 """A shorter secret, or a piece of one, is replaced only where it stands alone: it may be a part of any word."""
@@ -64,7 +64,7 @@ def _patterns(variables: tuple[tuple[str, bool], ...]) -> list[re.Pattern[str]]:
     alone = (whole | pieces) - substrings - {""}
     return [
         *(re.compile(re.escape(text)) for text in sorted(substrings, key=len, reverse=True)),
-        *(re.compile(rf"[^\s\"'/]*@(?={re.escape(host)})") for host in hosts if host),
+        *(re.compile(rf"(?<![^\s\"'/])[^\s\"'/]*@(?={re.escape(host)})") for host in hosts if host),
         *(re.compile(_alone(text)) for text in sorted(alone, key=len, reverse=True)),
     ]
 

@@ -21,7 +21,9 @@ ACCESS = "local all all scram-sha-256\nhost all all all scram-sha-256\n"
 
 
 class PostgresSettings(Settings):
-    """Who may log in, and to what."""
+    """Who may log in, and to what. A password may be anything."""
+
+    verbatim = True
 
     user: str = Field("wakee", alias="POSTGRES_USER", description="Owner of the databases.")
     password: SecretStr = Field(alias="POSTGRES_PASSWORD", description="The owner's password.")

@@ -106,9 +106,7 @@ def test_the_registrys_token_stays_with_it(environment: Environment):
 
 @pytest.mark.parametrize("url", ["https://[::1", "https://host:99999", f"https://{'a' * 64}.example", "https://\x7f"])
 def test_addresses_that_are_none(environment: Environment, url):
-    result = environment.but(WAKEE_API_URL=url).stage(
-        "test-api", exit_code=1 if "example" in url or "\x7f" in url else 2
-    )
+    result = environment.but(WAKEE_API_URL=url).stage("test-api", exit_code=1 if "example" in url else 2)
 
     assert result["cause"].isprintable()
 

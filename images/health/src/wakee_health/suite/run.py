@@ -50,7 +50,8 @@ class TestCase:
 
 def command(arguments: list[str]) -> list[str]:
     """The command line that runs the suite; it writes no files of its own."""
-    return [sys.executable, "-B", "-m", "pytest", "-c", os.devnull, f"--rootdir={SUITE}", *OPTIONS, *arguments]
+    root = (f"--rootdir={SUITE}", f"--confcutdir={SUITE}")  # nothing above it is looked at
+    return [sys.executable, "-B", "-m", "pytest", "-c", os.devnull, *root, *OPTIONS, *arguments]
 
 
 def by_hand(arguments: list[str]) -> int:
