@@ -18,6 +18,7 @@ NAMED_SECRET = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_KEY|ACCESS_KEY|ACC
 ADDRESS = re.compile(r"^\s*[\"']?([a-z][a-z0-9+.-]*)://(.*)@([^@]*)$", re.DOTALL | re.IGNORECASE)
 """Scheme, user and password, and what follows the last `@`: whoever wrote the address meant that one."""
 USER_AND_PASSWORD = re.compile(r"\b([a-zA-Z][a-zA-Z0-9+.-]{0,30}://)[^\s/:@\"']*:[^\s/\"']*@")
+OWN_ADDRESS = re.compile(r"r2://\S+")
 SEPARATORS = re.compile(r"[:/@?]+")
 SHORTEST_SUBSTRING = 4
 """A shorter secret, or a piece of one, is replaced only where it stands alone: it may be a part of any word."""
@@ -31,9 +32,12 @@ def redact(text: str) -> str:
 
 
 def redacted(value: Any) -> Any:
-    """The same for all texts in a JSON value; keys stay."""
+    """The same for all texts in a JSON value; keys stay, and so do addresses in our bucket, which are made of names.
+
+    A password may happen to be a part of such a name, and the next stage must find what this one left.
+    """
     if isinstance(value, str):
-        return redact(value)
+        return value if OWN_ADDRESS.fullmatch(value) else redact(value)
     if isinstance(value, dict):
         return {key: redacted(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
