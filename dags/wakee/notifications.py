@@ -18,10 +18,11 @@ import contextlib
 import html
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from airflow.sdk import Variable, conf
 
@@ -29,7 +30,14 @@ logger = logging.getLogger(__name__)
 
 CONNECTION = "smtp_default"
 WEBHOOK_SECONDS = 10
+WEBHOOK_ATTEMPTS, LONGEST_PAUSE_SECONDS = 3, 5.0
+"""Airflow ends a callback that takes long."""
+TRANSIENT = {429, 500, 502, 503, 504}
 LONGEST_LINE = 600
+
+
+class WebhookError(Exception):
+    """The webhook did not take the message; the text has nothing of its address."""
 
 
 @dataclass(frozen=True)
@@ -193,9 +201,32 @@ def _mail(message: Message, recipients: tuple[str, ...]) -> None:
 
 
 def _post(message: Message, webhook: str) -> None:
+    """Deliver a message, several times while the answer is transient.
+
+    Raises:
+        WebhookError: the answer is no success. A redirect is none either: followed, it would become a GET.
+    """
     import requests
 
-    requests.post(webhook, json={"text": message.text()}, timeout=WEBHOOK_SECONDS).raise_for_status()
+    for attempt in range(1, WEBHOOK_ATTEMPTS + 1):
+        answer = requests.post(webhook, json={"text": message.text()}, timeout=WEBHOOK_SECONDS, allow_redirects=False)
+        if answer.ok and not answer.is_redirect:
+            return
+        if answer.status_code not in TRANSIENT or attempt == WEBHOOK_ATTEMPTS:
+            raise WebhookError(_refusal(answer.status_code, answer.headers.get("location", ""), attempt))
+        time.sleep(_pause(answer.headers.get("retry-after", ""), attempt))
+
+
+def _refusal(status: int, location: str, attempts: int) -> str:
+    if location:
+        host = urlsplit(location).netloc or "the same host"
+        return f"it answered {status} and leads to another address, at {host}: set WAKEE_ALERT_WEBHOOK to the new one"
+    return f"it answered {status}, {attempts} time{'s' if attempts > 1 else ''}"
+
+
+def _pause(retry_after: str, attempt: int) -> float:
+    """Seconds before the next attempt: what the server asks for, or a second more each time."""
+    return min(float(retry_after) if retry_after.isdecimal() else float(attempt), LONGEST_PAUSE_SECONDS)
 
 
 def _attempt(channel: str, send: Callable[[], None]) -> None:
@@ -209,8 +240,8 @@ def _only_logged(trouble: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # whatever it is, the run has ended and what comes next may work
-        # Its text may hold the webhook's address, which is a secret.
-        logger.warning("%s: %s", trouble, type(error).__name__)
+        # Another's text may hold the webhook's address, which is a secret.
+        logger.warning("%s: %s", trouble, error if isinstance(error, WebhookError) else type(error).__name__)
 
 
 def _one_line(text: str) -> str:

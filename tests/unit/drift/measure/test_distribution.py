@@ -3,7 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-from wakee_drift.measure.distribution import COLUMNS, FEWEST_REFERENCE_ROWS, ROWS_FOR_PSI, compare_distributions
+from wakee_contract.emotions import EMOTIONS
+from wakee_drift.measure.distribution import (
+    COLUMNS,
+    FEWEST_REFERENCE_ROWS,
+    ROWS_FOR_PSI,
+    compare_distributions,
+    in_steps,
+    run_evidently,
+)
 
 
 def frame(rows, shift=0.0, seed=0):
@@ -64,3 +72,40 @@ def test_a_constant_window_is_compared(rows):
 
     assert found.status == "compared"
     assert rows == 1 or all(column.drifted for column in found.columns.values())
+
+
+ROUNDINGS = {
+    "a sum": [0.1 + 0.2, 0.3],
+    "the next number": [1.5, np.nextafter(1.5, 2)],
+    "float32": [float(np.float32(0.7)), 0.7],
+    "near nought": [0.0, 5e-324],
+    "many": [2.0 + step * 4.4e-16 for step in range(5)],
+}
+
+
+@pytest.mark.parametrize("rows", [100, 600])
+@pytest.mark.parametrize("values", ROUNDINGS.values(), ids=ROUNDINGS)
+def test_a_column_that_is_constant_but_for_rounding(values, rows):
+    rounded = np.resize(values, rows)
+
+    as_reference = compare_distributions(frame(rows), frame(rows, seed=1).assign(user_boredom=rounded))
+    as_current = compare_distributions(frame(rows).assign(user_boredom=rounded), frame(rows, seed=1))
+
+    assert "constant" in as_reference.skipped_columns["user_boredom"]
+    assert set(as_current.columns) == set(COLUMNS)
+
+
+def test_reports_pages_of_errors_that_are_constant_but_for_rounding(tmp_path):
+    """Evidently draws the errors, which it takes itself: prediction minus label."""
+    from evidently.presets import DataDriftPreset, RegressionPreset  # after our module, which quiets its warnings
+
+    labels = np.resize([0.1, 0.7, 1.3, 2.2], 600)
+    values = {name: labels + (0.3 if name.startswith("predicted") else 0.0) for name in COLUMNS}
+    current = in_steps(pd.DataFrame(values))
+    reference = in_steps(frame(600, seed=1))
+
+    presets = [DataDriftPreset(num_method="psi"), *(RegressionPreset(regression_name=emotion) for emotion in EMOTIONS)]
+    snapshot = run_evidently(presets, current, reference)
+    snapshot.save_html(str(tmp_path / "page.html"))
+
+    assert (tmp_path / "page.html").stat().st_size > 0

@@ -32,6 +32,12 @@ COLUMNS = (*PREDICTED, *LABELS)
 SAMPLE_ROWS = 5_000
 ROWS_FOR_PSI = 500
 FEWEST_REFERENCE_ROWS = 30
+STEPS = 2.0**20
+"""Values are compared in steps of a millionth: what differs by rounding only is equal, and so are differences of them.
+
+A histogram of 0.3 and 0.1 + 0.2 has no bins that floating-point numbers could tell apart. Steps that are powers of two
+make sums and differences exact, so that errors which are all the same stay the same.
+"""
 THRESHOLDS: Mapping[Literal["psi", "ks"], float] = {"psi": 0.1, "ks": 0.05}
 
 DEFINITION = DataDefinition(
@@ -46,7 +52,12 @@ DEFINITION = DataDefinition(
 def sample_frame(path: Path, rows: int = SAMPLE_ROWS) -> pd.DataFrame:
     """Predictions and labels of at most `rows` pairs, float64; the same ones every time."""
     sample = spread_sample(path, PAIRS_SCHEMA, rows)
-    return pd.DataFrame(matrix(sample, COLUMNS), columns=list(COLUMNS))
+    return in_steps(pd.DataFrame(matrix(sample, COLUMNS), columns=list(COLUMNS)))
+
+
+def in_steps(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its values rounded to whole steps."""
+    return (frame * STEPS).round() / STEPS
 
 
 def compare_distributions(current: pd.DataFrame, reference: pd.DataFrame) -> DistributionDrift:
@@ -56,6 +67,7 @@ def compare_distributions(current: pd.DataFrame, reference: pd.DataFrame) -> Dis
         current: Predictions and labels of the look-back window.
         reference: The same of the reference window.
     """
+    current, reference = in_steps(current), in_steps(reference)
     rows, reference_rows = len(current), len(reference)
     constant = {name: "constant in the reference window" for name in COLUMNS if reference[name].nunique() < 2}
     columns = [name for name in COLUMNS if name not in constant]
