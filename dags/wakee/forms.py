@@ -55,6 +55,7 @@ def _param(name: str, parameter: Parameter) -> Param:
         "maximum": parameter.maximum,
         "enum": list(parameter.choices) or None,
         "pattern": parameter.pattern,
+        "maxLength": parameter.longest,
         "format": parameter.format,
         "section": parameter.section,
     }

@@ -1,6 +1,8 @@
 """Each port of the impostor misbehaves as it says."""
 
 import functools
+import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -28,11 +30,13 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def server(behind: str) -> Iterator[None]:
+def log(behind: str) -> Iterator[Path]:
+    """The server's log, while it serves."""
     with open_directory() as folder:
-        service = sandbox_service(["impostor"], {"IMPOSTOR_BEHIND": behind}, Path(folder) / "impostor.log")
+        path = Path(folder) / "impostor.log"
+        service = sandbox_service(["impostor"], {"IMPOSTOR_BEHIND": behind}, path)
         service.start().wait_for_answer(_url("nonsense"))
-        yield
+        yield path
         service.stop()
 
 
@@ -77,3 +81,15 @@ def test_a_severed_connection_breaks_in_the_middle():
     assert len(_get("severed", "small").content) == 100
     with pytest.raises(httpx.TransportError):
         _get("severed", "large")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_clients_that_go_away_leave_no_traceback(mode: str, log: Path):
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", MODES[mode][0])) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends with a reset
+            client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            time.sleep(0.05)
+    assert _ask("nonsense").status_code == 200
+
+    assert "Traceback" not in log.read_text()

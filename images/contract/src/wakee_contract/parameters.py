@@ -9,6 +9,12 @@ from typing import Any, Final, Literal
 
 from wakee_contract.checks import CHECKS, DEFAULT_SEVERITY, SEVERITIES
 
+WHOLE: Final = r"$(?!\n)"
+"""End of a pattern that matches whole texts, to Python (the server) as to JavaScript (the form).
+
+In Python, `$` alone also stands before a line break at the end.
+"""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -22,7 +28,8 @@ class Parameter:
         minimum: Lowest value, inclusive.
         maximum: Highest value, inclusive.
         choices: All values, where there are only these.
-        pattern: What a text must match as a whole.
+        pattern: What a text must match as a whole; ends with `WHOLE`.
+        longest: Most characters of a text.
         format: JSON Schema's format of a text, e.g. `date`.
         section: Heading of the form under which it stands.
         cluster_default: Whether `WAKEE_DEFAULT_<NAME>` of Airflow's components may replace the default.
@@ -36,6 +43,7 @@ class Parameter:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     pattern: str | None = None
+    longest: int | None = None
     format: str | None = None
     section: str | None = None
     cluster_default: bool = False
@@ -82,7 +90,8 @@ RETRAIN: Final = {
         "efficientnet_b4",
         "Backbone",
         "Name of a timm model. The production weights are the start only where they fit it.",
-        pattern="^[a-z0-9_.]+$",
+        pattern=f"^[a-z0-9_.]+{WHOLE}",
+        longest=100,
         cluster_default=True,
     ),
     "image_size": Parameter(
@@ -168,7 +177,8 @@ ROLLBACK: Final = {
         "previous",
         "Version",
         "Name of a version that was in production, or 'previous'.",
-        pattern="^[A-Za-z0-9._-]{1,100}$",
+        pattern=f"^[A-Za-z0-9._-]{{1,100}}{WHOLE}",
+        longest=100,
     ),
 }
 

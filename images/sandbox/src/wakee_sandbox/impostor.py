@@ -64,10 +64,15 @@ def _behind(most: float = math.inf, pause_seconds: float = 0) -> Answer:
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = os.environ["IMPOSTOR_BEHIND"].split(":")
         far_reader, far_writer = await asyncio.open_connection(host, int(port))
-        ways = [_carry(reader, far_writer, most, pause_seconds), _carry(far_reader, writer, most, pause_seconds)]
-        await asyncio.wait(map(asyncio.ensure_future, ways), return_when=asyncio.FIRST_COMPLETED)
+        carriers = [_carry(reader, far_writer, most, pause_seconds), _carry(far_reader, writer, most, pause_seconds)]
+        ways = [asyncio.ensure_future(carrier) for carrier in carriers]
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for end in (far_writer, writer):
             end.transport.abort()
+        for way in ways:
+            way.cancel()
+        # A client that went away is no news: without this, asyncio prints a traceback for each.
+        await asyncio.gather(*ways, return_exceptions=True)
 
     return forward
 
@@ -92,7 +97,7 @@ async def serve() -> None:
 
 def _politely(answer: Answer) -> Answer:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(OSError):  # the client went away, or the service behind is gone
             await answer(reader, writer)
         writer.close()
 
