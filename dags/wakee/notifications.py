@@ -179,7 +179,8 @@ def _rollback(run: _Run) -> str | None:
     if not done.get("replaced"):
         return None
     warning = f"; {done['warning']}" if done.get("warning") else ""
-    return f"production rolled back to {done['version']} from {done['replaced']}{warning}"
+    # Not always back: a version that was rolled back may be asked for again.
+    return f"production moved from {done['replaced']} to {done['version']}{warning}"
 
 
 def _health(run: _Run) -> str | None:

@@ -192,11 +192,11 @@ RED = {"failed": 1}
         ),
         pytest.param(
             "model_rollback", "rollback", {"rollback": {"version": "v1", "replaced": "v2"}},
-            "[Wakee] production rolled back to v1 from v2", id="rollback",
+            "[Wakee] production moved from v2 to v1", id="rollback",
         ),
         pytest.param(
             "model_rollback", "rollback", {"rollback": {"version": "old", "replaced": "v2", "warning": "no alias"}},
-            "[Wakee] production rolled back to old from v2; no alias", id="rollback-with-a-warning",
+            "[Wakee] production moved from v2 to old; no alias", id="rollback-with-a-warning",
         ),
         pytest.param(
             "health_check_weekly", "generate_summary", {"generate_summary": RED},

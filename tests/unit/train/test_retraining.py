@@ -294,4 +294,4 @@ def test_rollback_puts_all_places_back_and_can_be_repeated(story):
 def test_rollback_to_a_candidate_is_refused(story):
     refused = story.environment.stage("rollback", "rollback-3", exit_code=2, version=story.version("worse"))
 
-    assert "never was in production" in refused["cause"]
+    assert "has never been in production" in refused["cause"]

@@ -15,7 +15,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from wakee_common.errors import ConfigurationError
 
@@ -75,7 +75,11 @@ def application(smtp_port: int, certificate: Path | None = None, key: Path | Non
     async def live(_request: Request) -> Response:
         return PlainTextResponse("ok")
 
+    async def start(_request: Request) -> Response:
+        return RedirectResponse("/messages")
+
     routes = [
+        Route("/", start),
         Route("/_live", live),
         Route("/messages", messages, methods=["GET", "DELETE"]),
         Route("/webhook", webhook, methods=["GET", "POST", "DELETE"]),

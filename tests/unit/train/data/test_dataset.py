@@ -127,6 +127,8 @@ def test_too_many_defects_stop_the_run(environment):
     refused = environment.stage("fetch-training-data", exit_code=2, min_samples=10, max_bad_share=0.1)
 
     assert "9 of 49 annotations (18.4%) cannot be used, more than 10.0%" in refused["cause"]
+    listed = environment.read_json(refused["cause"].rpartition("Each is listed in ")[2])
+    assert len(listed["rows"]) == 10  # with the duplicate, which is no defect
 
 
 def test_too_few_samples_are_said(environment):

@@ -93,6 +93,15 @@ def test_a_version_that_somebody_added_after_ours_is_not_one_from_before(environ
     assert target(environment, "old").commit is None
 
 
+def test_versions_to_choose_from_are_listed(environment):
+    versions(environment, "v2", v1=1, v2=2, candidate=None)
+
+    with pytest.raises(BadInputError, match=r"there is no version 'v9'\. Versions that were in production: v2, v1$"):
+        target(environment, "v9")
+    with pytest.raises(BadInputError, match=r"version 'candidate' has never been in production\. .*: v2, v1$"):
+        target(environment, "candidate")
+
+
 def test_before_the_first_version_there_is_none(environment):
     versions(environment, "v1", v1=1, v2=None)
 
@@ -102,7 +111,10 @@ def test_before_the_first_version_there_is_none(environment):
 
 @pytest.mark.parametrize(
     ("version", "cause"),
-    [("v-nowhere", "never was in production"), ("previous", "no version was in production before")],
+    [
+        ("v-nowhere", "there is no version 'v-nowhere'. Versions that were in production: none"),
+        ("previous", "no version was in production before"),
+    ],
     ids=["unknown", "nothing-before"],
 )
 def test_rollback_to_nothing_is_refused(environment, version, cause):

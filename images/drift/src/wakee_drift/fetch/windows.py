@@ -39,8 +39,13 @@ def windows_until(until: str, look_back_days: int, reference_days: int) -> Windo
         report_date, end = _end(until)
         start = end - timedelta(days=look_back_days)
         return Windows(report_date, start - timedelta(days=reference_days), start, end)
-    except (ValueError, OverflowError) as error:
-        raise BadInputError(f"--until {until!r} is no ISO 8601 date or timestamp to count from: {error}") from None
+    except ValueError as error:
+        raise BadInputError(f"--until {until!r} is not an ISO 8601 date or timestamp: {error}") from None
+    except OverflowError:
+        raise BadInputError(
+            f"--until {until!r} is too near an end of the calendar: {look_back_days + reference_days} days before it "
+            "and one after it are needed"
+        ) from None
 
 
 def _end(until: str) -> tuple[date, datetime]:

@@ -136,7 +136,9 @@ def _log(report: Report, kept: dict[str, str]) -> None:
     for check in report.checks:
         for warning in check.warnings:
             logger.warning("%s: %s", check.name, warning)
-    logger.info("verdict: %s%s", report.verdict, f"; {kept[HTML]}" if kept else "")
+    logger.info("verdict: %s", report.verdict)
+    if kept:
+        logger.info("report: %s", kept[HTML])
 
 
 def _cause(failures: Sequence[Check], notes: Sequence[str], html_uri: str) -> str:

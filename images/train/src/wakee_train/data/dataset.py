@@ -69,7 +69,7 @@ def fetch(
     except MissingObjectError:
         manifest, reused = _make(store, identity, annotations, listing), False
         write_record(store, manifest_uri, manifest)
-    judge(len(annotations), manifest.excluded, max_bad_share)
+    check_bad_share(len(annotations), manifest.excluded, max_bad_share, _quarantine_uri(store, identity))
     return DatasetResult(
         status="success" if len(manifest.samples) >= min_samples else "insufficient_data",
         dataset_id=identity,
@@ -81,17 +81,18 @@ def fetch(
     )
 
 
-def judge(rows: int, excluded: dict[str, int], max_bad_share: float) -> None:
+def check_bad_share(rows: int, excluded: dict[str, int], max_bad_share: float, quarantine: R2Uri) -> None:
     """Refuse a source of which too much is broken.
 
     Raises:
-        BadInputError: more than `max_bad_share` of the rows.
+        BadInputError: more than `max_bad_share` of the rows; the message says where each is listed.
     """
     bad = sum(count for reason, count in excluded.items() if reason != DUPLICATE)
     if rows and bad / rows > max_bad_share:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(excluded.items()))
         raise BadInputError(
-            f"{bad} of {rows} annotations ({bad / rows:.1%}) cannot be used, more than {max_bad_share:.1%}: {reasons}"
+            f"{bad} of {rows} annotations ({bad / rows:.1%}) cannot be used, more than {max_bad_share:.1%}: {reasons}. "
+            f"Each is listed in {quarantine}"
         )
 
 

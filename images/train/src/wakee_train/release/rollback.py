@@ -32,6 +32,8 @@ Row = tuple[str, str | None]
 PREVIOUS = "previous"
 RECORD = "target.json"
 DEPLOYED = "SELECT version_name, hf_commit FROM model_versions WHERE (deployed_at IS NOT NULL OR is_production)"
+KNOWN = "SELECT version_name, hf_commit FROM model_versions WHERE version_name = %s"
+MOST_LISTED = 10
 CURRENT = f"{DEPLOYED} AND is_production"
 NAMED = f"{DEPLOYED} AND version_name = %s"
 OLDER = f"{DEPLOYED} AND id < (SELECT id FROM model_versions WHERE is_production)"
@@ -145,17 +147,27 @@ def find_target(connection: Connection, asked: str, on_main: str | None) -> Foun
         current = _row(cursor, CURRENT)
         found = _previous(cursor, current, on_main) if asked == PREVIOUS else _row(cursor, NAMED, asked)
         before_ours = _row(cursor, BEFORE_OURS)
+        others = _names(cursor, MOST_LISTED)
+        known = asked == PREVIOUS or _row(cursor, KNOWN, asked) is not None
     if found is None:
-        what = (
-            "no version was in production before the present one"
-            if asked == PREVIOUS
-            else f"{asked} never was in production"
-        )
-        raise BadInputError(f"nothing to go back to: {what}")
+        raise BadInputError(f"nothing to go back to: {_why_nothing(asked, others, known=known)}")
     if not found[1] and found != before_ours:
         raise BadInputError(f"{found[0]} has no commit on the Hub on record")
     replaced = on_main if found == current or current is None else current[0]
     return Found(*found, replaced)
+
+
+def _why_nothing(asked: str, others: list[str], *, known: bool) -> str:
+    if asked == PREVIOUS:
+        return "no version was in production before the present one"
+    what = f"version {asked!r} has never been in production" if known else f"there is no version {asked!r}"
+    return f"{what}. Versions that were in production: {', '.join(others) or 'none'}"
+
+
+def _names(cursor: Cursor, most: int) -> list[str]:
+    """The newest versions that were in production."""
+    cursor.execute(f"{DEPLOYED} ORDER BY is_production IS TRUE DESC, deployed_at DESC NULLS LAST, id DESC LIMIT {most}")
+    return [str(name) for name, _ in cursor.fetchall()]
 
 
 def _previous(cursor: Cursor, current: Row | None, on_main: str | None) -> Row | None:
