@@ -5,8 +5,10 @@ import socket
 import pytest
 from huggingface_hub import CommitOperationAdd
 from wakee_common import hub
-from wakee_common.errors import UnavailableError
-from wakee_common.hub import HubSettings, ModelHub
+from wakee_common.errors import ConfigurationError, UnavailableError
+from wakee_common.hub import ConflictError, HubSettings, ModelHub
+
+from support.hostile_http import http, saying, served
 
 FILES = [CommitOperationAdd("config.json", b"{}")]
 CALLS = {
@@ -44,3 +46,37 @@ def test_a_hub_that_is_silent_is_not_waited_for_for_ever(tmp_path, call):
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(UnavailableError, match="the Hub cannot be reached for"):
             call(model_hub(address, tmp_path))
+
+
+FULL = "You have exceeded your 100GB storage limit for private repositories"
+REFUSALS = {
+    "a wrong token": ("401 Unauthorized", "Invalid credentials in Authorization header", "check HF_TOKEN$"),
+    "a full account": ("403 Forbidden", FULL, "free space there or raise the limit$"),
+    "a token that may only read": (
+        "403 Forbidden",
+        "you must use a write token",
+        "HF_TOKEN may do this",
+    ),
+    "a gated repository": ("403 Forbidden", "Access is gated, ask for it", "ask for access on the repository's page$"),
+}
+
+
+@pytest.mark.parametrize(("status", "words", "remedy"), REFUSALS.values(), ids=REFUSALS)
+def test_a_refusal_has_the_hubs_own_words_and_a_remedy_that_depends_on_them(tmp_path, status, words, remedy):
+    with (
+        served(saying(http(status=status, x_error_message=words))) as hub_double,
+        pytest.raises(ConfigurationError, match=remedy) as error,
+    ):
+        model_hub(hub_double.url, tmp_path).ensure_repository(private=False)
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("parent", "kind"), [("0" * 40, ConflictError), (None, UnavailableError)], ids=["named", "none"]
+)
+def test_a_commit_in_between_is_final_only_where_a_parent_was_named(tmp_path, parent, kind):
+    with (
+        served(saying(http(status="412 Precondition Failed", x_error_message="a commit came first"))) as hub_double,
+        pytest.raises(kind, match="a commit came first"),
+    ):
+        model_hub(hub_double.url, tmp_path).commit("main", "a title", "", FILES, parent)

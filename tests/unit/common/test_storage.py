@@ -9,6 +9,8 @@ import pytest
 from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError
 from wakee_common.storage import MissingObjectError, ObjectStore
 
+from support.hostile_http import http, saying, served
+
 
 @pytest.fixture
 def payload(tmp_path):
@@ -84,6 +86,15 @@ def test_a_missing_object(store, tmp_path, name):
 def test_wrong_credentials(make_r2_settings, payload, operation, wrong):
     with pytest.raises(ConfigurationError, match="R2_ACCESS_KEY_ID"):
         operation(ObjectStore(make_r2_settings(**wrong)), payload)
+
+
+def test_the_servers_own_words_are_in_the_message(make_r2_settings):
+    words = "the bucket is in another jurisdiction"
+    body = f"<Error><Code>AccessDenied</Code><Message>{words}</Message></Error>".encode()
+    with served(saying(http(body, "403 Forbidden", "application/xml"))) as server:
+        store = ObjectStore(make_r2_settings(endpoint_url=server.url, attempts=1))
+        with pytest.raises(ConfigurationError, match=rf"\(AccessDenied: {words}\): .* R2_ENDPOINT_URL$"):
+            store.get_bytes(store.uri("key"))
 
 
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "delete"])

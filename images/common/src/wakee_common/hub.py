@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+HTTP_UNAUTHORIZED = 401
 ANSWER_SECONDS = 60.0
 """How long the Hub may be silent; the client itself would wait for ever."""
 
 
 class NotOnHubError(BadInputError):
     """No such repository, revision or file."""
+
+
+class ConflictError(BadInputError):
+    """The repository changed while we worked on it."""
 
 
 class WrongHubAnswerError(UnavailableError):
@@ -184,17 +189,23 @@ class ModelHub:
         """Commit all files at once; returns the commit.
 
         Raises:
-            BadInputError: main is no longer at `parent`.
+            ConflictError: the branch is no longer at `parent`.
+            UnavailableError: there is none to be at, and another commit came in between: a retry commits after it.
         """
-        with translated(f"{self.repository} on {branch}"):
-            made = self._api.create_commit(
-                self.repository,
-                operations,
-                commit_message=title,
-                commit_description=description,
-                revision=branch,
-                parent_commit=parent,
-            )
+        try:
+            with translated(f"{self.repository} on {branch}"):
+                made = self._api.create_commit(
+                    self.repository,
+                    operations,
+                    commit_message=title,
+                    commit_description=description,
+                    revision=branch,
+                    parent_commit=parent,
+                )
+        except ConflictError as error:
+            if parent is not None:
+                raise
+            raise UnavailableError(f"another commit came in between: {error}") from error
         logger.info("commit %s on %s: %s", made.oid, branch, title)
         return str(made.oid)
 
@@ -251,7 +262,7 @@ def _ours(what: str, error: Exception) -> WakeeError:
     if isinstance(error, errors.HFValidationError):
         return ConfigurationError(f"HF_MODEL_REPO is no repository's name: {_line(error)}")
     if isinstance(error, errors.HfHubHTTPError):
-        return _refusal(what, error.response.status_code, _line(error))
+        return _refusal(what, error.response.status_code, one_line(error.server_message or _line(error)))
     if isinstance(error, KeyError | TypeError | ValueError | AttributeError):  # the client stumbled over the answer
         return WrongHubAnswerError(f"the Hub's answer for {what} is not a Hub's: {_line(error)}")
     return UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}")
@@ -259,10 +270,20 @@ def _ours(what: str, error: Exception) -> WakeeError:
 
 def _refusal(what: str, status: int, said: str) -> WakeeError:
     if status in (401, 403):
-        return ConfigurationError(f"the Hub refuses us for {what} ({status}): check HF_TOKEN")
+        return ConfigurationError(f"the Hub refuses {what} ({status}: {said}): {_remedy(status, said)}")
     if status in (409, 412):
-        return BadInputError(f"the Hub's state changed under us for {what}: evaluate again ({said})")
-    return UnavailableError(f"the Hub fails on {what}: {said}")
+        return ConflictError(f"the repository changed meanwhile: {what} ({status}: {said}): evaluate again")
+    return UnavailableError(f"the Hub fails on {what} ({status}): {said}")
+
+
+def _remedy(status: int, said: str) -> str:
+    """What an operator does about a refusal, by the Hub's own words."""
+    words = said.lower()
+    if any(word in words for word in ("storage", "quota", "limit")):
+        return "free space there or raise the limit"
+    if any(word in words for word in ("gated", "awaiting", "authorized list")):
+        return "let the account of HF_TOKEN ask for access on the repository's page"
+    return "check HF_TOKEN" if status == HTTP_UNAUTHORIZED else "check that HF_TOKEN may do this in the repository"
 
 
 def _line(error: Exception) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wakee_common.concurrency import map_ahead
-from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError
+from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError, one_line
 from wakee_common.settings import R2Settings
 from wakee_common.startup import retry_refused
 from wakee_common.uris import R2Uri
@@ -240,7 +240,8 @@ def _translated(uri: R2Uri) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise _refusal(uri, str(error.response.get("Error", {}).get("Code", "")) or str(error)) from error
+        said = error.response.get("Error", {})
+        raise _refusal(uri, str(said.get("Code", "")) or str(error), str(said.get("Message", ""))) from error
     except ParamValidationError as error:
         raise BadInputError(f"S3 allows no such address: {uri}: {' '.join(str(error).split())}") from error
     except (BotoCoreError, RetriesExceededError, OSError) as error:
@@ -262,16 +263,18 @@ def _forbidden(uri: R2Uri, bucket: str) -> str:
     return ""
 
 
-def _refusal(uri: R2Uri, code: str) -> WakeeError:
-    """What an error code of the server means for us."""
+def _refusal(uri: R2Uri, code: str, words: str) -> WakeeError:
+    """What an error code of the server means for us; its own words are in the message."""
+    said = f"{code}: {one_line(words)}" if words and words != code else code
     if code == "NoSuchBucket":
         return ConfigurationError(f"bucket {uri.bucket!r} does not exist: check R2_BUCKET_NAME")
     if code in CREDENTIAL_ERRORS:
         return ConfigurationError(
-            f"R2 refused the credentials for {uri} ({code}): check R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY"
+            f"R2 refused the credentials for {uri} ({said}): check R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY, whether "
+            "the token may use this bucket, and for a bucket with a jurisdiction R2_ENDPOINT_URL"
         )
     if code in MISSING_OBJECT_ERRORS:
         return MissingObjectError(f"no such object: {uri}")
     if code == "RequestTimeTooSkewed":
-        return UnavailableError(f"R2 refuses {uri}: this node's clock is wrong ({code}): check its time service")
-    return UnavailableError(f"R2 failed on {uri}: {code}")
+        return UnavailableError(f"R2 refuses {uri}: this node's clock is wrong ({said}): check its time service")
+    return UnavailableError(f"R2 failed on {uri}: {said}")
