@@ -43,6 +43,27 @@ def test_wrong_settings_fail_at_once(postgres_server, change):
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        "sslmode=require",
+        "sslmode=verify-full&sslrootcert=/no/such/file",
+        "sslmode=sometimes",
+        "options=-c%20nonsense%3D1",
+        "options=-c%20statement_timeout%3Dlong",
+        "options=--nonsense",
+    ],
+)
+def test_options_that_no_waiting_mends_fail_at_once(postgres_server, options):
+    started = time.monotonic()
+
+    with pytest.raises(ConfigurationError, match="NEON_DATABASE_URL") as error:
+        connect(DatabaseSettings(url=f"{postgres_server.url()}?{options}", wake_up_seconds=30))
+
+    assert time.monotonic() - started < 5
+    assert postgres_server.password not in str(error.value)
+
+
+@pytest.mark.parametrize(
     "url",
     [
         pytest.param("postgresql+psycopg2://user:very-secret@127.0.0.1/x", id="an-sqlalchemy-address"),

@@ -34,7 +34,25 @@ PARAMETERS: dict[str, Any] = {
 """libpq's, of every connection."""
 
 TRANSIENT = (psycopg2.OperationalError, psycopg2.InterfaceError)
-WRONG_SETTINGS = ("password authentication failed", "does not exist", "no pg_hba.conf entry")
+WRONG_SETTINGS = (
+    "password authentication failed",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "does not support SSL",
+    "certificate verify failed",
+    "root certificate",
+    "server certificate for",
+    "could not read certificate file",
+    "invalid sslmode value",
+    "invalid channel_binding value",
+    "invalid integer value",
+    "unsupported startup parameter",
+    "unrecognized configuration parameter",
+    "invalid value for parameter",
+    "invalid command-line argument",
+    "requires a value",
+)
+"""What no waiting mends, in the words of PostgreSQL, libpq and PgBouncer."""
 WRONG_SCHEMA = (errors.UndefinedTable, errors.UndefinedColumn)
 TRANSACTION_TRIES = 4
 
