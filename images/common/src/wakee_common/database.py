@@ -110,7 +110,7 @@ def reading(settings: DatabaseSettings) -> Iterator[Connection]:
         with _translated():
             connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
             with connection.cursor() as cursor:
-                cursor.execute(bounded_waiting(settings))
+                cursor.execute("; ".join(first_statements(settings)))
             yield connection
     except TRANSIENT as error:
         raise UnavailableError(f"the database dropped us: {one_line(error, LONGEST_CAUSE)}") from error
@@ -147,7 +147,7 @@ def _transact_once(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T
     connection = connect(settings)
     try:
         with _translated(), connection, connection.cursor() as cursor:
-            cursor.execute(bounded_waiting(settings))
+            cursor.execute("; ".join(first_statements(settings)))
             return work(cursor)
     except TRANSIENT as error:
         raise _TransientError(one_line(error, LONGEST_CAUSE)) from error
@@ -156,9 +156,13 @@ def _transact_once(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T
             connection.close()
 
 
-def bounded_waiting(settings: DatabaseSettings) -> str:
-    """A transaction's first statement: fail, to be tried again, rather than wait behind somebody's forgotten one."""
-    return f"SET LOCAL lock_timeout = '{settings.lock_seconds * 1000:.0f}ms'"
+def first_statements(settings: DatabaseSettings) -> tuple[str, ...]:
+    """A transaction's first statements; local to it, for a pooler gives the next one to another session.
+
+    Fail, to be tried again, rather than wait behind somebody's forgotten transaction. Moments are in UTC, whatever zone
+    the server, the database or the role has: a column with a time zone would otherwise be compared by that.
+    """
+    return f"SET LOCAL lock_timeout = '{settings.lock_seconds * 1000:.0f}ms'", "SET LOCAL TIME ZONE 'UTC'"
 
 
 def connection_string(settings: DatabaseSettings) -> str:

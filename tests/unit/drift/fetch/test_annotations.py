@@ -1,6 +1,6 @@
 """Which annotations belong to a window."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -22,3 +22,19 @@ def test_the_window_holds_validated_rows_of_its_days(annotations, pipeline, at, 
     annotations.add([[1, 1, 1, 1]], [[1, 1, 1, 1]], at=at, **columns)
 
     assert pipeline.fetch(min_samples=1)["rows"] == rows
+
+
+@pytest.mark.parametrize("kind", ["timestamp", "timestamptz"])
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
+def test_the_window_is_in_utc_whatever_the_session_and_the_column(annotations, pipeline, zone, kind):
+    (name,) = annotations.execute("SELECT current_database()")[0]
+    annotations.execute(f"ALTER DATABASE \"{name}\" SET timezone = '{zone}'")
+    annotations.execute(
+        f'ALTER TABLE emotion_labels ALTER COLUMN "timestamp" TYPE {kind} USING "timestamp" AT TIME ZONE \'UTC\''
+    )
+    for hour in range(-12, 12):
+        at = datetime(2026, 3, 25) + timedelta(hours=hour)
+        moment = at.replace(tzinfo=UTC) if kind == "timestamptz" else at
+        annotations.add([[1, 1, 1, 1]], [[1, 1, 1, 1]], at=moment, prefix=f"hour{hour}-")
+
+    assert pipeline.fetch(min_samples=1)["rows"] == 12

@@ -15,7 +15,7 @@ import pyarrow as pa
 from adbc_driver_postgresql import StatementOptions
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
-from wakee_common.database import bounded_waiting, connection_string
+from wakee_common.database import connection_string, first_statements
 from wakee_common.errors import BadInputError
 from wakee_common.settings import DatabaseSettings
 from wakee_common.startup import retry_refused
@@ -73,7 +73,8 @@ def copier(settings: DatabaseSettings, transaction: Connection) -> Iterator[Copi
         copying = Copier(transaction, connection)
         copying.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         copying.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
-        copying.execute(bounded_waiting(settings))
+        for statement in first_statements(settings):
+            copying.execute(statement)
         yield copying
 
 
