@@ -1,6 +1,10 @@
 """Stage images, DAGs and manifests work on the cluster built from Debian's packages as they do on kind."""
 
+import contextlib
+
 import pytest
+
+from wakee_tools.airflow.client import AirflowError
 
 DRIFT, HEALTH = "drift_detection_daily", "health_check_weekly"
 
@@ -13,10 +17,17 @@ def on_the_debian_built_cluster(kubernetes):
 
 @pytest.fixture(scope="module")
 def champion(airflow, model_in_production):
-    """A model in production that stays: a retraining that the night's missed drift run triggered is removed."""
+    """A model in production that stays: retrainings that the night's missed drift run triggered are over.
+
+    One that waits is removed; one that has started meanwhile is waited for.
+    """
     for run in airflow.runs("model_retrain"):
         if run["state"] == "queued":
-            airflow.call("DELETE", f"dags/model_retrain/dagRuns/{run['dag_run_id']}")
+            with contextlib.suppress(AirflowError):  # it has started
+                airflow.call("DELETE", f"dags/model_retrain/dagRuns/{run['dag_run_id']}")
+    for run in airflow.runs("model_retrain"):
+        if run["state"] in ("queued", "running"):
+            airflow.wait("model_retrain", run["dag_run_id"], 600)
 
 
 @pytest.mark.usefixtures("champion")

@@ -53,6 +53,8 @@ def test_interrupted_it_leaves_no_process(tmp_path, number):
     program = (
         "import signal, sys\nfrom wakee_tools.jobs import run_together\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+        # Where the tests themselves run in the background of a shell, Ctrl-C is ignored, which children inherit.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"run_together(['sh', '-c', {long!r}])"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
