@@ -24,14 +24,27 @@ def test_the_window_holds_validated_rows_of_its_days(annotations, pipeline, at, 
     assert pipeline.fetch(min_samples=1)["rows"] == rows
 
 
+COLUMN = 'ALTER TABLE emotion_labels ALTER COLUMN "timestamp" TYPE {} USING "timestamp" AT TIME ZONE \'UTC\''
+
+
+@pytest.fixture
+def in_zone(annotations):
+    """A function: give the database's sessions this zone, and the column this type; both are as before afterwards."""
+    (name,) = annotations.execute("SELECT current_database()")[0]
+
+    def change(zone, kind):
+        annotations.execute(f"ALTER DATABASE \"{name}\" SET timezone = '{zone}'")
+        annotations.execute(COLUMN.format(kind))
+
+    yield change
+    annotations.execute(COLUMN.format("timestamp"))
+    annotations.execute(f'ALTER DATABASE "{name}" RESET timezone')
+
+
 @pytest.mark.parametrize("kind", ["timestamp", "timestamptz"])
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
-def test_the_window_is_in_utc_whatever_the_session_and_the_column(annotations, pipeline, zone, kind):
-    (name,) = annotations.execute("SELECT current_database()")[0]
-    annotations.execute(f"ALTER DATABASE \"{name}\" SET timezone = '{zone}'")
-    annotations.execute(
-        f'ALTER TABLE emotion_labels ALTER COLUMN "timestamp" TYPE {kind} USING "timestamp" AT TIME ZONE \'UTC\''
-    )
+def test_the_window_is_in_utc_whatever_the_session_and_the_column(annotations, pipeline, in_zone, zone, kind):
+    in_zone(zone, kind)
     for hour in range(-12, 12):
         at = datetime(2026, 3, 25) + timedelta(hours=hour)
         moment = at.replace(tzinfo=UTC) if kind == "timestamptz" else at
