@@ -13,6 +13,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from support.waiting import wait_for
+from wakee_tools.packages import install_packages
 
 REPO = Path(__file__).parents[2]
 MONITORING = REPO / "k8s/components/monitoring"
@@ -64,7 +65,7 @@ def pushed(drift_run, gateway):
 @pytest.fixture(scope="module")
 def prometheus(gateway, tmp_path_factory):
     """A Prometheus with our rules and our scrape settings, but for the gateway's address; a function to ask it."""
-    subprocess.run([REPO / "tests/manifests/promtool.sh", "--version"], check=True, capture_output=True)
+    install_packages("prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
     (job,) = [j for j in _scrape_configs() if j["job_name"] == "wakee-stages"]
     assert job["static_configs"] == [{"targets": ["pushgateway.wakee:9091"]}]
