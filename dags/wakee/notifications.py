@@ -205,7 +205,8 @@ def _post(message: Message, webhook: str) -> None:
     """Deliver a message, several times while the answer is transient.
 
     Raises:
-        WebhookError: the answer is no success. A redirect is none either: followed, it would become a GET.
+        WebhookError: the webhook did not accept the message. A redirect counts as an error: requests
+            would follow it with GET.
     """
     import requests
 

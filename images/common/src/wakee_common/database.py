@@ -159,8 +159,8 @@ def _transact_once(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T
 def first_statements(settings: DatabaseSettings) -> tuple[str, ...]:
     """A transaction's first statements; local to it, for a pooler gives the next one to another session.
 
-    Fail, to be tried again, rather than wait behind somebody's forgotten transaction. Moments are in UTC, whatever zone
-    the server, the database or the role has: a column with a time zone would otherwise be compared by that.
+    The lock timeout makes a transaction fail, and be retried, instead of waiting for a lock that nobody releases.
+    The time zone makes comparisons with columns of type `timestamptz` independent of the server's and the role's zone.
     """
     return f"SET LOCAL lock_timeout = '{settings.lock_seconds * 1000:.0f}ms'", "SET LOCAL TIME ZONE 'UTC'"
 

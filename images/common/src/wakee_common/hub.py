@@ -98,7 +98,7 @@ class ModelHub:
         """The state of main.
 
         Raises:
-            NotOnHubError: there is no repository.
+            NotOnHubError: the repository does not exist.
         """
         with translated(self.repository):
             info = self._api.model_info(self.repository, revision=MAIN, files_metadata=True, timeout=self._seconds)
@@ -189,8 +189,8 @@ class ModelHub:
         """Commit all files at once; returns the commit.
 
         Raises:
-            ConflictError: the branch is no longer at `parent`.
-            UnavailableError: there is none to be at, and another commit came in between: a retry commits after it.
+            ConflictError: the branch has moved on from `parent`.
+            UnavailableError: another commit was made at the same time, and no `parent` was given. A retry may succeed.
         """
         try:
             with translated(f"{self.repository} on {branch}"):

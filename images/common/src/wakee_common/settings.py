@@ -20,8 +20,7 @@ QUOTES = ('"', "'")
 class Settings(BaseSettings):
     """Base of all settings: frozen, and deaf to variables it does not know.
 
-    Blanks and line breaks around a value are left out, and an empty value counts as none. What cannot be meant, such as
-    quotes around a value, is refused.
+    Leading and trailing whitespace is removed, and an empty value counts as unset. A value in quotes is rejected.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True)
@@ -49,7 +48,7 @@ def tidy(value: str, *, secret: bool = False) -> str:
         secret: Whether it is a token, a key or an address with a password, which hold no blanks.
 
     Raises:
-        ValueError: what it is cannot be told; the message has nothing of the value in it.
+        ValueError: the value is malformed. The message does not contain any part of it.
     """
     text = value.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in QUOTES:

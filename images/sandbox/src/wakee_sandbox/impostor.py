@@ -71,7 +71,7 @@ def _behind(most: float = math.inf, pause_seconds: float = 0) -> Answer:
             end.transport.abort()
         for way in ways:
             way.cancel()
-        # A client that went away is no news: without this, asyncio prints a traceback for each.
+        # Collect their exceptions: otherwise asyncio prints a traceback for every client that disconnects.
         await asyncio.gather(*ways, return_exceptions=True)
 
     return forward

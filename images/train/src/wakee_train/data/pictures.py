@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from wakee_common.errors import BadInputError
+from wakee_common.errors import BadInputError, one_line
 from wakee_contract.pictures import CROPPED, RESIZED
 
 PREPROCESSING = "rgb-resize256-bilinear-webp-1"
@@ -76,7 +76,7 @@ def _resized(image: Image.Image) -> Image.Image:
             return LARGE_PICTURES.submit(_decoded, image).result()
         return _decoded(image)
     except Exception as error:  # decoders raise anything on damaged files
-        raise UnusablePictureError("truncated", " ".join(str(error).split())[:200]) from None
+        raise UnusablePictureError("truncated", one_line(error, 200)) from None
 
 
 def _decoded(image: Image.Image) -> Image.Image:

@@ -13,6 +13,7 @@ import time
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from wakee_common.errors import one_line
 from wakee_common.files import workspace
 from wakee_common.storage import MissingObjectError, ObjectStore
 from wakee_common.uris import R2Uri
@@ -61,7 +62,7 @@ def int8_variant(
     try:
         content = quantised(plain, calibration)
     except Exception as error:  # what the quantiser raises on a graph that it does not know is its own affair
-        reason = f"cannot be quantised: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        reason = f"cannot be quantised: {type(error).__name__}: {one_line(error, 200)}"
         return Int8(kept=False, reason=reason, limit=limit)
     judged = judge(OnnxModel(plain), OnnxModel(content), test, limit)
     if not judged.kept:

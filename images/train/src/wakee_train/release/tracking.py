@@ -2,9 +2,7 @@
 
 import json
 import logging
-import tempfile
 from importlib.metadata import version
-from pathlib import Path
 
 from wakee_common.files import workspace
 from wakee_common.hub import ModelHub
@@ -181,8 +179,7 @@ def _log_dataset(registry: Registry, store: ObjectStore, run_id: str, training: 
 def _log_files(
     registry: Registry, store: ObjectStore, run_id: str, training: Training, evaluation: Evaluation, export: Export
 ) -> None:
-    with tempfile.TemporaryDirectory(prefix="wakee-train-") as name:
-        folder = Path(name)
+    with workspace() as folder:
         files = {f"figures/{uri.rpartition('/')[2]}": uri for uri in evaluation.figures}
         for path, uri in (files | {f"{MODEL_FOLDER}/{ONNX}": export.onnx_uri}).items():
             (folder / path).parent.mkdir(exist_ok=True)

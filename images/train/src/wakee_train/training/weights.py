@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from wakee_common.errors import BadInputError
+from wakee_common.errors import BadInputError, one_line
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 
@@ -49,7 +49,7 @@ def load_pickled(path: Path) -> State:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise BadInputError(f"{path.name} holds no plain weights: {' '.join(str(error).split())[:200]}") from None
+        raise BadInputError(f"{path.name} holds no plain weights: {one_line(error, 200)}") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise BadInputError(f"{path.name} holds no plain weights")
