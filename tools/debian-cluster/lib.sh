@@ -36,16 +36,26 @@ wait_until() {
 
 # install_packages NAME...: Debian packages that are not there yet.
 install_packages() {
-    local missing=() name
-    for name in "$@"; do
-        dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || missing+=("$name")
-    done
+    [[ -n $(missing_packages "$@") ]] || return 0
+    ((EUID == 0)) || fail "missing packages: $(missing_packages "$@"). Install them, or run as root."
+    (flock 9; install_missing "$@") 9>"$CACHE/packages.lock" # as tools/src/wakee_tools/packages.py
+}
+
+install_missing() {
+    local missing
+    read -ra missing <<<"$(missing_packages "$@")"
     ((${#missing[@]})) || return 0
-    ((EUID == 0)) || fail "missing packages: ${missing[*]}. Install them, or run as root."
     say "installing ${missing[*]}"
-    dpkg --configure -a # what an interrupted run left half done
-    apt-get update -qq
+    [[ -z $(dpkg --audit) ]] || dpkg --configure -a # what an interrupted run left half done
+    apt-get -o DPkg::Lock::Timeout=300 update -qq
     # Some packages start a service when installed; the cluster starts its own.
-    RUNLEVEL=1 apt-get install -qq -y --no-install-recommends "${missing[@]}" >"$STATE/apt.log" 2>&1 ||
+    RUNLEVEL=1 apt-get -o DPkg::Lock::Timeout=300 install -qq -y --no-install-recommends "${missing[@]}" >"$STATE/apt.log" 2>&1 ||
         { tail -n 20 "$STATE/apt.log" >&2 && fail "apt-get install ${missing[*]}"; }
+}
+
+missing_packages() {
+    local name
+    for name in "$@"; do
+        dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || printf '%s ' "$name"
+    done
 }

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+from collections.abc import Iterable
 
+from wakee_tools.locks import alone
 from wakee_tools.shell import ToolError, answer, last_lines, say
 
 QUIET_APT = {
@@ -10,6 +12,8 @@ QUIET_APT = {
     # Some packages start a service when installed; the cluster and the tests start their own.
     "RUNLEVEL": "1",
 }
+LOCK = ("-o", "DPkg::Lock::Timeout=300")
+"""Wait for whoever else installs packages on this machine."""
 
 
 def install_packages(*names: str) -> None:
@@ -18,16 +22,26 @@ def install_packages(*names: str) -> None:
     Raises:
         ToolError: this is no Debian, or not root, or apt-get failed.
     """
-    missing = [name for name in names if not _is_installed(name)]
+    if _missing(names):
+        with alone("packages"):  # as tools/debian-cluster/lib.sh
+            _install(_missing(names))
+
+
+def _install(missing: list[str]) -> None:
+    words = " ".join(missing)
     if not missing:
         return
-    words = " ".join(missing)
     if not shutil.which("apt-get") or os.geteuid() != 0:
         raise ToolError(f"missing packages: {words}. Install them, or run as root on Debian or Ubuntu.")
     say(f"installing {words}")
-    _apt("dpkg", "--configure", "-a")  # what an interrupted run left half done
-    _apt("apt-get", "update", "-qq")
-    _apt("apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing)
+    if answer("dpkg", "--audit").stdout:
+        _apt("dpkg", "--configure", "-a")  # what an interrupted run left half done
+    _apt("apt-get", *LOCK, "update", "-qq")
+    _apt("apt-get", *LOCK, "install", "-qq", "-y", "--no-install-recommends", *missing)
+
+
+def _missing(names: Iterable[str]) -> list[str]:
+    return [name for name in names if not _is_installed(name)]
 
 
 def _is_installed(name: str) -> bool:

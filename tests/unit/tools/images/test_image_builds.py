@@ -2,11 +2,13 @@
 
 import platform
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
+from wakee_tools import locks
 from wakee_tools.cluster import choice, registry
 from wakee_tools.images import base, build, engine, pip_settings, torch_source
 from wakee_tools.images.torch_source import CPU_WHEELS, TorchSource
@@ -18,6 +20,7 @@ case "$*" in
     "buildx version") exit {buildx} ;;
     "context show") echo {context} ;;
     "images -q "*) grep -qx "$3" {held} && echo id; exit 0 ;;
+    "import "*) for last; do :; done; echo "$last" >>{held} ;;
     "pull "*) [ {registry} = 0 ] || echo "no such host" >&2; exit {registry} ;;
 esac
 """
@@ -53,6 +56,7 @@ def machine(tmp_path, monkeypatch):
         for name in ("BASE_IMAGE", "TORCH_VARIANT", "WAKEE_CLUSTER"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setattr(base, "CACHE", tmp_path)
+        monkeypatch.setattr(locks, "CACHE", tmp_path)
         monkeypatch.setattr(pip_settings, "PIP", programs / "pip")
         return lambda: calls.read_text().splitlines() if calls.exists() else []
 
@@ -79,6 +83,14 @@ def test_without_a_registry_the_base_is_made_of_debians_packages(machine, capfd)
     assert base.base_image() == base.LOCAL_BASE
     assert "no image registry answers (no such host)" in capfd.readouterr().err
     assert any(call.startswith("docker import") and call.endswith(base.LOCAL_BASE) for call in calls())
+
+
+def test_images_built_side_by_side_make_the_base_once(machine):
+    calls = machine(registry_answers=False)
+    with ThreadPoolExecutor(3) as pool:
+        bases = [each.result() for each in [pool.submit(base.base_image) for _ in range(3)]]
+    assert bases == [base.LOCAL_BASE] * 3
+    assert len([call for call in calls() if call.startswith("mmdebstrap")]) == 1
 
 
 def test_a_base_that_was_made_is_used_again(machine):

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from wakee_tools.images.engine import builder, is_built
+from wakee_tools.locks import alone
 from wakee_tools.packages import install_packages
 from wakee_tools.paths import CACHE, REPO
 from wakee_tools.shell import ToolError, output, say
@@ -39,6 +40,11 @@ def base_image() -> str:
     """
     if named := os.environ.get("BASE_IMAGE"):
         return named
+    with alone("base-image"):  # images are built side by side
+        return _found_or_made()
+
+
+def _found_or_made() -> str:
     if is_built(LOCAL_BASE):
         return LOCAL_BASE
     if builder() == "docker" and (is_built(public_base()) or _pull(public_base())):

@@ -1,0 +1,16 @@
+"""One process, or thread, at a time."""
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+
+from wakee_tools.paths import CACHE
+
+
+@contextlib.contextmanager
+def alone(work: str) -> Iterator[None]:
+    """Wait until no other process or thread of this user does the same work."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{work}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
