@@ -12,7 +12,7 @@ model gave for the same pictures. The mean absolute error, averaged over the fou
 | `generate_report` | Evidently's report and a figure of the errors | HTML, JSON, PNG in R2 |
 | `save_report` | one row per date | table `drift_reports` |
 | `decide` | goes on only when the score is above the threshold | |
-| `trigger_retrain` | starts `model_retrain` with the report's id | a DAG run |
+| `trigger_retrain` | starts `model_retrain` with the report's id; fails while that is paused | a DAG run |
 
 With fewer rows than `min_samples` the run succeeds, everything after the first task is skipped, and no report
 is written. Run it for a past day by giving `until`.
@@ -23,13 +23,14 @@ from typing import Any
 
 import airflow.providers.cncf.kubernetes.operators.pod  # noqa: F401 - see wakee/stages.py
 import pendulum
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, task
 from wakee_contract.parameters import DRIFT
 
+from wakee.deadlines import ends_within
 from wakee.forms import form
 from wakee.links import REPORT
 from wakee.notifications import ALERTS
+from wakee.retraining import RetrainingTrigger, retraining_of
 from wakee.stages import DEFAULT_ARGS, result, stage
 
 UNTIL = "{{ params.until or (dag_run.logical_date or dag_run.run_after).isoformat() }}"
@@ -52,6 +53,8 @@ with DAG(
     dagrun_timeout=timedelta(hours=2),
     default_args=DEFAULT_ARGS,
     **ALERTS,
+    **ends_within(hours=6),
+    user_defined_macros={"retraining_of": retraining_of},
     params=form(DRIFT),
     tags=["wakee", "drift"],
     doc_md=__doc__,
@@ -84,11 +87,11 @@ with DAG(
     metrics = ["--metrics", result("calculate_drift", "metrics_uri")]
     generate_report = stage("drift", "generate_report", *metrics, *pairs, links=[REPORT])
     save_report = stage("drift", "save_report", *metrics, "--report", result("generate_report", "html_uri"))
-    trigger_retrain = TriggerDagRunOperator(
+    trigger_retrain = RetrainingTrigger(
         task_id="trigger_retrain",
         trigger_dag_id="model_retrain",
         # One retraining per drift run, however often this task is tried or cleared.
-        trigger_run_id="drift__{{ run_id }}",
+        trigger_run_id="{{ retraining_of(run_id) }}",
         skip_when_already_exists=True,
         # JSON text, so that the rendered id stays a number.
         conf='{"drift_report_id": ' + result("save_report", "drift_report_id") + "}",  # type: ignore[arg-type]

@@ -26,6 +26,7 @@ from airflow.sdk import DAG
 from wakee_contract.checks import CHECKS, SUITE, SUMMARY
 from wakee_contract.parameters import HEALTH, SEVERITY
 
+from wakee.deadlines import ends_within
 from wakee.forms import form
 from wakee.health import health_results
 from wakee.notifications import ALERTS
@@ -48,6 +49,7 @@ with DAG(
     dagrun_timeout=timedelta(hours=2),
     default_args=DEFAULT_ARGS,
     **ALERTS,
+    **ends_within(hours=6),
     params=form(HEALTH | SEVERITY),
     user_defined_macros={"health_results": health_results},
     tags=["wakee", "health"],

@@ -26,6 +26,7 @@ import pendulum
 from airflow.sdk import DAG
 from wakee_contract.parameters import RETRAIN
 
+from wakee.deadlines import ends_within
 from wakee.forms import form, training_hours
 from wakee.gpu import gpu_options
 from wakee.links import HUB_COMMIT, MLFLOW_RUN
@@ -44,6 +45,7 @@ with DAG(
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
     **ALERTS,
+    **ends_within(hours=2 * training_hours() + 12),
     params=form(RETRAIN),
     tags=["wakee", "retrain"],
     doc_md=__doc__,

@@ -13,6 +13,7 @@ import pendulum
 from airflow.sdk import DAG
 from wakee_contract.parameters import ROLLBACK
 
+from wakee.deadlines import ends_within
 from wakee.forms import form
 from wakee.notifications import ALERTS
 from wakee.stages import DEFAULT_ARGS, stage
@@ -25,6 +26,7 @@ with DAG(
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
     **ALERTS,
+    **ends_within(hours=6),
     params=form(ROLLBACK),
     tags=["wakee", "retrain"],
     doc_md=__doc__,

@@ -109,6 +109,14 @@ ALERTS: dict[str, Any] = {"on_failure_callback": on_failure, "on_success_callbac
 """For `DAG(..., **ALERTS)`."""
 
 
+def message(dag_id: str, run_id: str, subject: str, lines: list[str]) -> Message:
+    """A message about a run."""
+    base = conf.get("api", "base_url", fallback="http://localhost:8080").rstrip("/")
+    link = f"{base}/dags/{quote(dag_id)}/runs/{quote(run_id, safe='')}"
+    told = tuple(_one_line(line) for line in (f"run {run_id}", *lines))
+    return Message(f"[Wakee] {_one_line(subject)}", told, link)
+
+
 class _Run:
     """A run, as far as the callback's context knows it: without a task instance there is only its name."""
 
@@ -144,10 +152,7 @@ class _Run:
         return False
 
     def message(self, subject: str, lines: list[str]) -> Message:
-        base = conf.get("api", "base_url", fallback="http://localhost:8080").rstrip("/")
-        link = f"{base}/dags/{quote(self.dag_id)}/runs/{quote(self.run_id, safe='')}"
-        told = tuple(_one_line(line) for line in (f"run {self.run_id}", *lines))
-        return Message(f"[Wakee] {_one_line(subject)}", told, link)
+        return message(self.dag_id, self.run_id, subject, lines)
 
 
 def _news(run: _Run, *tellers: Callable[[_Run], str | None]) -> list[str]:

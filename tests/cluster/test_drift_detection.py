@@ -1,7 +1,10 @@
 """`drift_detection_daily` on real pods. Each test has days of its own, years apart."""
 
+import uuid
+
 import pytest
 from kubernetes.client import ApiClient, V1DeleteOptions
+from wakee_common.settings import RunContext
 
 from support.pods import running_pod
 from support.restricted import loose_ends, violations
@@ -56,6 +59,19 @@ def test_drift_above_the_threshold_triggers_one_retraining(airflow, seed, drift_
     assert b"<html" in page[:2000].lower()
 
 
+@pytest.mark.usefixtures("retraining_paused")
+def test_drift_while_retraining_is_paused_is_an_error_with_its_remedy(airflow, seed, query):
+    seed_days(seed, "2021-06-30", *DRIFTED)
+
+    run_id = airflow.trigger(DAG, {"until": "2021-06-29", "queue_while_paused": False})
+    states = airflow.wait(DAG, run_id, 300)
+
+    assert states == dict.fromkeys([*STAGES, "decide"], "success") | {"trigger_retrain": "failed"}
+    assert report_of(query, "2021-06-29")["drift_detected"] is True
+    assert "Unpause it and clear this task" in airflow.result(DAG, run_id, "trigger_retrain")["cause"]
+    assert f"drift__{run_id}" not in [run["dag_run_id"] for run in airflow.runs("model_retrain")]
+
+
 def test_drift_below_the_threshold_triggers_nothing(airflow, seed, drift_run, query):
     seed_days(seed, "2022-03-31", *FAITHFUL)
 
@@ -64,6 +80,19 @@ def test_drift_below_the_threshold_triggers_nothing(airflow, seed, drift_run, qu
     assert states == {**dict.fromkeys([*STAGES, "decide"], "success"), "trigger_retrain": "skipped"}
     assert airflow.run(DAG, run_id)["state"] == "success"
     assert report_of(query, "2022-03-30")["drift_detected"] is False
+
+
+def test_a_run_whose_id_is_as_long_as_airflow_allows_has_its_logs_and_its_folder(airflow, store):
+    run_id = f"manual__{uuid.uuid4()}+".ljust(250, "x")
+    airflow.trigger(DAG, {"until": "2009-01-01"}, run_id)
+
+    states = airflow.wait(DAG, run_id, 300)
+
+    assert states.pop("fetch_annotations") == "success"
+    assert set(states.values()) == {"skipped"}
+    assert "fetch-annotations starts" in airflow.log(DAG, run_id, "fetch_annotations")
+    folder = RunContext.model_construct(dag_id=DAG, run_id=run_id, task_id="fetch_annotations").folder(store.bucket)
+    assert store.get_bytes(folder / "result.json")
 
 
 def test_too_few_annotations_change_nothing(airflow, seed, drift_run, query):

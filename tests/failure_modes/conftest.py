@@ -74,7 +74,8 @@ def backfilled(airflow, query) -> Callable[..., list[dict[str, object]]]:
 
     def run(first: date, last: date, seconds: float, **options: object) -> list[dict[str, object]]:
         days = {"from_date": f"{first}T00:00:00Z", "to_date": f"{last}T23:00:00Z"}
-        body = {"dag_id": DRIFT, "reprocess_behavior": "completed", **days, **options}
+        waits = {"dag_run_conf": {"queue_while_paused": True}}
+        body = {"dag_id": DRIFT, "reprocess_behavior": "completed", **waits, **days, **options}
         begun = datetime.now(UTC)
         backfill = airflow.call("POST", "backfills", json=body)
         wait_for(lambda: airflow.call("GET", f"backfills/{backfill['id']}")["completed_at"], seconds, "the end", 2)

@@ -27,8 +27,15 @@ def airflow() -> Iterator[Airflow]:
 
 
 @pytest.fixture
-def retraining_paused(airflow):
+def retraining_paused(airflow, monkeypatch):
     """Triggered retrainings stay queued, and are removed after the test."""
+    trigger = airflow.trigger
+
+    def queued(dag_id, conf=None, run_id=None):
+        waits = {"queue_while_paused": True} if dag_id == "drift_detection_daily" else {}
+        return trigger(dag_id, waits | (conf or {}), run_id)
+
+    monkeypatch.setattr(airflow, "trigger", queued)
     before = {run["dag_run_id"] for run in airflow.runs("model_retrain")}
     airflow.call("PATCH", "dags/model_retrain", json={"is_paused": True})
     yield

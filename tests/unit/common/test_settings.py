@@ -4,7 +4,6 @@ import pytest
 from wakee_common.errors import BadInputError, ConfigurationError
 from wakee_common.redaction import redact
 from wakee_common.settings import DatabaseSettings, R2Settings, RunContext, load
-from wakee_common.uris import R2Uri, safe_segment
 
 R2_VARIABLES = ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "R2_BUCKET_NAME")
 
@@ -139,36 +138,6 @@ def test_endpoint(make_r2_settings, settings, endpoint):
 def test_no_endpoint_at_all(make_r2_settings):
     with pytest.raises(ConfigurationError, match="R2_ACCOUNT_ID"):
         _ = make_r2_settings(endpoint_url="").endpoint
-
-
-def test_uri_round_trip():
-    uri = R2Uri.parse("r2://bucket/a/b c/d.parquet")
-
-    assert (uri.bucket, uri.key) == ("bucket", "a/b c/d.parquet")
-    assert str(uri) == "r2://bucket/a/b c/d.parquet"
-    assert str(R2Uri("bucket", "a/") / "b") == "r2://bucket/a/b"
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "r2://", "r2://bucket", "r2://bucket/", "r2:///key", "s3://bucket/key", "bucket/key", "r2://b/a/../c", "None"],
-)
-def test_what_is_no_uri(text):
-    with pytest.raises(BadInputError, match="r2://bucket/key"):
-        R2Uri.parse(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "segment"),
-    [
-        ("manual__2026-03-31T02:00:00+00:00", "manual__2026-03-31T02-00-00-00-00"),
-        ("../../etc/passwd", "etc-passwd"),
-        ("..", "-"),
-        ("😀", "-"),
-    ],
-)
-def test_safe_segment(text, segment):
-    assert safe_segment(text) == segment
 
 
 @pytest.mark.parametrize("spelling", ["p%40ss-w0rd", "p@ss-w0rd"], ids=["encoded", "decoded"])

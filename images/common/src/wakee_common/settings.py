@@ -153,7 +153,8 @@ class RunContext(Settings):
 
     def folder(self, bucket: str) -> R2Uri:
         """The prefix under which this task keeps its artefacts; the same for every try."""
-        return R2Uri(bucket, f"runs/{safe_segment(self.dag_id)}/{safe_segment(self.run_id)}/{self.task_id}/")
+        names = map(safe_segment, (self.dag_id, self.run_id, self.task_id))
+        return R2Uri(bucket, f"runs/{'/'.join(names)}/")
 
 
 def load(kind: type[S]) -> S:

@@ -1,5 +1,6 @@
 """`r2://bucket/key`, the form in which artefacts pass between stages."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Self
@@ -7,6 +8,10 @@ from typing import Self
 from wakee_common.errors import BadInputError
 
 SCHEME = "r2://"
+LONGEST_SEGMENT = 150
+"""Characters; three of them, their digests and a file's name stay below the 1,024 bytes of a key."""
+DIGEST_DIGITS = 10
+ENDS_IN_DIGEST = re.compile(rf"(^|-)[0-9a-f]{{{DIGEST_DIGITS}}}\Z")
 
 
 @dataclass(frozen=True)
@@ -37,5 +42,13 @@ class R2Uri:
 
 
 def safe_segment(text: str) -> str:
-    """One path segment of a key: everything but letters, digits, `.`, `_` and `-` becomes `-`."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-") or "-"
+    """One path segment of a key, another one for every text.
+
+    Letters, digits, `.`, `_` and `-` stay. Where anything else is replaced or cut, a digest of the whole text follows,
+    and so it does where the text itself ends like one.
+    """
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-")[:LONGEST_SEGMENT]
+    if safe == text and safe and not ENDS_IN_DIGEST.search(safe):
+        return safe
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:DIGEST_DIGITS]
+    return f"{safe}-{digest}" if safe else digest

@@ -82,6 +82,12 @@ DRIFT: Final = {
         1,
         1_000_000,
     ),
+    "queue_while_paused": Parameter(
+        "boolean",
+        False,
+        "Queue while paused",
+        "Where model_retrain is paused, let the retraining wait. Off: the run fails and says so.",
+    ),
 }
 
 RETRAIN: Final = {

@@ -34,13 +34,14 @@ MEANINGS = {
     "GPU_WAIT_SECONDS": "How long a pod may wait for a GPU before the task fails.",
     "ALERT_EMAILS": "Recipients of alerts, separated by commas; needs the connection `smtp_default`.",
     "ALERT_WEBHOOK": "A Slack-compatible incoming webhook for alerts. Its address is a secret.",
+    "ALERT_AFTER_HOURS": "An alert is sent when a run has not ended so long after it was queued.",
     "HUB_UI": "Where the button *Hub commit* leads.",
     "MLFLOW_UI": "Where the button *MLflow run* leads; no button when empty.",
     "R2_UI": "Below it `/<bucket>/<key>` opens an object, for the button *Report*; no button when empty.",
     "XCOM_IMAGE": "The image of the XCom sidecar: any with a shell.",
     "TRAINING_HOURS": "Longest time for one try of `fine_tune`, waiting for a GPU not counted.",
 }
-DEFAULTS = {"HUB_UI": "https://huggingface.co"}
+DEFAULTS = {"HUB_UI": "https://huggingface.co", "ALERT_AFTER_HOURS": "6, or 36 for `model_retrain`"}
 
 HEAD = """# Configuration
 
@@ -139,7 +140,7 @@ def pipeline_variables() -> Iterator[tuple[str, str]]:
             (name, default)
             for name, default in re.findall(r"""_(?:variable|number|selector)\("(\w+)", "(.*?)"\)""", text)
         )
-        for name in dict.fromkeys(re.findall(r'os\.environ\.get\("WAKEE_(\w+)"', text)):
+        for name in dict.fromkeys(re.findall(r'(?:os\.environ\.get|parsed)\("WAKEE_(\w+)"', text)):
             yield name, DEFAULTS.get(name, "")
 
 

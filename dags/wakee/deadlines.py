@@ -1,0 +1,46 @@
+"""Who is told of a run that has not ended in time, while it still waits or runs.
+
+The time counts from when the run was queued: a run that never starts is told of, too. Airflow's triggerer calls this;
+it imports the module by its name, as it does `wakee.pods`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
+
+from wakee.config import parsed
+from wakee.notifications import Channels, message
+
+QUEUED = "it has not started: is the DAG paused, does another run hold its place, is the scheduler at work?"
+
+
+def ends_within(hours: float) -> dict[str, Any]:
+    """For `DAG(...)`: an alert when a run has not ended so many hours after it was queued."""
+    alert = DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(hours=parsed("WAKEE_ALERT_AFTER_HOURS", str(hours), _hours, "a number above zero")),
+        callback=AsyncCallback(f"{__name__}.{tell.__name__}"),
+    )
+    return {"deadline": alert}
+
+
+async def tell(context: dict[str, Any]) -> None:
+    """Tell who is to be told."""
+    await asyncio.to_thread(_tell, context["dag_run"])
+
+
+def _tell(run: dict[str, Any]) -> None:
+    state = QUEUED if run["state"] == "queued" else f"it runs since {run['start_date']}"
+    subject = f"{run['dag_id']} has not ended in time"
+    Channels().send(message(run["dag_id"], run["dag_run_id"], subject, [f"queued at {run['queued_at']}; {state}"]))
+
+
+def _hours(text: str) -> float:
+    hours = float(text)
+    if not 0 < hours < float("inf"):
+        raise ValueError(text)
+    return hours
