@@ -1,7 +1,7 @@
 """Settings fail with the variable's name and the remedy, and without the secret."""
 
 import pytest
-from wakee_common.errors import BadInputError, ConfigurationError
+from wakee_common.errors import ConfigurationError
 from wakee_common.redaction import redact
 from wakee_common.settings import DatabaseSettings, R2Settings, RunContext, load
 
