@@ -62,9 +62,11 @@ class PostgresServer:
         _as_postgres("initdb", *initdb, "-N", "-E", "UTF8", "--locale=C.UTF-8")
         return cls(folder, free_port())
 
-    def start(self) -> None:
-        """Return at once; the server answers a moment later."""
-        options = f"-c listen_addresses=127.0.0.1 -p {self.port} -k {self.folder} -c fsync=off -c max_connections=50"
+    def start(self, more: str = "") -> None:
+        """Return at once; the server, with these options on top, answers a moment later."""
+        options = (
+            f"{more} -c listen_addresses=127.0.0.1 -p {self.port} -k {self.folder} -c fsync=off -c max_connections=50"
+        )
         _as_postgres("pg_ctl", "start", "-W", "-D", self.folder / "data", "-l", self.folder / "log", "-o", options)
 
     def stop(self) -> None:

@@ -1,5 +1,7 @@
 """The schema migrations on an empty database, and on one that production has filled."""
 
+from datetime import timedelta
+
 import psycopg2
 import pytest
 from typer.testing import CliRunner
@@ -33,6 +35,15 @@ INSERT INTO model_versions (version_name, is_production, deployed_at, triggered_
     ('v1', true, '2025-01-01', NULL), ('v2', true, '2025-02-05', 1), ('v3', true, NULL, NULL),
     ('v4', false, '2026-01-01', 1);
 """
+
+
+WRITTEN = """
+INSERT INTO emotion_labels (img_name, s3_path, predicted_boredom, predicted_confusion, predicted_engagement,
+    predicted_frustration) VALUES ('c', 'c', 0, 0, 0, 0);
+INSERT INTO drift_reports (report_date, drift_detected, drift_score, num_samples) VALUES ('2026-01-01', true, 1, 1);
+INSERT INTO health_reports (dag_id, run_id, check_name, run_at, status, severity)
+    VALUES ('a', 'b', 'c', '2026-01-01', 'ok', 'x')"""
+"""Rows whose times come from the defaults."""
 
 
 def execute(settings, statement):
@@ -122,6 +133,37 @@ def test_a_failing_upgrade_leaves_the_database_as_it_was(production_database):
 
 
 @pytest.fixture
+def far_away(production_database):
+    """The same where the zone is not UTC, and where somebody else made the tables, with zones."""
+    name = production_database.url.get_secret_value().rpartition("/")[2]
+    execute(production_database, f"ALTER DATABASE {name} SET timezone = 'Australia/Adelaide'")
+    statements = """
+        ALTER TABLE emotion_labels ALTER timestamp SET DEFAULT now();
+        ALTER TABLE drift_reports ALTER created_at TYPE timestamptz, ALTER created_at SET DEFAULT now();
+        UPDATE drift_reports SET created_at = '2025-02-04 12:00+00'"""
+    execute(production_database, statements)
+    return production_database
+
+
+def test_times_are_in_utc_whatever_the_zone(far_away):
+    upgrade_database(far_away)
+
+    assert execute(far_away, "SELECT created_at::text FROM drift_reports") == [("2025-02-04 12:00:00",)]
+    execute(far_away, WRITTEN)
+    ages = """
+        SELECT now() AT TIME ZONE 'utc' - timestamp FROM emotion_labels WHERE img_name = 'c'
+        UNION ALL SELECT now() AT TIME ZONE 'utc' - created_at FROM drift_reports WHERE report_date = '2026-01-01'
+        UNION ALL SELECT now() AT TIME ZONE 'utc' - created_at FROM health_reports"""
+    assert [abs(age) < timedelta(minutes=5) for (age,) in execute(far_away, ages)] == [True] * 3
+
+
+def test_the_apis_own_column_keeps_its_type(production_database):
+    execute(production_database, "ALTER TABLE emotion_labels ALTER timestamp TYPE timestamptz")
+    upgrade_database(production_database)
+    assert ("emotion_labels", "timestamp", "timestamp with time zone") in columns(production_database)
+
+
+@pytest.fixture
 def command_line(pod, monkeypatch):
     """The command `wakee-db`, on a database of the test's choice."""
 
@@ -138,6 +180,20 @@ def test_the_command_says_what_it_did(command_line, empty_database):
     assert command_line(empty_database, "upgrade").stdout == f"schema: unmanaged -> {head_revision()}\n"
     assert command_line(empty_database, "upgrade").stdout == f"schema: already at {head_revision()}\n"
     assert command_line(empty_database, "current").stdout == f"current {head_revision()}, newest {head_revision()}\n"
+
+
+def test_a_dry_run_says_what_would_change_and_changes_nothing(command_line, far_away):
+    before = columns(far_away)
+    said = command_line(far_away, "upgrade", "--dry-run").stdout
+    naive = "timestamp without time zone"
+    assert f"drift_reports.created_at: timestamp with time zone default now() -> {naive}" in said
+    assert (
+        f"emotion_labels.timestamp: {naive} default now() -> {naive} default (now() AT TIME ZONE 'utc'::text)" in said
+    )
+    assert "model_versions.lineage: missing -> jsonb" in said
+    assert (columns(far_away), current_revision(far_away)) == (before, None)
+    upgrade_database(far_away)
+    assert command_line(far_away, "upgrade", "--dry-run").stdout == "no column changes\n"
 
 
 @pytest.mark.parametrize("command", ["upgrade", "current"])

@@ -2,7 +2,9 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg2
@@ -13,7 +15,8 @@ from psycopg2.extensions import make_dsn
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
-from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError, one_line
+from wakee_common.errors import ConfigurationError, UnavailableError, one_line
+from wakee_common.refusals import DATABASE, refusal
 from wakee_common.settings import DatabaseSettings
 from wakee_common.startup import refused_at_startup
 
@@ -22,6 +25,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LONGEST_CAUSE = 2000
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+"""Of Debian and its relatives, as in our images."""
 NOW_IN_UTC = sql.SQL("now() AT TIME ZONE 'utc'")
 
 PARAMETERS: dict[str, Any] = {
@@ -34,26 +39,6 @@ PARAMETERS: dict[str, Any] = {
 """libpq's, of every connection."""
 
 TRANSIENT = (psycopg2.OperationalError, psycopg2.InterfaceError)
-WRONG_SETTINGS = (
-    "password authentication failed",
-    "does not exist",
-    "no pg_hba.conf entry",
-    "does not support SSL",
-    "certificate verify failed",
-    "root certificate",
-    "server certificate for",
-    "could not read certificate file",
-    "invalid sslmode value",
-    "invalid channel_binding value",
-    "invalid integer value",
-    "unsupported startup parameter",
-    "unrecognized configuration parameter",
-    "invalid value for parameter",
-    "invalid command-line argument",
-    "requires a value",
-)
-"""What no waiting mends, in the words of PostgreSQL, libpq and PgBouncer."""
-WRONG_SCHEMA = (errors.UndefinedTable, errors.UndefinedColumn)
 TRANSACTION_TRIES = 4
 
 
@@ -84,14 +69,14 @@ def connect(settings: DatabaseSettings) -> Connection:
 
 
 def _connect_once(settings: DatabaseSettings) -> Connection:
+    use_system_certificates()
     try:
         connection: Connection = psycopg2.connect(settings.url.get_secret_value(), **PARAMETERS)
         return connection
     except psycopg2.OperationalError as error:
         cause = one_line(error, LONGEST_CAUSE)
-        if any(text in cause for text in WRONG_SETTINGS):
-            raise ConfigurationError(f"the database refuses us: {cause}: check NEON_DATABASE_URL") from error
-        raise _TransientError(cause) from error
+        meaning = refusal(DATABASE, "", cause)
+        raise (_TransientError(cause) if isinstance(meaning, UnavailableError) else meaning) from error
     except psycopg2.ProgrammingError:
         # libpq could not read the address; its message repeats it, and with it the password.
         raise ConfigurationError("libpq cannot read the database's address: check NEON_DATABASE_URL") from None
@@ -165,8 +150,18 @@ def first_statements(settings: DatabaseSettings) -> tuple[str, ...]:
     return f"SET LOCAL lock_timeout = '{settings.lock_seconds * 1000:.0f}ms'", "SET LOCAL TIME ZONE 'UTC'"
 
 
+def use_system_certificates() -> None:
+    """Let `sslrootcert=system` mean the system's store to drivers that bring an OpenSSL of their own.
+
+    Theirs looks where the machine that built them had its certificates, unless this variable says otherwise.
+    """
+    if SYSTEM_CERTIFICATES.exists():
+        os.environ.setdefault("SSL_CERT_FILE", str(SYSTEM_CERTIFICATES))
+
+
 def connection_string(settings: DatabaseSettings) -> str:
     """How another driver connects as `connect` does, by libpq: the password is in it."""
+    use_system_certificates()
     return str(make_dsn(settings.url.get_secret_value(), client_encoding="UTF8", **PARAMETERS))
 
 
@@ -178,18 +173,7 @@ def _translated() -> Iterator[None]:
     except (*TRANSIENT, errors.ForeignKeyViolation):
         raise
     except psycopg2.Error as error:
-        raise _refusal(error) from error
-
-
-def _refusal(error: psycopg2.Error) -> WakeeError:
-    cause = one_line(error, LONGEST_CAUSE)
-    if isinstance(error, WRONG_SCHEMA):
-        return ConfigurationError(f"the database's schema is not ours: {cause}: run `wakee-db upgrade`")
-    if isinstance(error, errors.InsufficientPrivilege):
-        return ConfigurationError(f"the database refuses us: {cause}: check the rights of NEON_DATABASE_URL's user")
-    if isinstance(error, psycopg2.DataError):
-        return BadInputError(f"the database cannot hold a value: {cause}")
-    return UnavailableError(f"the database refuses us: {cause}")
+        raise refusal(DATABASE, error.pgcode or "", one_line(error, LONGEST_CAUSE)) from error
 
 
 def upsert(

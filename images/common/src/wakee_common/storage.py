@@ -15,18 +15,13 @@ from typing import Any
 
 from wakee_common.concurrency import map_ahead
 from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError, one_line
+from wakee_common.refusals import R2, MissingObjectError, refusal
 from wakee_common.settings import R2Settings
 from wakee_common.startup import retry_refused
 from wakee_common.uris import R2Uri
 
-CREDENTIAL_ERRORS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "403", "Unauthorized", "401"}
-MISSING_OBJECT_ERRORS = {"NoSuchKey", "404", "NotFound"}
 LONGEST_KEY = 1024
 """Bytes of UTF-8 that S3 allows a key."""
-
-
-class MissingObjectError(BadInputError):
-    """The object is not in the bucket."""
 
 
 @dataclass(frozen=True)
@@ -240,8 +235,10 @@ def _translated(uri: R2Uri) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        said = error.response.get("Error", {})
-        raise _refusal(uri, str(said.get("Code", "")) or str(error), str(said.get("Message", ""))) from error
+        answer = error.response.get("Error", {})
+        code, words = str(answer.get("Code", "")), one_line(answer.get("Message", ""))
+        said = ": ".join(dict.fromkeys(part for part in (code, words) if part)) or one_line(error)
+        raise refusal(R2, code, said, str(uri)) from error
     except ParamValidationError as error:
         raise BadInputError(f"S3 allows no such address: {uri}: {' '.join(str(error).split())}") from error
     except (BotoCoreError, RetriesExceededError, OSError) as error:
@@ -261,20 +258,3 @@ def _forbidden(uri: R2Uri, bucket: str) -> str:
     if {".", ".."} & set(uri.key.split("/")):
         return "S3 allows no such address: a relative one"
     return ""
-
-
-def _refusal(uri: R2Uri, code: str, words: str) -> WakeeError:
-    """What an error code of the server means for us; its own words are in the message."""
-    said = f"{code}: {one_line(words)}" if words and words != code else code
-    if code == "NoSuchBucket":
-        return ConfigurationError(f"bucket {uri.bucket!r} does not exist: check R2_BUCKET_NAME")
-    if code in CREDENTIAL_ERRORS:
-        return ConfigurationError(
-            f"R2 refused the credentials for {uri} ({said}): check R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY, whether "
-            "the token may use this bucket, and for a bucket with a jurisdiction R2_ENDPOINT_URL"
-        )
-    if code in MISSING_OBJECT_ERRORS:
-        return MissingObjectError(f"no such object: {uri}")
-    if code == "RequestTimeTooSkewed":
-        return UnavailableError(f"R2 refuses {uri}: this node's clock is wrong ({said}): check its time service")
-    return UnavailableError(f"R2 failed on {uri}: {said}")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import adbc_driver_manager as adbc
 import psycopg2
 import pyarrow as pa
 import pytest
@@ -140,6 +141,23 @@ def test_a_lock_that_is_never_given_back_is_not_waited_for(database):
         holder.cursor().execute("LOCK TABLE model_versions IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(UnavailableError, match="lock timeout"), source_of(impatient) as source:
             list(source.batches(sql.SQL("SELECT version_name, 1 FROM model_versions"), SCHEMA))
+
+
+def test_a_transaction_that_ends_before_it_is_joined_is_taken_again(database, monkeypatch):
+    def read():
+        with reading(database) as connection:
+
+            def join_late(*arguments):
+                connection.rollback()
+                return AdbcConnection(*arguments)
+
+            monkeypatch.setattr("wakee_drift.fetch.copying.adbc.AdbcConnection", join_late)
+            with copier(database, connection):
+                pytest.fail("joined what has ended")
+
+    AdbcConnection = adbc.AdbcConnection  # noqa: N806 - as the library calls it
+    with pytest.raises(UnavailableError, match=r"has ended: .*snapshot.*: the stage starts again"):
+        read()
 
 
 def test_a_database_that_goes_between_the_two_connections_may_come_back(database):

@@ -20,6 +20,10 @@ from wakee_common.logs import configure_logging
 from wakee_common.redaction import redact
 from wakee_common.settings import DatabaseSettings, load
 
+COLUMNS = """
+SELECT table_name || '.' || column_name, data_type || coalesce(' default ' || column_default, '')
+FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY table_name, ordinal_position"""
+
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
 ONE_MIGRATION_AT_A_TIME = 7_215_001
@@ -27,11 +31,18 @@ ONE_MIGRATION_AT_A_TIME = 7_215_001
 
 
 @app.command()
-def upgrade(revision: str = typer.Argument("head", help="Where to stop; the newest by default.")) -> None:
+def upgrade(
+    revision: str = typer.Argument("head", help="Where to stop; the newest by default."),
+    dry_run: bool = typer.Option(False, help="Print which columns would change, and take everything back."),
+) -> None:
     """Create what is missing and adopt what is there. Safe to run again; drops and renames nothing."""
     configure_logging()
     with _one_line_errors():
-        before, after = upgrade_database(load(DatabaseSettings), revision)
+        settings = load(DatabaseSettings)
+        if dry_run:
+            typer.echo("\n".join(planned(settings, revision)) or "no column changes")
+            return
+        before, after = upgrade_database(settings, revision)
     typer.echo(f"schema: {before or 'unmanaged'} -> {after}" if before != after else f"schema: already at {after}")
 
 
@@ -58,12 +69,34 @@ def _one_line_errors() -> Iterator[None]:
 def upgrade_database(settings: DatabaseSettings, revision: str = "head") -> tuple[str | None, str | None]:
     """Migrate in one transaction; returns the revisions before and after."""
     with _engine(settings).begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ONE_MIGRATION_AT_A_TIME})
-        before = _revision(connection)
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-        return before, _revision(connection)
+        return _upgrade(connection, revision)
+
+
+def planned(settings: DatabaseSettings, revision: str = "head") -> list[str]:
+    """What an upgrade would change, found by one that is taken back: a line per column, with what it is and becomes.
+
+    It holds the same locks as an upgrade, as long.
+    """
+    with _engine(settings).connect() as connection:
+        before = _columns(connection)
+        _upgrade(connection, revision)
+        after = _columns(connection)
+        connection.rollback()
+    changed = [name for name in after if after[name] != before.get(name)]
+    return [f"{name}: {before.get(name, 'missing')} -> {after[name]}" for name in changed]
+
+
+def _upgrade(connection: Connection, revision: str) -> tuple[str | None, str | None]:
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ONE_MIGRATION_AT_A_TIME})
+    before = _revision(connection)
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+    return before, _revision(connection)
+
+
+def _columns(connection: Connection) -> dict[str, str]:
+    return {str(name): str(kind) for name, kind in connection.execute(text(COLUMNS))}
 
 
 def current_revision(settings: DatabaseSettings) -> str | None:

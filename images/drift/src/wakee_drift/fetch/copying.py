@@ -114,4 +114,6 @@ def _psycopg2_errors() -> Iterator[None]:
             kind = errors.lookup(error.sqlstate or "")
         except KeyError:
             kind = psycopg2.OperationalError
-        raise kind(str(error)) from error
+        raised = kind(str(error))
+        raised.__setstate__({"pgcode": error.sqlstate})  # the constructor takes none
+        raise raised from error

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
-from wakee_common.database import connect
+from wakee_common.database import connect, first_statements
 from wakee_common.errors import ConfigurationError, UnavailableError, one_line
 from wakee_common.migrations.cli import current_revision, head_revision, is_known
 from wakee_common.settings import DatabaseSettings
@@ -59,7 +59,7 @@ def probe(settings: DatabaseSettings, calls: int, slow_ms: float, stale_days: fl
     try:
         with closing(connect(settings)) as connection:
             waking = time.monotonic() - start
-            facts, seconds = _inspect(connection, calls)
+            facts, seconds = _inspect(connection, settings, calls)
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
         raise UnavailableError(f"the database dropped us: {one_line(error)}") from error
     except psycopg2.Error as error:
@@ -70,10 +70,10 @@ def probe(settings: DatabaseSettings, calls: int, slow_ms: float, stale_days: fl
     return ProbeResult.of(seconds, facts, warnings + data_warnings(facts, stale_days, most_nulls))
 
 
-def _inspect(connection: Connection, calls: int) -> tuple[dict[str, Any], list[float]]:
+def _inspect(connection: Connection, settings: DatabaseSettings, calls: int) -> tuple[dict[str, Any], list[float]]:
     watch = Stopwatch()
     with connection.cursor() as cursor:
-        _bound_waiting(cursor)
+        _begin(cursor, settings)
         for _ in range(calls):
             with watch.measured():
                 cursor.execute("SELECT 1")
@@ -83,7 +83,7 @@ def _inspect(connection: Connection, calls: int) -> tuple[dict[str, Any], list[f
         used, limit = _row(cursor, CONNECTIONS)
         facts = {"server_version": version, "connections": used, "max_connections": limit, **_contents(cursor)}
     connection.rollback()
-    check_write(connection)
+    check_write(connection, settings)
     return facts, watch.seconds
 
 
@@ -117,7 +117,7 @@ def check_migrations(settings: DatabaseSettings) -> str:
     return str(current)
 
 
-def check_write(connection: Connection) -> None:
+def check_write(connection: Connection, settings: DatabaseSettings) -> None:
     """Write a row, read it back, take it back.
 
     Raises:
@@ -126,7 +126,7 @@ def check_write(connection: Connection) -> None:
     name = f"health-check/{uuid.uuid4().hex}"
     try:
         with connection.cursor() as cursor:
-            _bound_waiting(cursor)
+            _begin(cursor, settings)
             cursor.execute(WRITE, (PROBE_ID, name, name))
             read = _row(cursor, READ, (PROBE_ID,))[0]
     except (psycopg2.OperationalError, psycopg2.InterfaceError):
@@ -139,9 +139,9 @@ def check_write(connection: Connection) -> None:
         raise WrongAnswerError(f"the database read back {read!r} for {name!r}")
 
 
-def _bound_waiting(cursor: Cursor) -> None:
-    """Per transaction: a setting of the session would go with the first rollback, or stay in a pooler."""
-    cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
+def _begin(cursor: Cursor, settings: DatabaseSettings) -> None:
+    statements = *first_statements(settings), f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'"
+    cursor.execute("; ".join(statements))
 
 
 def data_warnings(facts: dict[str, Any], stale_days: float, most_nulls: float) -> list[str]:

@@ -31,10 +31,10 @@ def test_migrations(database_settings: DatabaseSettings) -> None:
     assert check_migrations(database_settings)
 
 
-def test_write_and_roll_back(database: Connection) -> None:
+def test_write_and_roll_back(database: Connection, database_settings: DatabaseSettings) -> None:
     """A row can be written, read, and taken back."""
     before = _number(database, TOTAL)
-    check_write(database)
+    check_write(database, database_settings)
     assert _number(database, TOTAL) == before
 
 
