@@ -17,17 +17,41 @@ from airflow.providers.cncf.kubernetes.utils.pod_manager import AsyncPodManager,
 
 from wakee.pending import PendingWatch
 
+REPORTED_WITHIN_SECONDS = 3.0
+
 
 class StagePodManager(PodManager):
-    """Logs why a pod is pending, whenever it reads one."""
+    """Logs why a pod is pending, whenever it reads one, and takes the end of a log for the end of its container."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._pending = PendingWatch()
+        self._follows = False
 
     def read_pod(self, pod: Any) -> Any:
         """Read the pod as it is now."""
         return _reported(self, self._pending, super().read_pod(pod))
+
+    def fetch_container_logs(self, *arguments: Any, **options: Any) -> Any:
+        """Follow a container's log to its end."""
+        self._follows = bool(options.get("follow"))
+        try:
+            return super().fetch_container_logs(*arguments, **options)
+        finally:
+            self._follows = False
+
+    def container_is_running(self, pod: Any, container_name: str) -> bool:
+        """Whether a container runs.
+
+        A log that was followed ends a moment before the kubelet reports the end of its container. Without waiting for
+        that, the provider would speak of an interruption and read the last lines again.
+        """
+        until = time.monotonic() + (REPORTED_WITHIN_SECONDS if self._follows else 0)
+        while running := super().container_is_running(pod, container_name):
+            if time.monotonic() >= until:
+                break
+            time.sleep(0.2)
+        return bool(running)
 
 
 class AsyncStagePodManager(AsyncPodManager):

@@ -97,10 +97,15 @@ def stage(
     )
 
 
+CONTAINER = "airflow-stage"
+"""`kubectl get pods` shows the state of the first container by name: this one's, not that of `airflow-xcom-sidecar`."""
+
+
 def _pod_defaults() -> dict[str, Any]:
     """What all stage pods have in common."""
     return {
         "namespace": CONFIG.namespace,
+        "base_container_name": CONTAINER,
         "env_from": _env_from(),
         "service_account_name": CONFIG.service_account,
         "automount_service_account_token": False,

@@ -110,7 +110,7 @@ def running_stage(airflow, kubernetes):
 
 
 def _run_in(pod, code):
-    command = ["kubectl", "exec", "-n", "wakee", pod, "-c", "base", "--", "/opt/venv/bin/python3", "-c", code]
+    command = ["kubectl", "exec", "-n", "wakee", pod, "-c", "airflow-stage", "--", "/opt/venv/bin/python3", "-c", code]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 

@@ -57,7 +57,7 @@ def story(airflow, seed, hub, retrain, production, kubernetes):
 def pod_in_epoch(kubernetes, epoch):
     for pod in kubernetes.list_namespaced_pod("wakee", label_selector="wakee.io/task-id=fine_tune").items:
         try:
-            log = kubernetes.read_namespaced_pod_log(pod.metadata.name, "wakee", container="base")
+            log = kubernetes.read_namespaced_pod_log(pod.metadata.name, "wakee", container="airflow-stage")
         except ApiException:
             continue  # not started yet, or already gone
         if f"epoch {epoch}/" in (log or ""):

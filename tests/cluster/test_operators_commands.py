@@ -60,6 +60,14 @@ def test_a_wrong_name_is_one_line():
     assert "no_such_dag" in done.stderr
 
 
+def test_a_stage_that_failed_is_no_completed_pod(airflow):
+    run_id = airflow.trigger("model_rollback", {"version": "no-such-version"})
+    assert airflow.wait("model_rollback", run_id, 120) == {"rollback": "failed"}
+    lines = [line for line in make("pods").stdout.splitlines() if "rollback" in line]
+    assert lines
+    assert all("Error" in line for line in lines), lines
+
+
 def test_pods_and_pages_are_listed():
     assert "fetch_annotations" in make("pods").stdout or "wakee-db-upgrade" in make("pods").stdout
     assert "http://localhost:8080" in make("ui").stdout

@@ -14,7 +14,7 @@ from kubernetes.client.exceptions import ApiException
 def pod(phase, exit_code=None, killed_for=None, evicted_for=None):
     terminated = None if exit_code is None else k8s.V1ContainerStateTerminated(exit_code=exit_code, reason=killed_for)
     base = k8s.V1ContainerStatus(
-        name="base",
+        name="airflow-stage",
         image="",
         image_id="",
         ready=False,

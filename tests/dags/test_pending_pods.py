@@ -32,7 +32,7 @@ def pod(*waiting, phase="Pending", unscheduled=None, node="a-node", conditions=N
         conditions = [
             k8s.V1PodCondition(type="PodScheduled", status="False", reason="Unschedulable", message=unscheduled)
         ]
-    names = ["base", "airflow-xcom-sidecar"]
+    names = ["airflow-stage", "airflow-xcom-sidecar"]
     statuses = [container(name, *state) for name, state in zip(names, waiting, strict=False)]
     return k8s.V1Pod(
         metadata=k8s.V1ObjectMeta(name="a-pod", namespace="wakee", deletion_timestamp=deleted),
@@ -58,23 +58,25 @@ GATED = k8s.V1PodCondition(type="PodScheduled", status="False", reason="Scheduli
         pytest.param(pod(node=None, conditions=[GATED]), "SchedulingGated", id="no message"),
         pytest.param(pod(node=None), "the scheduler of Kubernetes has not looked at it yet", id="no scheduler"),
         pytest.param(pod(), "node a-node has not started it yet", id="no kubelet"),
-        pytest.param(pod(CREATING, CREATING), "container base: ContainerCreating", id="starting"),
+        pytest.param(pod(CREATING, CREATING), "container airflow-stage: ContainerCreating", id="starting"),
         pytest.param(
             pod(CREATING, ("CreateContainerConfigError", 'secret "wakee-secrets" not found')),
             'container airflow-xcom-sidecar: CreateContainerConfigError: secret "wakee-secrets" not found',
             id="the one that cannot start comes first",
         ),
         pytest.param(
-            pod(("ErrImagePull", NOT_FOUND)), f"container base: ErrImagePull: {NOT_FOUND}", id="image not there"
+            pod(("ErrImagePull", NOT_FOUND)),
+            f"container airflow-stage: ErrImagePull: {NOT_FOUND}",
+            id="image not there",
         ),
         pytest.param(
             pod(("ImagePullBackOff", f'Back-off pulling image "wakee/drift:1": ErrImagePull: {NOT_FOUND}')),
-            f"container base: ErrImagePull: {NOT_FOUND}",
+            f"container airflow-stage: ErrImagePull: {NOT_FOUND}",
             id="the same between two attempts",
         ),
         pytest.param(
             pod(("ImagePullBackOff", 'Back-off pulling image "wakee/drift:1"')),
-            "container base: ErrImagePull",
+            "container airflow-stage: ErrImagePull",
             id="an old kubelet between two attempts",
         ),
         pytest.param(pod(phase="Running"), None, id="running"),
@@ -143,7 +145,7 @@ LIFE = [
 LINES = [
     f"Pod a-pod is pending: {NO_CPU}",
     f"Pod a-pod is pending: {NO_MEMORY}",
-    'Pod a-pod is pending: container base: CreateContainerConfigError: secret "wakee-secrets" not found',
+    'Pod a-pod is pending: container airflow-stage: CreateContainerConfigError: secret "wakee-secrets" not found',
 ]
 
 
@@ -194,7 +196,7 @@ def trigger_arguments():
         "pod_name": "a-pod",
         "pod_namespace": "wakee",
         "trigger_start_time": datetime(2026, 1, 1, tzinfo=UTC),
-        "base_container_name": "base",
+        "base_container_name": "airflow-stage",
     }
 
 

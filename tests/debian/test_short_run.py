@@ -1,9 +1,11 @@
 """Stage images, DAGs and manifests work on the cluster built from Debian's packages as they do on kind."""
 
 import contextlib
+import subprocess
 
 import pytest
 
+from support.waiting import wait_for
 from wakee_tools.airflow.client import AirflowError
 
 DRIFT, HEALTH = "drift_detection_daily", "health_check_weekly"
@@ -47,3 +49,22 @@ def test_drift_is_found(airflow, seed, query):
     assert set(states.values()) == {"success"}
     (report,) = query("SELECT run_id, drift_detected FROM drift_reports WHERE report_date = '2021-03-30'")
     assert report == {"run_id": run_id, "drift_detected": True}
+
+
+@pytest.fixture
+def another_namespace():
+    """Somebody else makes a network namespace, which mounts over the folder of all of them."""
+    subprocess.run(["ip", "netns", "add", "wakee-stranger"], check=True)
+    yield
+    subprocess.run(["ip", "netns", "delete", "wakee-stranger"], check=True)
+
+
+@pytest.mark.usefixtures("another_namespace")
+def test_a_pod_goes_although_somebody_else_makes_namespaces(kubernetes):
+    pod = kubernetes.list_namespaced_pod("wakee", label_selector="app.kubernetes.io/name=mail").items[0]
+    kubernetes.delete_namespaced_pod(pod.metadata.name, "wakee", grace_period_seconds=1)
+
+    def names():
+        return [each.metadata.name for each in kubernetes.list_namespaced_pod("wakee").items]
+
+    wait_for(lambda: pod.metadata.name not in names(), 60, "the end of the pod")

@@ -33,6 +33,8 @@ unmount_all() {
         done
     done
     rm -rf /run/netns/cni-*
+    # Another's namespaces stay.
+    [[ -n $(ls -A /run/netns 2>/dev/null) ]] || umount /run/netns 2>/dev/null || true
 }
 
 remove_network() {

@@ -39,8 +39,16 @@ start_control_plane() {
         --leader-elect=false --bind-address=127.0.0.1 --port=0
 }
 
+# A later mount over this folder, as `ip netns add` makes one, would hide the pods' namespaces from who unmounts them.
+share_network_namespaces() {
+    mkdir -p /run/netns
+    mountpoint -q /run/netns || mount --bind /run/netns /run/netns
+    mount --make-shared /run/netns
+}
+
 start_containerd() {
     ! alive containerd || return 0
+    share_network_namespaces
     mkdir -p "$SOCKETS" "$CLUSTER/cni"
     render containerd.toml "$CLUSTER/containerd.toml"
     render cni.conflist "$CLUSTER/cni/10-wakee.conflist"
