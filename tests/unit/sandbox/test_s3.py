@@ -1,8 +1,10 @@
 import os
 import signal
 import subprocess
+from http import HTTPStatus
 from pathlib import Path
 
+import httpx
 import pytest
 from wakee_common.errors import ConfigurationError
 from wakee_common.settings import R2Settings
@@ -35,6 +37,18 @@ def test_wrong_credentials_are_refused(r2: R2Settings) -> None:
 
     with pytest.raises(ConfigurationError, match="R2_SECRET_ACCESS_KEY"):
         ObjectStore(wrong).get_bytes(ObjectStore(wrong).uri("x"))
+
+
+def test_a_browser_opens_what_runs_left_and_nothing_else(r2: R2Settings, store: ObjectStore) -> None:
+    for key in ("runs/a_dag/a-run/generate_report/report.html", "face.jpg"):
+        store.put_bytes(store.uri(key), b"<html>", "text/html")
+
+    page = httpx.get(f"{r2.endpoint}/{r2.bucket}/runs/a_dag/a-run/generate_report/report.html")
+
+    assert (page.status_code, page.text, page.headers["content-type"]) == (200, "<html>", "text/html")
+    assert httpx.get(f"{r2.endpoint}/{r2.bucket}/face.jpg").status_code == HTTPStatus.FORBIDDEN
+    assert httpx.get(f"{r2.endpoint}/{r2.bucket}?list-type=2").status_code == HTTPStatus.FORBIDDEN
+    assert httpx.put(f"{r2.endpoint}/{r2.bucket}/runs/x", content=b"x").status_code == HTTPStatus.FORBIDDEN
 
 
 def test_file_in_parts_comes_back_whole(store: ObjectStore, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def server_command(data: Path, port: int) -> list[str]:
 
 
 def prepare(data: Path, settings: R2Settings) -> None:
-    """Write who may use the server."""
+    """Write who may use the server; a browser, which has no keys, may open what the stages' runs left."""
     own_directory(data)
     keys = {
         "accessKey": settings.access_key_id.get_secret_value(),
@@ -44,7 +44,11 @@ def prepare(data: Path, settings: R2Settings) -> None:
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
     config = data / "s3.json"
     config.touch(0o600)
-    config.write_text(json.dumps({"identities": [{"name": "wakee", "credentials": [keys], "actions": actions}]}))
+    identities = [
+        {"name": "wakee", "credentials": [keys], "actions": actions},
+        {"name": "anonymous", "actions": [f"Read:{settings.bucket}/runs/*"]},
+    ]
+    config.write_text(json.dumps({"identities": identities}))
 
 
 def ready(settings: R2Settings) -> None:

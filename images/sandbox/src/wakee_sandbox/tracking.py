@@ -31,7 +31,9 @@ def server_command(settings: TrackingSettings, r2: R2Settings, port: int) -> lis
     listening = ["--host", "0.0.0.0", "--port", str(port), "--workers", "1"]  # noqa: S104 - other pods must reach it
     access = ["--allowed-hosts", settings.allowed_hosts, "--cors-allowed-origins", "*"]
     destination = ["--artifacts-destination", f"s3://{r2.bucket}/{ARTEFACTS}"]
-    return [installed_program("mlflow"), "server", *listening, *access, *destination]
+    # The probe of its pod, every two seconds, would be most of its log.
+    quiet = ["--uvicorn-opts", "--no-access-log"]
+    return [installed_program("mlflow"), "server", *listening, *access, *destination, *quiet]
 
 
 def environment(settings: TrackingSettings, r2: R2Settings) -> dict[str, str]:
