@@ -25,13 +25,12 @@ def test_the_health_report(page, visit, airflow, store):
 
 
 @pytest.mark.usefixtures("retraining_paused")
-def test_the_drift_report(page, visit, airflow, store, seed):
+def test_the_drift_report(page, visit, airflow, seed):
     seed("--labels-only", "--rows", "300", "--days", "30", "--until", "2014-03-31T00:00:00", "--seed", "11")
     run_id = airflow.trigger("drift_detection_daily", {"until": "2014-03-30"})
     airflow.wait("drift_detection_daily", run_id, 300)
-    report = airflow.result("drift_detection_daily", run_id, "generate_report")["html_uri"]
 
-    visit(store.link(R2Uri.parse(report)), "boredom")
+    visit(airflow.links("drift_detection_daily", run_id, "generate_report")["Report"], "boredom")
 
     assert page.locator("canvas, svg").count() >= 4
 

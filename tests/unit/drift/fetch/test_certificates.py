@@ -80,3 +80,9 @@ def test_without_our_help_the_driver_knows_no_authority(tls_server, authority, v
     monkeypatch.setenv("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt")
     with pytest.raises(psycopg2.OperationalError, match="certificate verify failed"):
         psycopg2.connect(settings.url.get_secret_value())
+
+
+def test_channel_binding(tls_server):
+    settings = DatabaseSettings(url=f"{tls_server.url()}?sslmode=require&channel_binding=require", wake_up_seconds=5)
+    with reading(settings) as connection, copier(settings, connection) as copying:
+        copying.execute("SELECT 1")

@@ -76,7 +76,7 @@ def _lint(steps: Steps) -> None:
 
 
 def _unit(steps: Steps) -> None:
-    install_packages("postgresql", "prometheus-pushgateway", "faketime", "openssl", "socat", "procps")
+    install_packages("postgresql", "pgbouncer", "prometheus-pushgateway", "faketime", "openssl", "socat", "procps")
     make_environments("drift", "health", "sandbox", "train")
     steps.parallel("unit: operators' tools", "dev", "unit-tools", "tests/unit/tools")
     steps.parallel(
