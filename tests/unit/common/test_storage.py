@@ -169,3 +169,17 @@ def _under_another_clock(skew: str) -> subprocess.CompletedProcess[str]:
     assert program, "apt-get install faketime (`make test-unit` does)"
     command = [program, "-f", skew, sys.executable, "-c", PUT]
     return subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Slow Down", "500 Internal Server Error"])
+def test_a_server_that_asks_for_patience_gets_it(make_r2_settings, status):
+    said = b"<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>"
+    answers = iter([http(said, status, "application/xml")] * 2)
+
+    def script(connection, stop):
+        saying(next(answers, http(b"content", kind="application/octet-stream")))(connection, stop)
+
+    with served(script) as server:
+        store = ObjectStore(make_r2_settings(endpoint_url=server.url, attempts=4))
+        assert store.get_bytes(store.uri("key")) == b"content"
+        assert len(server.requests) == 3

@@ -95,7 +95,10 @@ class R2Settings(Settings):
         description="Cloudflare account, its id alone; makes the endpoint's name.",
     )
     endpoint_url: str = Field(
-        "", alias="R2_ENDPOINT_URL", description="Endpoint of another S3 server, http(s)://host, without the bucket."
+        "",
+        alias="R2_ENDPOINT_URL",
+        description="Endpoint of another S3 server, or of a bucket with a jurisdiction, "
+        "`https://<account>.eu.r2.cloudflarestorage.com`; without the bucket.",
     )
     attempts: int = Field(6, ge=1, le=20, alias="R2_ATTEMPTS", description="Tries per request, with growing pauses.")
     transfers: int = Field(
