@@ -105,6 +105,7 @@ def _some_pairs(start: int, count: int, seed: int) -> Any:
     predicted = np.clip(user + chance.normal(0.05, 0.3, user.shape), 0, 3)
     names = [f"face-{number:08d}.jpg" for number in range(start, start + count)]
     columns = {"img_name": names, "s3_path": names, "timestamp": np.full(count, "2026-03-26", "datetime64[us]")}
+    columns["person"] = chance.integers(0, 500, count)
     columns |= {name: predicted[:, index] for index, name in enumerate(PREDICTED)}
     columns |= {name: user[:, index] for index, name in enumerate(LABELS)}
     return pa.RecordBatch.from_pydict(columns, PAIRS_SCHEMA)

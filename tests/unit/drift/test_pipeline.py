@@ -122,7 +122,8 @@ def test_one_row_is_enough_when_asked_for(annotations, pipeline):
     calculated = pipeline.calculate(loaded)
 
     assert calculated["num_samples"] == 1
-    assert calculated["drift_score_low"] == calculated["drift_score_high"] == calculated["drift_score"] == 0.125
+    assert calculated["drift_score"] == 0.125
+    assert (calculated["drift_score_low"], calculated["drift_score_high"]) == (0, 3)  # who says nothing of others
     assert pipeline.report(loaded, calculated)["status"] == "success"
 
 
@@ -173,3 +174,18 @@ def test_the_workspace_is_left_clean(annotations, run_stages, tmp_path, monkeypa
     run_stages()
 
     assert [path.name for path in (tmp_path / "scratch").iterdir()] == []
+
+
+def test_people_are_told_apart_by_user_then_session_then_picture(annotations, pipeline):
+    """The interval of few people who are right, and one who is always wrong, is wider than that of as many rows."""
+    right = {"user_id": "ada", "session_id": "1"}, {"user_id": " ", "session_id": "2"}, {"session_id": "2"}
+    for number, columns in enumerate(right):
+        annotations.add([[1.0] * 4] * 20, [[1.1] * 4] * 20, prefix=f"right-{number}-", **columns)
+    annotations.add([[1.0] * 4] * 20, [[1.5] * 4] * 20, prefix="wrong-", user_id="bob", session_id="2")
+    annotations.add([[1.0] * 4] * 2, [[1.1] * 4] * 2, prefix="nobody-")
+
+    calculated = pipeline.calculate(pipeline.load(pipeline.fetch()))
+
+    assert calculated["num_people"] == 5  # ada, session 2, bob and two pictures of nobody
+    assert calculated["drift_score_low"] == pytest.approx(0.1)
+    assert calculated["drift_score_high"] > 0.4

@@ -13,3 +13,12 @@ HEALTH_REPORTS: Final = "health_reports"
 PREDICTED: Final = tuple(f"predicted_{emotion}" for emotion in EMOTIONS)
 LABELS: Final = tuple(f"user_{emotion}" for emotion in EMOTIONS)
 """Columns of `emotion_labels`, in the order of the emotions."""
+
+PERSON: Final = (
+    "hashtextextended(COALESCE('user:' || NULLIF(btrim(user_id), ''), 'session:' || NULLIF(btrim(session_id), ''),"
+    " 'picture:' || img_name), 0)"
+)
+"""Whose picture a row of `emotion_labels` is, as a number that does not tell the name.
+
+Who is not logged in is somebody else in each session; without a session, on each picture.
+"""

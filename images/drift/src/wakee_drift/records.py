@@ -121,9 +121,10 @@ class DriftMetrics(Record):
     Attributes:
         provenance: Whence the rows come.
         num_samples: Rows measured.
+        num_people: Whose they are; counted up to a bound (`bootstrap.MOST_PEOPLE`).
         threshold: Drift is detected when the score is above it.
         drift_score: Mean of the four MAE, on the 0-3 scale.
-        drift_score_low: Lower end of the score's 95 % bootstrap interval.
+        drift_score_low: Lower end of the score's 95 % bootstrap interval, by people.
         drift_score_high: Upper end of it.
         drift_detected: Whether the score is above the threshold.
         emotions: Errors per emotion.
@@ -134,6 +135,7 @@ class DriftMetrics(Record):
 
     provenance: Provenance
     num_samples: int
+    num_people: int = 0
     threshold: FiniteFloat
     drift_score: FiniteFloat
     drift_score_low: FiniteFloat

@@ -38,6 +38,7 @@ class DriftResult(StageResult):
     report_date: date
     threshold: float
     num_samples: int
+    num_people: int = 0
     metrics_uri: str | None = None
     drift_score: float | None = None
     drift_score_low: float | None = None

@@ -22,7 +22,9 @@ IMAGE_FIELDS = (
     pa.field("img_name", pa.string()),
     pa.field("s3_path", pa.string()),
     pa.field("timestamp", pa.timestamp("us")),
+    pa.field("person", pa.int64()),
 )
+"""Of each annotated picture; `person` is the number that stands for whose it is (`wakee_contract.tables.PERSON`)."""
 ANNOTATIONS_SCHEMA = pa.schema([*IMAGE_FIELDS, *(pa.field(name, pa.float64()) for name in LABELS)])
 PAIRS_SCHEMA = pa.schema([*IMAGE_FIELDS, *(pa.field(name, pa.float64()) for name in (*PREDICTED, *LABELS))])
 
@@ -105,6 +107,11 @@ def batches(path: Path, schema: pa.Schema, rows: int = 50_000) -> Iterator[pa.Re
 def matrix(rows: pa.RecordBatch | pa.Table, columns: Sequence[str]) -> NDArray[np.float64]:
     """Float columns side by side, shape (rows, columns); NULL becomes NaN."""
     return np.column_stack([_values(rows.column(name).fill_null(NAN)) for name in columns])
+
+
+def integers(rows: pa.RecordBatch, column: str) -> NDArray[np.int64]:
+    """A column of whole numbers, none of them NULL, shape (rows,)."""
+    return _values(rows.column(column))
 
 
 def nulls(rows: pa.RecordBatch, columns: Sequence[str]) -> NDArray[np.bool_]:

@@ -87,7 +87,7 @@ def _print_drift(airflow: Airflow, run_id: str) -> None:
         ["drift score", f"{drift['drift_score']:.3f}  (95 % interval {low:.3f} to {high:.3f})"],
         ["threshold", f"{drift['threshold']:.3f}"],
         ["drift", "found" if drift["drift_detected"] else "not found"],
-        ["samples", str(drift["num_samples"])],
+        ["samples", f"{drift['num_samples']} of {drift['num_people']} people"],
         ["report", report["html_uri"]],
     ]
     table("Drift: predictions against corrections", ["", "mean absolute error, 0 to 3"], rows)

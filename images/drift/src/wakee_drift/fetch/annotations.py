@@ -13,7 +13,7 @@ from wakee_common.settings import DatabaseSettings
 from wakee_common.storage import ObjectStore
 from wakee_common.telemetry import measured
 from wakee_common.uris import R2Uri
-from wakee_contract.tables import LABELS
+from wakee_contract.tables import LABELS, PERSON
 
 from wakee_drift.fetch.copying import Copier, copier
 from wakee_drift.fetch.validity import add_counts, usable_labels
@@ -115,7 +115,9 @@ def _select(start: datetime, end: datetime) -> sql.Composed:
     return sql.SQL(
         'SELECT {} FROM emotion_labels WHERE is_validated AND "timestamp" >= {} AND "timestamp" < {}'
     ).format(
-        sql.SQL(", ").join(map(sql.Identifier, ANNOTATIONS_SCHEMA.names)),
+        sql.SQL(", ").join(
+            sql.SQL(PERSON) if name == "person" else sql.Identifier(name) for name in ANNOTATIONS_SCHEMA.names
+        ),
         sql.Literal(start),
         sql.Literal(end),
     )

@@ -1,14 +1,18 @@
 """An interval for the drift score, in constant memory.
 
-The rows are put into at most `GROUPS` groups of which only sum and count are kept, and the groups are resampled (the
-percentile bootstrap: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13). Up to `GROUPS` rows,
-each is a group of its own: the ordinary bootstrap. With more, rows fall into groups by a hash of their position, so
-that the groups' means vary as those of random samples do, whatever the order of the rows.
+Rows of one person are wrong in similar ways, so people are resampled, not rows (the cluster bootstrap: Davison and
+Hinkley, Bootstrap Methods and their Application, 1997, section 3.8). Of a person only sum and count are kept. Beyond
+`MOST_PEOPLE`, people fall into `GROUPS` groups by a hash, which are resampled in their place.
+
+A percentile interval of few people is too narrow; its percentiles are moved outwards as Hesterberg describes (What
+Teachers Should Know About the Bootstrap, The American Statistician 69, 2015: the expanded percentile interval).
 """
 
 import numpy as np
 from numpy.typing import NDArray
+from wakee_contract.emotions import HIGHEST_LEVEL, LOWEST_LEVEL
 
+MOST_PEOPLE = 20_000
 GROUPS = 2000
 REPLICATES = 2000
 REPLICATES_AT_A_TIME = 100
@@ -16,52 +20,75 @@ SEED = 20_250_204
 LEVEL = 0.95
 
 
-class GroupedScores:
-    """Sum and count of the rows' scores per group.
+class PeoplesScores:
+    """Sum and count of the rows' scores per person.
 
-    Args:
-        total_rows: How many rows will be added; decides how they are grouped.
+    Attributes:
+        people: How many there are; counted up to `MOST_PEOPLE`.
     """
 
-    def __init__(self, total_rows: int) -> None:
-        self._total = total_rows
-        self._seen = 0
-        groups = min(GROUPS, total_rows)
-        self.sums = np.zeros(groups)
-        self.counts = np.zeros(groups)
+    def __init__(self) -> None:
+        self.people = 0
+        self._keys = np.zeros(0, np.int64)
+        self._sums = self._counts = np.zeros(0)
+        self._folded = False
 
-    def add(self, scores: NDArray[np.float64]) -> None:
-        """Add the next rows' scores, shape (rows,)."""
-        positions = np.arange(self._seen, self._seen + len(scores))
-        groups = positions if self._total <= GROUPS else _mix(positions) % np.uint64(GROUPS)
-        self.sums += np.bincount(groups.astype(np.int64), scores, len(self.sums))
-        self.counts += np.bincount(groups.astype(np.int64), minlength=len(self.sums))
-        self._seen += len(scores)
+    def add(self, scores: NDArray[np.float64], people: NDArray[np.int64]) -> None:
+        """Add rows: their scores and whose they are, shape (rows,) each."""
+        self._merge(_folded(people) if self._folded else people, scores, np.ones(len(scores)))
+        if not self._folded:
+            self.people = len(self._keys)
+            if self.people > MOST_PEOPLE:
+                keys, sums, counts = _folded(self._keys), self._sums, self._counts
+                self._keys, self._sums, self._counts = np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
+                self._merge(keys, sums, counts)
+                self._folded = True
 
     def interval(self) -> tuple[float, float]:
-        """The 95 % percentile interval of the mean score, the same every time.
+        """The 95 % interval of the mean score, the same every time; of one person, who tells nothing, all of it.
 
         Raises:
             ZeroDivisionError: no rows were added.
         """
-        if not self._seen:
+        groups = len(self._keys)
+        if not groups:
             raise ZeroDivisionError("no rows to resample")
+        if groups == 1:
+            return 0.0, float(HIGHEST_LEVEL - LOWEST_LEVEL)
         generator = np.random.default_rng(SEED)
         means = [self._replicates(generator) for _ in range(REPLICATES // REPLICATES_AT_A_TIME)]
-        tail = (1 - LEVEL) / 2
+        tail = expanded_tail(groups)
         low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
         return float(low), float(high)
 
+    def _merge(self, keys: NDArray[np.int64], sums: NDArray[np.float64], counts: NDArray[np.float64]) -> None:
+        """Sorted by key, so that neither batches nor the order of rows matter."""
+        self._keys, place = np.unique(np.concatenate([self._keys, keys]), return_inverse=True)
+        self._sums = np.bincount(place, np.concatenate([self._sums, sums]), len(self._keys))
+        self._counts = np.bincount(place, np.concatenate([self._counts, counts]), len(self._keys))
+
     def _replicates(self, generator: np.random.Generator) -> NDArray[np.float64]:
-        groups = len(self.sums)
+        groups = len(self._sums)
         chosen = generator.integers(groups, size=(REPLICATES_AT_A_TIME, groups))
-        means: NDArray[np.float64] = self.sums[chosen].sum(axis=1) / self.counts[chosen].sum(axis=1)
+        means: NDArray[np.float64] = self._sums[chosen].sum(axis=1) / self._counts[chosen].sum(axis=1)
         return means
 
 
-def _mix(positions: NDArray[np.int64]) -> NDArray[np.uint64]:
+def expanded_tail(groups: int) -> float:
+    """The probability to cut off at either end, for two groups or more; 0.025 in the limit."""
+    from scipy.special import ndtr, stdtrit
+
+    spread = np.sqrt(groups / (groups - 1)) * stdtrit(groups - 1, (1 + LEVEL) / 2)
+    return float(ndtr(-spread))
+
+
+def _folded(people: NDArray[np.int64]) -> NDArray[np.int64]:
+    return (_mix(people) % np.uint64(GROUPS)).astype(np.int64)
+
+
+def _mix(keys: NDArray[np.int64]) -> NDArray[np.uint64]:
     """SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): neighbours get unrelated values."""
-    value = positions.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    value = keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return value ^ (value >> np.uint64(31))

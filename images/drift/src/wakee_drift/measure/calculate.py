@@ -72,6 +72,7 @@ def _result(metrics: DriftMetrics, uri: R2Uri) -> DriftResult:
         report_date=metrics.provenance.report_date,
         threshold=metrics.threshold,
         num_samples=metrics.num_samples,
+        num_people=metrics.num_people,
         metrics_uri=str(uri),
         drift_score=metrics.drift_score,
         drift_score_low=metrics.drift_score_low,

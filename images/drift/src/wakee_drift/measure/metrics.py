@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from wakee_contract.emotions import EMOTIONS
 from wakee_contract.tables import LABELS, PREDICTED
 
-from wakee_drift.measure.bootstrap import GroupedScores
+from wakee_drift.measure.bootstrap import PeoplesScores
 from wakee_drift.measure.distribution import compare_distributions, sample_frame
 from wakee_drift.records import DriftMetrics, EmotionErrors
-from wakee_drift.tables import PAIRS_SCHEMA, batches, matrix, read_provenance, row_count
+from wakee_drift.tables import PAIRS_SCHEMA, batches, integers, matrix, read_provenance
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,15 @@ def measure(pairs: Path, reference: Path | None, threshold: float, uris: tuple[s
         threshold: Drift is detected when the score is above it.
         uris: Where both files lie in R2.
     """
-    sums, grouped = one_pass(pairs)
+    sums, people = one_pass(pairs)
     emotions = emotion_errors(sums)
     score = drift_score([errors.mae for errors in emotions.values()])
-    low, high = grouped.interval()
+    low, high = people.interval()
     current = sample_frame(pairs)
     return DriftMetrics(
         provenance=read_provenance(pairs),
         num_samples=sums.rows,
+        num_people=people.people,
         threshold=threshold,
         drift_score=score,
         # When all rows are equally wrong, rounding alone could put the score outside of its interval.
@@ -85,14 +86,14 @@ def measure(pairs: Path, reference: Path | None, threshold: float, uris: tuple[s
     )
 
 
-def one_pass(pairs: Path) -> tuple[ErrorSums, GroupedScores]:
+def one_pass(pairs: Path) -> tuple[ErrorSums, PeoplesScores]:
     """Read the pairs once; the memory needed does not depend on their number."""
-    sums, grouped = ErrorSums.none(), GroupedScores(row_count(pairs))
+    sums, people = ErrorSums.none(), PeoplesScores()
     for batch in batches(pairs, PAIRS_SCHEMA):
         errors = matrix(batch, PREDICTED) - matrix(batch, LABELS)
         sums = sums + ErrorSums.of(errors)
-        grouped.add(np.abs(errors).mean(axis=1))
-    return sums, grouped
+        people.add(np.abs(errors).mean(axis=1), integers(batch, "person"))
+    return sums, people
 
 
 def emotion_errors(sums: ErrorSums) -> dict[str, EmotionErrors]:

@@ -67,7 +67,8 @@ def verdict(metrics: DriftMetrics) -> str:
         "Drift": "detected" if metrics.drift_detected else "not detected",
         "Score": f"{metrics.drift_score:.4f} (95 % interval {metrics.drift_score_low:.4f} to "
         f"{metrics.drift_score_high:.4f}), threshold {metrics.threshold:g}; mean of four MAE on the scale 0 to 3",
-        "Pictures": f"{metrics.num_samples:,} annotated from {origin.window_start} to {origin.window_end} (UTC)",
+        "Pictures": f"{metrics.num_samples:,} of {metrics.num_people:,} people, annotated from {origin.window_start} "
+        f"to {origin.window_end} (UTC)",
         "Left out": ", ".join(f"{reason} {count}" for reason, count in origin.excluded.items() if count) or "none",
         "Distributions": f"{drift.status}; {drift.reason}; {drift.rows:,} rows against {drift.reference_rows:,}"
         f" of the reference window from {origin.reference_start}",
