@@ -15,7 +15,8 @@ from typing import Any
 
 from wakee_common.concurrency import map_ahead
 from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError, one_line
-from wakee_common.refusals import R2, MissingObjectError, refusal
+from wakee_common.refusals import R2, refusal
+from wakee_common.refusals import MissingObjectError as MissingObjectError
 from wakee_common.settings import R2Settings
 from wakee_common.startup import retry_refused
 from wakee_common.uris import R2Uri

@@ -84,7 +84,7 @@ def person(identity: int | Shot) -> Person:
     return replace(
         face,
         clothes=scene.clothes,
-        centre=tuple(place + chance.uniform(-MOVED, MOVED) for place in scene.centre),
+        centre=(scene.centre[0] + chance.uniform(-MOVED, MOVED), scene.centre[1] + chance.uniform(-MOVED, MOVED)),
         scale=scene.scale * chance.uniform(1 - MOVED, 1 + MOVED),
         **{name: getattr(scene, name) for name in ("background", "light_angle", "light_strength", "brightness")},
         noise_seed=chance.getrandbits(32),
