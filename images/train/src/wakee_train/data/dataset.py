@@ -2,7 +2,9 @@
 
 Its id is a digest of the rows, of the pictures' ETags and sizes and of the rules they are prepared by, so an unchanged
 data set is known before anything is downloaded. An ETag only says that an object changed: which pictures are equal
-follows from their bytes, when they are read (`duplicates`). The manifest is written last: where it is, the rest is whole.
+follows from their bytes, when they are read (`duplicates`).
+
+The manifest is written last: where it is, the rest is whole.
 """
 
 import hashlib
