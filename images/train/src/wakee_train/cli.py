@@ -2,7 +2,7 @@
 
 Each stage reads what the ones before wrote to R2, does one thing, and prints nothing but its log; its result goes to
 Airflow. In order: fetch-training-data, split-dataset, fine-tune, evaluate, export-onnx, upload-to-hub, log-to-mlflow,
-update-model-versions. By hand: rollback.
+update-model-versions. Before them: try-backbone. By hand: rollback.
 """
 
 from enum import StrEnum
@@ -17,6 +17,7 @@ from wakee_common.uris import R2Uri
 from wakee_contract.parameters import RETRAIN, ROLLBACK
 
 from wakee_train.results import (
+    BackboneResult,
     DatasetResult,
     EvaluationResult,
     ExportResult,
@@ -48,6 +49,20 @@ TrainingRecord = Annotated[str, typer.Option(help="The training_uri of fine-tune
 DriftReportId = Annotated[
     str, typer.Option(help="Id of the drift report that asked for this training. Empty: none did.")
 ]
+
+
+@stage(app)
+def try_backbone(
+    backbone: Annotated[str, option(RETRAIN["backbone"])] = RETRAIN["backbone"].default,
+    image_size: Annotated[int, option(RETRAIN["image_size"])] = RETRAIN["image_size"].default,
+    batch_size: Annotated[int, option(RETRAIN["batch_size"])] = RETRAIN["batch_size"].default,
+    seed: Annotated[int, option(RETRAIN["seed"])] = RETRAIN["seed"].default,
+    start: Annotated[str, option(RETRAIN["start"])] = RETRAIN["start"].default,
+) -> BackboneResult:
+    """Build the backbone and let it take one step: whether it can be trained at this size, and in how much memory."""
+    from wakee_train.training.trial_step import try_backbone as run
+
+    return run(backbone, image_size, batch_size, seed, start)
 
 
 @stage(app)

@@ -3,6 +3,18 @@
 from wakee_common.stage import StageResult
 
 
+class BackboneResult(StageResult):
+    """Result of `try-backbone`: how large the model is, and what one step took; on `meta` there are only shapes."""
+
+    backbone: str
+    image_size: int
+    parameters: int
+    pictures: int
+    device: str
+    seconds: float
+    peak_mib: int
+
+
 class DatasetResult(StageResult):
     """Result of `fetch-training-data`; `excluded` counts the quarantined rows per reason."""
 

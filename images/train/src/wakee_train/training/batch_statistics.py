@@ -1,0 +1,23 @@
+"""Batch normalization needs more than one value per channel: of one picture at one pixel there are no statistics."""
+
+from wakee_common.errors import ConfigurationError
+
+from wakee_train.records import TrainingSettings
+
+TORCH_SAYS = "Expected more than 1 value per channel"
+
+
+def is_too_few(error: Exception) -> bool:
+    """Whether this is torch's error for a batch without statistics."""
+    return TORCH_SAYS in str(error)
+
+
+def too_few_pictures(error: ValueError, settings: TrainingSettings) -> Exception:
+    """What to raise for an error of a step: one with the remedies, where a batch had too few pictures."""
+    if not is_too_few(error):
+        return error
+    return ConfigurationError(
+        f"{settings.backbone} at {settings.image_size} px cannot learn from a single picture: its batch normalization "
+        f"needs two at a time. Set batch_size (now {settings.batch_size}) to 2 or more; where memory was too little "
+        "for two pictures, lower image_size or choose a smaller backbone"
+    )
