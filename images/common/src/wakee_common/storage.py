@@ -20,6 +20,7 @@ from wakee_common.startup import retry_refused
 from wakee_common.uris import R2Uri
 
 CREDENTIAL_ERRORS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "403", "Unauthorized", "401"}
+HTTP_NOT_FOUND = 404
 MISSING_OBJECT_ERRORS = {"NoSuchKey", "404", "NotFound"}
 LONGEST_KEY = 1024
 """Bytes of UTF-8 that S3 allows a key."""
@@ -241,11 +242,22 @@ def _translated(uri: R2Uri) -> Iterator[None]:
         yield
     except ClientError as error:
         said = error.response.get("Error", {})
-        raise _refusal(uri, str(said.get("Code", "")) or str(error), str(said.get("Message", ""))) from error
+        code, words = str(said.get("Code", "")), str(said.get("Message", ""))
+        if _is_no_s3(error, code):
+            raise UnavailableError(
+                f"R2 failed on {uri}: what answers is no S3 server, it says 404 without a cause: check R2_ENDPOINT_URL"
+            ) from error
+        raise _refusal(uri, code or str(error), words) from error
     except ParamValidationError as error:
         raise BadInputError(f"S3 allows no such address: {uri}: {' '.join(str(error).split())}") from error
     except (BotoCoreError, RetriesExceededError, OSError) as error:
         raise UnavailableError(f"R2 cannot be reached for {uri}: {error}") from error
+
+
+def _is_no_s3(error: Any, code: str) -> bool:
+    """Whether a 404 is not an S3 server's, whose answers name the cause in their body; only those to HEAD have none."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return status == HTTP_NOT_FOUND and code in ("", str(HTTP_NOT_FOUND)) and error.operation_name != "HeadObject"
 
 
 def _forbidden(uri: R2Uri, bucket: str) -> str:
