@@ -5,6 +5,7 @@ next one waits.
 
 | task | what it does | where it leaves it |
 |---|---|---|
+| `check_targets` | Hub, MLflow, database, bucket: there, writable, of one mind about production | what was missing |
 | `fetch_training_data` | annotations and pictures, broken ones set aside; the same again is reused | tar shards in R2 |
 | `split_dataset` | training, validation, test by a hash of the picture's name | JSON in R2 |
 | `fine_tune` | trains; a retry goes on from the last checkpoint | weights in R2 |
@@ -15,8 +16,8 @@ next one waits.
 | `update_model_versions` | metrics and lineage; a promoted version alone is in production | table `model_versions` |
 
 Promoted is who lowers the mean MAE by at least `min_improvement` while no emotion gets worse by more than
-`max_regression`. With fewer usable samples than `min_samples` the run succeeds and everything after the first task is
-skipped. To go back to an earlier version: `model_rollback`.
+`max_regression`. With fewer usable samples than `min_samples` the run succeeds and all tasks after
+`fetch_training_data` are skipped. To go back to an earlier version: `model_rollback`.
 """
 
 from datetime import timedelta
@@ -32,6 +33,7 @@ from wakee.links import HUB_COMMIT, MLFLOW_RUN
 from wakee.notifications import ALERTS
 from wakee.stages import CONFIG, DEFAULT_ARGS, result, stage
 
+RESTORE = "--{{ '' if params.restore_deleted_experiment else 'no-' }}restore-deleted-experiment"
 DRIFT_REPORT = "--drift-report-id={{ params.drift_report_id or '' }}"
 # The whole training, waiting for a GPU not counted. Checkpoints make a longer one possible in several tries.
 TRAINING_TIME = timedelta(hours=training_hours())
@@ -49,6 +51,7 @@ with DAG(
     doc_md=__doc__,
     description="Fine-tune on the validated annotations; promote when better.",
 ):
+    check_targets = stage("train", "check_targets", RESTORE, DRIFT_REPORT)
     fetch_training_data = stage(
         "train",
         "fetch_training_data",
@@ -107,6 +110,7 @@ with DAG(
         result("evaluate", "evaluation_uri"),
         "--export",
         result("export_onnx", "export_uri"),
+        RESTORE,
         DRIFT_REPORT,
         links=[HUB_COMMIT],
     )
@@ -120,5 +124,5 @@ with DAG(
     update_model_versions = stage(
         "train", "update_model_versions", "--tracking", result("log_to_mlflow", "tracking_uri")
     )
-    fetch_training_data >> split_dataset >> fine_tune >> evaluate >> export_onnx
+    check_targets >> fetch_training_data >> split_dataset >> fine_tune >> evaluate >> export_onnx
     export_onnx >> upload_to_hub >> log_to_mlflow >> update_model_versions

@@ -191,6 +191,7 @@ def test_drift_detection(stage, seed):
 
 @pytest.mark.usefixtures("model_in_production")
 def test_retraining(stage):
+    assert stage("train", "check_targets")["finished"] is None
     manifest = stage("train", "fetch_training_data", memory="2Gi")["manifest_uri"]
     splits = stage("train", "split_dataset", f"--manifest={manifest}")["splits_uri"]
     small = ["--backbone=test_efficientnet", "--image-size=112", "--epochs=1", "--start=random"]
