@@ -12,10 +12,8 @@ def is_too_few(error: Exception) -> bool:
     return TORCH_SAYS in str(error)
 
 
-def too_few_pictures(error: ValueError, settings: TrainingSettings) -> Exception:
-    """What to raise for an error of a step: one with the remedies, where a batch had too few pictures."""
-    if not is_too_few(error):
-        return error
+def too_few_pictures(settings: TrainingSettings) -> ConfigurationError:
+    """The error for a training whose batches are too small, with the remedies."""
     return ConfigurationError(
         f"{settings.backbone} at {settings.image_size} px cannot learn from a single picture: its batch normalization "
         f"needs two at a time. Set batch_size (now {settings.batch_size}) to 2 or more; where memory was too little "

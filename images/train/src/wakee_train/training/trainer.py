@@ -29,7 +29,7 @@ from wakee_train.data.shards import SplitPixels, training_batches
 from wakee_train.records import Epoch, TrainingSettings
 from wakee_train.training.augmentation import crop_and_mirror, light_factors, places_and_mirrors, relit, shuffled
 from wakee_train.training.backbone import EmotionRegressor, autocast_to, normalised, parameter_groups
-from wakee_train.training.batch_statistics import too_few_pictures
+from wakee_train.training.batch_statistics import is_too_few, too_few_pictures
 from wakee_train.training.heads import heads
 from wakee_train.training.prediction import mean_errors
 from wakee_train.training.process_group import Ranks, even_slices, unsynchronised
@@ -201,7 +201,9 @@ class Trainer:
             try:
                 return self.ranks.sum(self._accumulate(pixels, labels, light, seed, of)) / self.ranks.count
             except ValueError as error:
-                raise too_few_pictures(error, self.settings) from error
+                if is_too_few(error):
+                    raise too_few_pictures(self.settings) from error
+                raise
             except torch.OutOfMemoryError:
                 if self.progress.micro_batch == 1 or self.ranks.count > 1:
                     raise
