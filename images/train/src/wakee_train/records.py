@@ -1,6 +1,6 @@
 """What stages leave to each other in R2: JSON documents, each naming the ones it was made from."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from wakee_common.errors import BadInputError
@@ -162,13 +162,45 @@ class ModelMetrics(Record):
     emotions: dict[str, EmotionMetrics]
 
 
+class GateLimits(Record):
+    """What a person chose for the gate (`wakee_contract.parameters.RETRAIN` says what each means)."""
+
+    confidence: float
+    min_improvement: float
+    max_regression: float
+    min_test_samples: int
+    min_test_people: int
+
+
+class PartOfGate(Record):
+    """Both models on a part of the test split: MAE of each, interval of the difference, and two probabilities.
+
+    `better` is that of a lower MAE, `worse` that of one that is higher by more than `max_regression`.
+    """
+
+    name: str
+    samples: int
+    people: int
+    champion: float
+    challenger: float
+    low: float
+    high: float
+    better: float
+    worse: float
+
+
 class Decision(Record):
     """What the gate says, and why."""
 
-    promote: bool
+    verdict: Literal["promote", "keep champion", "undecided"]
     reasons: list[str]
-    min_improvement: float
-    max_regression: float
+    parts: list[PartOfGate]
+    limits: GateLimits
+
+    @property
+    def promote(self) -> bool:
+        """Whether the challenger takes over."""
+        return self.verdict == "promote"
 
 
 class Evaluation(Record):
