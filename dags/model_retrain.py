@@ -5,6 +5,8 @@ next one waits.
 
 | task | what it does | where it leaves it |
 |---|---|---|
+| `check_targets` | Hub, MLflow, database, bucket: there, writable, of one mind about production | what was missing |
+| `try_backbone` | builds the backbone and lets it take one step, at the chosen size and batch | |
 | `fetch_training_data` | annotations and pictures, broken ones set aside; the same again is reused | tar shards in R2 |
 | `split_dataset` | training, validation, test by a hash of the picture's name | JSON in R2 |
 | `fine_tune` | trains; a retry goes on from the last checkpoint | weights in R2 |
@@ -15,8 +17,8 @@ next one waits.
 | `update_model_versions` | metrics and lineage; a promoted version alone is in production | table `model_versions` |
 
 Promoted is who lowers the mean MAE by at least `min_improvement` while no emotion gets worse by more than
-`max_regression`. With fewer usable samples than `min_samples` the run succeeds and everything after the first task is
-skipped. To go back to an earlier version: `model_rollback`.
+`max_regression`. With fewer usable samples than `min_samples` the run succeeds and all tasks after
+`fetch_training_data` are skipped. To go back to an earlier version: `model_rollback`.
 """
 
 from datetime import timedelta
@@ -33,6 +35,14 @@ from wakee.links import HUB_COMMIT, MLFLOW_RUN
 from wakee.notifications import ALERTS
 from wakee.stages import CONFIG, DEFAULT_ARGS, result, stage
 
+MODEL = [
+    "--backbone={{ params.backbone }}",
+    "--image-size={{ params.image_size }}",
+    "--batch-size={{ params.batch_size }}",
+    "--start={{ params.start }}",
+    "--seed={{ params.seed }}",
+]
+RESTORE = "--{{ '' if params.restore_deleted_experiment else 'no-' }}restore-deleted-experiment"
 DRIFT_REPORT = "--drift-report-id={{ params.drift_report_id or '' }}"
 # The whole training, waiting for a GPU not counted. Checkpoints make a longer one possible in several tries.
 TRAINING_TIME = timedelta(hours=training_hours())
@@ -51,6 +61,8 @@ with DAG(
     doc_md=__doc__,
     description="Fine-tune on the validated annotations; promote when better.",
 ):
+    check_targets = stage("train", "check_targets", RESTORE, DRIFT_REPORT)
+    try_backbone = stage("train", "try_backbone", *MODEL)
     fetch_training_data = stage(
         "train",
         "fetch_training_data",
@@ -67,16 +79,12 @@ with DAG(
         "fine_tune",
         "--splits",
         result("split_dataset", "splits_uri"),
-        "--backbone={{ params.backbone }}",
-        "--image-size={{ params.image_size }}",
+        *MODEL,
         "--epochs={{ params.epochs }}",
         "--learning-rate={{ params.learning_rate }}",
-        "--batch-size={{ params.batch_size }}",
         "--loss={{ params.loss }}",
         "--freeze-epochs={{ params.freeze_epochs }}",
         "--patience={{ params.patience }}",
-        "--start={{ params.start }}",
-        "--seed={{ params.seed }}",
         timeout=TRAINING_TIME + timedelta(seconds=CONFIG.gpu_wait_seconds if CONFIG.gpu_count else 0),
         # The triggerer watches: a restart of the scheduler or of the worker does not touch a training of hours.
         deferrable=True,
@@ -109,6 +117,7 @@ with DAG(
         result("evaluate", "evaluation_uri"),
         "--export",
         result("export_onnx", "export_uri"),
+        RESTORE,
         DRIFT_REPORT,
         links=[HUB_COMMIT],
     )
@@ -122,5 +131,5 @@ with DAG(
     update_model_versions = stage(
         "train", "update_model_versions", "--tracking", result("log_to_mlflow", "tracking_uri")
     )
-    fetch_training_data >> split_dataset >> fine_tune >> evaluate >> export_onnx
+    [check_targets, try_backbone] >> fetch_training_data >> split_dataset >> fine_tune >> evaluate >> export_onnx
     export_onnx >> upload_to_hub >> log_to_mlflow >> update_model_versions

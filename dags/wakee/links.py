@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow.sdk.bases.operatorlink import BaseOperatorLink
-from wakee_contract.model import PUBLIC_HUB
+from wakee_contract.model import PUBLIC_HUB, mlflow_run_page
 
 
 class ResultLink(BaseOperatorLink):
@@ -44,7 +44,7 @@ def _hub(result: dict[str, Any]) -> str:
 
 def _mlflow(result: dict[str, Any]) -> str:
     base = os.environ.get("WAKEE_MLFLOW_UI", "")
-    return f"{base}/#/experiments/{result['experiment_id']}/runs/{result['mlflow_run_id']}" if base else ""
+    return mlflow_run_page(base, result["experiment_id"], result["mlflow_run_id"]) if base else ""
 
 
 def _report(result: dict[str, Any]) -> str:

@@ -59,6 +59,8 @@ DEFAULTS = {
     "test_model_hub": _PROBE,
     "run_pytest_suite": _PROBE,
     "generate_summary": _PROBE,
+    "check_targets": _SMALL,
+    "try_backbone": StageResources("500m", "4Gi", "2Gi"),
     "fetch_training_data": StageResources("1", "2Gi", "2Gi"),
     "split_dataset": _SMALL,
     "fine_tune": StageResources("1", "8Gi", "20Gi"),

@@ -191,10 +191,12 @@ def test_drift_detection(stage, seed):
 
 @pytest.mark.usefixtures("model_in_production")
 def test_retraining(stage):
+    assert stage("train", "check_targets")["finished"] is None
+    small = ["--backbone=test_efficientnet", "--image-size=112", "--start=random"]
+    assert stage("train", "try_backbone", *small, memory="4Gi")["pictures"] == 2
     manifest = stage("train", "fetch_training_data", memory="2Gi")["manifest_uri"]
     splits = stage("train", "split_dataset", f"--manifest={manifest}")["splits_uri"]
-    small = ["--backbone=test_efficientnet", "--image-size=112", "--epochs=1", "--start=random"]
-    training = stage("train", "fine_tune", f"--splits={splits}", *small, memory="4Gi")["training_uri"]
+    training = stage("train", "fine_tune", f"--splits={splits}", *small, "--epochs=1", memory="4Gi")["training_uri"]
     # Nothing gets better by more than 3, so production stays as it is.
     evaluation = stage("train", "evaluate", f"--training={training}", "--min-improvement=3", memory="4Gi")
     export = stage("train", "export_onnx", f"--training={training}", memory="4Gi")

@@ -20,6 +20,10 @@ TASKS = {
         "test_api", "test_database", "test_storage", "test_app_sourcing", "test_model_hub", "run_pytest_suite",
         "generate_summary",
     ],
+    "model_retrain": [
+        "check_targets", "try_backbone", "fetch_training_data", "split_dataset", "fine_tune", "evaluate", "export_onnx",
+        "upload_to_hub", "log_to_mlflow", "update_model_versions",
+    ],
 }  # fmt: skip
 SECRET_VARIABLES = ["NEON_DATABASE_URL", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "HF_TOKEN"]
 

@@ -26,6 +26,8 @@ DEFAULTS = {
     "test_model_hub": ("100m", "768Mi", "1Gi"),
     "run_pytest_suite": ("100m", "768Mi", "1Gi"),
     "generate_summary": ("100m", "768Mi", "1Gi"),
+    "check_targets": ("250m", "1Gi", "2Gi"),
+    "try_backbone": ("500m", "4Gi", "2Gi"),
     "fetch_training_data": ("1", "2Gi", "2Gi"),
     "split_dataset": ("250m", "1Gi", "2Gi"),
     "fine_tune": ("1", "8Gi", "20Gi"),

@@ -32,12 +32,12 @@ def test_a_wrong_setting_fails_at_once(airflow, kubernetes, seed, observed, faul
 
 @pytest.mark.usefixtures("model_in_production")
 def test_a_hub_token_that_is_refused(airflow, kubernetes, observed):
-    """At the first stage that asks the Hub, for the weights to start from."""
+    """At the first stage, before anything is computed."""
     with setting(kubernetes, HF_TOKEN="hf_wrong"):
         run_id = airflow.trigger(RETRAIN, {"epochs": 1, "start": "hub"})
         airflow.wait(RETRAIN, run_id, 300)
 
-    refused_at_once(airflow, observed, RETRAIN, run_id, "wrong Hub token", "fine_tune", "HF_TOKEN")
+    refused_at_once(airflow, observed, RETRAIN, run_id, "wrong Hub token", "check_targets", "HF_TOKEN")
 
 
 def refused_at_once(airflow, observed, dag_id, run_id, fault, task_id, named):

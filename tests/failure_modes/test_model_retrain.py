@@ -34,9 +34,9 @@ CASES = [
     Case("Hub answers 503 to the commit, 15 s", "export_onnx", no_commits, 15, until="upload_to_hub"),
     Case("Hub answers 429, 15 s", "export_onnx", service("hub", "limited"), 15, until="upload_to_hub"),
     Case("pod killed", "upload_to_hub", faults.pod_killed, tries=2),
-    Case("MLflow gone, 15 s", "upload_to_hub", service("mlflow", "gone"), 15, until="log_to_mlflow"),
-    Case("MLflow answers 503, 15 s", "upload_to_hub", service("mlflow", "unavailable"), 15, until="log_to_mlflow"),
-    Case("MLflow silent, 15 s", "upload_to_hub", service("mlflow", "silent"), 15, until="log_to_mlflow"),
+    Case("MLflow gone, 15 s", "export_onnx", service("mlflow", "gone"), 15, until="upload_to_hub"),
+    Case("MLflow answers 503, 15 s", "export_onnx", service("mlflow", "unavailable"), 15, until="upload_to_hub"),
+    Case("MLflow silent, 15 s", "export_onnx", service("mlflow", "silent"), 15, until="upload_to_hub"),
     Case("pod killed", "log_to_mlflow", faults.pod_killed, tries=2),
     Case("database gone, 15 s", "log_to_mlflow", service("neondb", "gone"), 15, until="update_model_versions"),
     Case(

@@ -20,6 +20,13 @@ from support.waiting import wait_for
 REPO = Path(__file__).parents[2]
 PROGRAM = REPO / ".venvs" / "sandbox" / "bin" / "wakee-sandbox"
 HUB_TOKEN = "hf_sandbox"
+READER, STRANGER, BLIND = "hf_reader", "hf_stranger", "hf_blind"
+HUB_ACCOUNTS = {
+    READER: {"user": "reader", "role": "read", "everywhere": True},
+    STRANGER: {"user": "stranger"},
+    BLIND: {"user": "blind", "everywhere": True, "sees_private": False},
+}
+"""Other tokens of the Hub's double: may only read; of another user; fine-grained, without the private repositories."""
 START_SECONDS, STOP_SECONDS = 120, 30
 INHERITED = ("PATH", "HOME", "LANG", "OMP_NUM_THREADS")
 

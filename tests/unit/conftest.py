@@ -32,7 +32,7 @@ from support import s3
 from support.ports import free_port
 from support.postgres import PostgresServer, administer
 from support.s3 import r2_variables, s3_server
-from support.sandbox import HUB_TOKEN, Service, inherited_variables
+from support.sandbox import HUB_ACCOUNTS, HUB_TOKEN, Service, inherited_variables
 from support.stages import pod_files, run_variables
 from support.waiting import wait_for
 
@@ -130,7 +130,8 @@ def service_folder() -> Iterator[Path]:
 def hub_url(service_folder: Path) -> Iterator[str]:
     """A running double of the Hub."""
     port = free_port()
-    variables = inherited_variables() | {"HF_TOKEN": HUB_TOKEN, "HF_SANDBOX_USER": "wakee"}
+    accounts = {"HF_SANDBOX_USER": "wakee", "HF_SANDBOX_ACCOUNTS": json.dumps(HUB_ACCOUNTS)}
+    variables = inherited_variables() | {"HF_TOKEN": HUB_TOKEN, **accounts}
     arguments = ["hub", "--data", str(service_folder / "hub"), "--port", str(port)]
     service, url = Service(arguments, variables, service_folder / "hub.log"), f"http://127.0.0.1:{port}"
     try:

@@ -7,12 +7,13 @@ from huggingface_hub import CommitOperationAdd
 from wakee_common import hub
 from wakee_common.errors import ConfigurationError, UnavailableError
 from wakee_common.hub import ConflictError, HubSettings, ModelHub
+from wakee_common.hub_errors import RepositoryNotVisibleError
 
 from support.hostile_http import http, saying, served
 
 FILES = [CommitOperationAdd("config.json", b"{}")]
 CALLS = {
-    "head": lambda at: at.head(),
+    "main": lambda at: at.main(),
     "create": lambda at: at.ensure_repository(private=False),
     "find": lambda at: at.find_commit("main", "a title"),
     "download": lambda at: at.download("config.json", "main"),
@@ -80,3 +81,41 @@ def test_a_commit_in_between_is_final_only_where_a_parent_was_named(tmp_path, pa
         pytest.raises(kind, match="a commit came first"),
     ):
         model_hub(hub_double.url, tmp_path).commit("main", "a title", "", FILES, parent)
+
+
+GATED = {"x_error_code": "GatedRepo", "x_error_message": "Access to this model is restricted"}
+HIDDEN = {"x_error_code": "RepoNotFound", "x_error_message": "Repository not found"}
+NOT_FOUND_BY_THE_CLIENT = {
+    "gated": ("403 Forbidden", GATED, ConfigurationError, "ask for access on the repository's page$"),
+    "gated, without a token": (
+        "401 Unauthorized",
+        GATED,
+        ConfigurationError,
+        "ask for access on the repository's page$",
+    ),
+    "a token that expired": ("401 Unauthorized", HIDDEN, ConfigurationError, "check HF_TOKEN"),
+    "missing or hidden": ("404 Not Found", HIDDEN, RepositoryNotVisibleError, "or hidden from the account of HF_TOKEN"),
+}
+"""What the client calls `RepositoryNotFoundError`."""
+READING = {name: CALLS[name] for name in ("main", "find", "download")} | {
+    "config": lambda at: at.config("main"),
+    "holds": lambda at: at.main_holds("v1"),
+}
+
+
+@pytest.mark.parametrize("call", READING.values(), ids=READING)
+@pytest.mark.parametrize(
+    ("status", "headers", "kind", "remedy"), NOT_FOUND_BY_THE_CLIENT.values(), ids=NOT_FOUND_BY_THE_CLIENT
+)
+def test_what_the_client_calls_not_found_is_never_taken_for_missing(tmp_path, call, status, headers, kind, remedy):
+    with (
+        served(saying(http(status=status, **headers))) as hub_double,
+        pytest.raises(kind, match=remedy) as error,
+    ):
+        call(model_hub(hub_double.url, tmp_path))
+    assert headers["x_error_message"] in str(error.value)
+
+
+def test_nothing_is_seen_of_a_repository_that_is_missing_or_hidden(tmp_path):
+    with served(saying(http(status="404 Not Found", **HIDDEN))) as hub_double:
+        assert model_hub(hub_double.url, tmp_path).visible_main() is None

@@ -38,6 +38,19 @@ def test_a_large_file_comes_back_with_its_type(store, payload, tmp_path):
     assert store.head(uri)["ContentLength"] == payload.stat().st_size
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>no such page</html>"], ids=["no body", "a page"])
+@pytest.mark.parametrize(
+    "read",
+    [lambda store: store.get_bytes(store.uri("a")), lambda store: list(store.list_keys("a"))],
+    ids=["an object", "a listing"],
+)
+def test_a_server_that_knows_no_s3_has_no_missing_objects(make_r2_settings, read, body):
+    """It answers 404 to everything: nobody may conclude that the bucket is empty."""
+    page = http(body, status="404 Not Found", kind="text/html")
+    with served(saying(page)) as web, pytest.raises(UnavailableError, match=r"is no S3 server.*check R2_ENDPOINT_URL"):
+        read(ObjectStore(make_r2_settings(endpoint_url=web.url)))
+
+
 def test_an_object_is_replaced_and_removed(store):
     uri = store.uri("a")
     store.put_bytes(uri, b"old")

@@ -1,6 +1,7 @@
 """Real services, started as a pod would start them: one process each, on a free port, as a user that is not root."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from wakee_common.storage import ObjectStore
 from wakee_sandbox import s3
 
 from support.ports import consecutive_ports, free_port
-from support.sandbox import HUB_TOKEN, Service
+from support.sandbox import HUB_ACCOUNTS, HUB_TOKEN, Service
 
 COMMAND = str(Path(sys.executable).parent / "wakee-sandbox")
 # The Python under test may lie in root's home, so nobody keeps the right to read, and only that.
@@ -126,7 +127,8 @@ def store(r2: R2Settings) -> ObjectStore:
 
 
 def hub_service(data: Path, port: int) -> Service:
-    environment = {"HF_TOKEN": HUB_TOKEN, "HF_SANDBOX_USER": "someone"}
+    accounts = {"HF_SANDBOX_USER": "someone", "HF_SANDBOX_ACCOUNTS": json.dumps(HUB_ACCOUNTS)}
+    environment = {"HF_TOKEN": HUB_TOKEN, **accounts}
     return sandbox_service(["hub", "--data", str(data / "hub"), "--port", str(port)], environment, data / "hub.log")
 
 

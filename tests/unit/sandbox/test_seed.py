@@ -1,4 +1,5 @@
 import io
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
@@ -13,7 +14,10 @@ from wakee_common.settings import DatabaseSettings, R2Settings
 from wakee_common.storage import MissingObjectError, ObjectStore
 from wakee_contract.emotions import EMOTIONS
 from wakee_sandbox.annotations import picture
-from wakee_sandbox.population import Error, Flaw, Options, parse_bias, parse_until, populate
+from wakee_sandbox.faces import draw
+from wakee_sandbox.habits import Habits
+from wakee_sandbox.people import Shot, person
+from wakee_sandbox.population import Error, Flaw, Options, Population, parse_bias, parse_until, populate
 from wakee_sandbox.seeding import Summary, seed
 
 UNTIL = datetime(2025, 2, 4, 10, 30)
@@ -45,7 +49,7 @@ def test_drift_score_of_the_rows_is_the_one_foretold(
 
     ((score, number),) = rows(empty_labels, DRIFT_SCORE)
     assert summary.drift_score_last_7_days == pytest.approx(score, abs=1e-5)
-    assert number == 500
+    assert number == pytest.approx(500, abs=5)  # a session begins at its first slot
 
 
 def test_again_changes_nothing(sow: Callable[..., Summary], empty_labels: DatabaseSettings, store: ObjectStore) -> None:
@@ -66,12 +70,12 @@ def test_every_row_has_its_picture_with_the_face_it_tells_of(
     sow(options(rows=5))
     user = ", ".join(f"user_{emotion}" for emotion in EMOTIONS)
     chosen = options(rows=5)
-    for (path, *levels), identity in zip(
+    for (path, *levels), visit in zip(
         rows(empty_labels, f"SELECT s3_path, {user} FROM emotion_labels ORDER BY id"),
-        populate(chosen).identities,
+        populate(chosen).visits,
         strict=True,
     ):
-        assert store.get_bytes(store.uri(path)) == picture(tuple(levels), identity)
+        assert store.get_bytes(store.uri(path)) == picture(tuple(levels), visit.shot)
 
 
 def test_broken_rows_are_broken_as_told(
@@ -116,7 +120,7 @@ def test_missing_table_says_what_to_do(empty_labels: DatabaseSettings) -> None:
 def test_another_seed_makes_other_rows() -> None:
     first, second = populate(options(seed=1)), populate(options(seed=2))
     assert not np.array_equal(first.truth, second.truth)
-    assert not set(first.identities) & set(second.identities)
+    assert not {visit.shot for visit in first.visits} & {visit.shot for visit in second.visits}
 
 
 def test_levels_lie_on_the_slider_and_predictions_on_the_scale() -> None:
@@ -153,3 +157,60 @@ def test_times_are_utc() -> None:
     assert parse_until("2025-02-04T12:30:00+02:00") == UNTIL
     with pytest.raises(BadInputError, match="ISO 8601"):
         parse_until("yesterday")
+
+
+def used(**habits: float) -> Population:
+    return populate(options(rows=3000, habits=Habits(**habits)))
+
+
+def test_people_come_back_and_take_several_pictures_at_a_time() -> None:
+    found = used(people=10, burst=4)
+    sessions = Counter(visit.session for visit in found.visits)
+
+    assert len({visit.user for visit in found.visits}) == 10
+    assert np.mean(list(sessions.values())) == pytest.approx(4, rel=0.1)
+    first = found.visits[0]
+    together = [row for row, visit in enumerate(found.visits) if visit.session == first.session]
+    assert {found.visits[row].user for row in together} == {first.user}
+    assert found.times == sorted(found.times)
+
+
+def test_a_session_shows_one_face_in_one_place_and_a_person_one_face_everywhere() -> None:
+    one, soon, later, other = (
+        np.asarray(draw((1, 1, 1, 1), Shot(who, session, number)), float)
+        for who, session, number in (("a", "1", 1), ("a", "1", 2), ("a", "2", 3), ("b", "3", 4))
+    )
+    apart = [np.abs(one - another).mean() for another in (soon, later, other)]
+    assert 0 < apart[0] < 8
+    assert apart[0] < apart[1]
+    assert person(Shot("a", "1", 1)).hair == person(Shot("a", "2", 3)).hair
+
+
+def test_unequal_use() -> None:
+    shares = sorted(Counter(visit.user for visit in used(people=20, unequal=1.0).visits).values())
+    assert shares[-1] > 5 * shares[0]
+
+
+def test_who_is_not_logged_in_has_no_user() -> None:
+    nameless = [visit.user is None for visit in used(people=40, anonymous=0.25).visits]
+    assert 0.1 < np.mean(nameless) < 0.45
+
+
+def test_untouched_sliders_stay_where_the_prediction_put_them() -> None:
+    found = used(untouched=0.3)
+    assert np.mean(found.corrected == found.predicted) == pytest.approx(0.3, abs=0.03)
+
+
+def test_people_have_a_bias_of_their_own() -> None:
+    found = used(people=10, personal_bias=0.5)
+    off = {user: [] for user in {visit.user for visit in found.visits}}
+    for row, visit in enumerate(found.visits):
+        off[visit.user].append(found.corrected[row] - found.truth[row])
+    means = np.array([np.mean(rows, axis=0) for rows in off.values()])
+    assert 0.2 < means.std() < 0.7
+
+
+def test_without_people_rows_are_as_they_were() -> None:
+    found = populate(options(habits=Habits(people=0)))
+    assert [visit.user for visit in found.visits[:3]] == ["user-00", "user-01", "user-02"]
+    assert [visit.shot for visit in found.visits[:2]] == [11 * 1_000_003, 11 * 1_000_003 + 1]

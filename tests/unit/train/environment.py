@@ -79,10 +79,13 @@ class Environment(StageEnvironment):
         int8: bool = False,
         **flags: Any,
     ) -> dict[str, dict[str, Any]]:
-        """All eight stages; the result of each by its name."""
+        """All nine stages; the result of each by its name."""
+        checked = self.stage("check-targets", run_id, drift_report_id=drift_report_id)
         split = self.prepare(run_id)
         tuned = self.train(run_id, split["splits_uri"], **flags)
-        return {"split": split, "tune": tuned} | self.after_training(run_id, tuned, gate, drift_report_id, int8)
+        return {"check": checked, "split": split, "tune": tuned} | self.after_training(
+            run_id, tuned, gate, drift_report_id, int8
+        )
 
     def after_training(
         self,

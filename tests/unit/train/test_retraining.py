@@ -123,7 +123,8 @@ def test_model_card_says_what_matters(story, downloaded):
     card = downloaded("README.md").read_text()
 
     assert f"<{UI}/#/models/{story.model}>" in card
-    assert f"`` tags.`wakee.run` = 'model_retrain/{BETTER}' ``" in card
+    tracked = story.better["track"]
+    assert f"| MLflow run | <{UI}/#/experiments/{tracked['experiment_id']}/runs/{tracked['mlflow_run_id']}> |" in card
     assert "**Status:** production (promoted). MAE " in card
     for text in ("Intended use", story.version("better"), story.better["split"]["dataset_id"], "wakee/train:test"):
         assert text in card

@@ -6,8 +6,6 @@ For the images that have huggingface_hub; it is imported with the first use, for
 import functools
 import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,30 +13,26 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, SecretStr
 from wakee_contract.model import CONFIG, MAIN, ONNX, PROMOTED, PUBLIC_HUB
 
-from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError, one_line
+from wakee_common.errors import ConfigurationError, UnavailableError
+from wakee_common.hub_errors import (
+    ConflictError,
+    NotOnHubError,
+    RepositoryNotVisibleError,
+    WrongHubAnswerError,
+    translated,
+)
 from wakee_common.settings import HTTP_ADDRESS, Settings
 from wakee_common.startup import retry_refused
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
+__all__ = ["ConflictError", "Head", "HubSettings", "ModelHub", "NotOnHubError", "WrongHubAnswerError"]
+
 logger = logging.getLogger(__name__)
 
-HTTP_UNAUTHORIZED = 401
 ANSWER_SECONDS = 60.0
 """How long the Hub may be silent; the client itself would wait for ever."""
-
-
-class NotOnHubError(BadInputError):
-    """No such repository, revision or file."""
-
-
-class ConflictError(BadInputError):
-    """The repository changed while we worked on it."""
-
-
-class WrongHubAnswerError(UnavailableError):
-    """What answers at the Hub's address is not a Hub."""
 
 
 class HubSettings(Settings):
@@ -87,18 +81,23 @@ class ModelHub:
         self._api = HfApi(endpoint=settings.endpoint, token=settings.token.get_secret_value() or False)
         self._cache, self._seconds = cache, seconds
 
-    def head(self) -> Head | None:
-        """The state of main; None when there is no repository."""
+    def visible_main(self) -> Head | None:
+        """The state of main; None when the token does not see the repository, which may exist all the same.
+
+        `ensure_repository` finds out which it is.
+        """
         try:
             return self.main()
-        except NotOnHubError:
+        except RepositoryNotVisibleError:
             return None
 
     def main(self) -> Head:
         """The state of main.
 
         Raises:
-            NotOnHubError: the repository does not exist.
+            RepositoryNotVisibleError: the repository does not exist, or is hidden from us. Nobody may conclude from
+                this that there is no model in production.
+            NotOnHubError: the repository has no main.
         """
         with translated(self.repository):
             info = self._api.model_info(self.repository, revision=MAIN, files_metadata=True, timeout=self._seconds)
@@ -110,23 +109,24 @@ class ModelHub:
         """The `config.json` of a revision; empty when there is none that we could read."""
         try:
             config = json.loads(self.download(CONFIG, revision).read_text())
+        except RepositoryNotVisibleError:
+            raise
         except (NotOnHubError, ValueError, RecursionError):
             return {}
         return config if isinstance(config, dict) else {}
 
-    def version(self, head: Head | None) -> str | None:
+    def version(self, head: Head) -> str | None:
         """Which of our versions a commit holds, by its `config.json`; None for a model that is not ours."""
-        if head is None or CONFIG not in head.files:
+        if CONFIG not in head.files:
             return None
         version = self.config(head.commit).get("version")
         return version if isinstance(version, str) else None
 
     def main_holds(self, version: str) -> bool:
         """Whether main still holds this version: a late retry must not undo a later promotion or a rollback."""
-        head = self.head()
-        held = self.version(head)
+        held = self.version(self.main())
         if held != version:
-            logger.warning("main holds %s by now: production stays as it is", held if head else "nothing")
+            logger.warning("main holds %s by now: production stays as it is", held or "a model of unknown version")
         return held == version
 
     def download(self, path: str, revision: str) -> Path:
@@ -146,10 +146,43 @@ class ModelHub:
             entries = list(self._api.list_repo_tree(self.repository, recursive=True, revision=revision))
         return {entry.path: entry.blob_id for entry in entries if isinstance(entry, RepoFile)}
 
-    def ensure_repository(self, *, private: bool) -> None:
-        """Make the repository where it is missing."""
-        with translated(self.repository):
-            self._api.create_repo(self.repository, exist_ok=True, private=private or None)
+    def ensure_repository(self, *, private: bool) -> bool:
+        """Make the repository where it is missing, and nowhere else; returns whether it was.
+
+        Raises:
+            ConfigurationError: it is there and hidden from us, or we may not make it.
+        """
+        if self.visible_main() is not None:
+            return False
+        try:
+            with translated(self.repository):
+                self._api.create_repo(self.repository, exist_ok=False, private=private or None)
+        except ConflictError as error:
+            raise ConfigurationError(
+                f"Cannot see {self.repository} on the Hub: it exists, for the Hub refuses to make it ({error}), and is "
+                "hidden from HF_TOKEN. Give this token read and write access to it, or correct HF_MODEL_REPO"
+            ) from error
+        logger.info("%s is new on the Hub", self.repository)
+        return True
+
+    def check_token(self) -> None:
+        """Check that somebody has the token.
+
+        Raises:
+            ConfigurationError: nobody has.
+        """
+        with translated(f"the account of HF_TOKEN at {self.endpoint}"):
+            self._api.whoami()
+
+    def check_writable(self) -> None:
+        """Check that the token may write to the repository.
+
+        Raises:
+            RepositoryNotVisibleError: it does not exist, or is hidden from us.
+            ConfigurationError: the token may not.
+        """
+        with translated(f"to write to {self.repository}"):
+            self._api.auth_check(self.repository, write=True)
 
     def ensure_branch(self, branch: str) -> None:
         """Make a branch that starts at main, where it is missing."""
@@ -166,9 +199,16 @@ class ModelHub:
         try:
             with translated(branch):
                 commits = self._api.list_repo_commits(self.repository, revision=branch)
+        except RepositoryNotVisibleError:
+            raise
         except NotOnHubError:
             return None
         return next((commit.commit_id for commit in commits if commit.title == title), None)
+
+    def title(self, revision: str) -> str:
+        """The title of a revision's newest commit."""
+        with translated(self.repository):
+            return str(self._api.list_repo_commits(self.repository, revision=revision)[0].title)
 
     def commit_before_versions(self) -> str | None:
         """The commit of main, with a model, onto which the first of our versions was promoted, if there is one."""
@@ -234,57 +274,3 @@ def _client() -> Any:
 def _limit_silence(request: Any) -> None:
     limits = request.extensions["timeout"]
     request.extensions["timeout"] = {what: limit or ANSWER_SECONDS for what, limit in limits.items()}
-
-
-@contextmanager
-def translated(what: str) -> Iterator[None]:
-    """Turn the client's errors into ours.
-
-    Args:
-        what: What is asked for, for the message.
-    """
-    try:
-        yield
-    except WakeeError:
-        raise
-    except Exception as error:  # its HTTP library's errors are no OSError, and that library is not ours to name
-        raise _ours(what, error) from error
-
-
-def _ours(what: str, error: Exception) -> WakeeError:
-    from huggingface_hub import errors
-
-    not_there = errors.EntryNotFoundError, errors.RepositoryNotFoundError, errors.RevisionNotFoundError
-    if isinstance(error, errors.LocalEntryNotFoundError):
-        return UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}")
-    if isinstance(error, not_there):
-        return NotOnHubError(f"not on the Hub: {what}: {_line(error)}")
-    if isinstance(error, errors.HFValidationError):
-        return ConfigurationError(f"HF_MODEL_REPO is no repository's name: {_line(error)}")
-    if isinstance(error, errors.HfHubHTTPError):
-        return _refusal(what, error.response.status_code, one_line(error.server_message or _line(error)))
-    if isinstance(error, KeyError | TypeError | ValueError | AttributeError):  # the client stumbled over the answer
-        return WrongHubAnswerError(f"the Hub's answer for {what} is not a Hub's: {_line(error)}")
-    return UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}")
-
-
-def _refusal(what: str, status: int, said: str) -> WakeeError:
-    if status in (401, 403):
-        return ConfigurationError(f"the Hub refuses {what} ({status}: {said}): {_remedy(status, said)}")
-    if status in (409, 412):
-        return ConflictError(f"the repository changed meanwhile: {what} ({status}: {said}): evaluate again")
-    return UnavailableError(f"the Hub fails on {what} ({status}): {said}")
-
-
-def _remedy(status: int, said: str) -> str:
-    """What an operator does about a refusal, by the Hub's own words."""
-    words = said.lower()
-    if any(word in words for word in ("storage", "quota", "limit")):
-        return "free space there or raise the limit"
-    if any(word in words for word in ("gated", "awaiting", "authorized list")):
-        return "let the account of HF_TOKEN ask for access on the repository's page"
-    return "check HF_TOKEN" if status == HTTP_UNAUTHORIZED else "check that HF_TOKEN may do this in the repository"
-
-
-def _line(error: Exception) -> str:
-    return one_line(f"{type(error).__name__}: {error}")

@@ -36,7 +36,7 @@ class Refusal:
     def fits(self, code: str, said: str) -> bool:
         """Whether this row is about such an answer."""
         return (not self.codes or code in self.codes or code[:2] in self.codes) and (
-            not self.words or any(words in said for words in self.words)
+            not self.words or any(words.lower() in said.lower() for words in self.words)
         )
 
 
@@ -153,7 +153,11 @@ MLFLOW = (
         "MLflow refuses us: check MLFLOW_TRACKING_URI and its credentials: {said}",
         ("401", "403"),
     ),
-    Refusal(BadInputError, "MLflow does not take {what}: {said}", ("400", "413", "422")),
+    Refusal(
+        ConfigurationError,
+        "MLflow cannot do this: {said}. Check MLFLOW_EXPERIMENT_NAME and MLFLOW_MODEL_NAME",
+        ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"),
+    ),
     Refusal(UnavailableError, "MLflow fails: {said}"),
 )
-"""The tracking server and registry."""
+"""Tracking server and registry. A proxy in front of them answers without MLflow's own codes."""

@@ -15,11 +15,13 @@ from typing import Any
 
 from wakee_common.concurrency import map_ahead
 from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError, one_line
-from wakee_common.refusals import R2, MissingObjectError, refusal
+from wakee_common.refusals import R2, refusal
+from wakee_common.refusals import MissingObjectError as MissingObjectError
 from wakee_common.settings import R2Settings
 from wakee_common.startup import retry_refused
 from wakee_common.uris import R2Uri
 
+HTTP_NOT_FOUND = 404
 LONGEST_KEY = 1024
 """Bytes of UTF-8 that S3 allows a key."""
 
@@ -237,12 +239,22 @@ def _translated(uri: R2Uri) -> Iterator[None]:
     except ClientError as error:
         answer = error.response.get("Error", {})
         code, words = str(answer.get("Code", "")), one_line(answer.get("Message", ""))
+        if _is_no_s3(error, code):
+            raise UnavailableError(
+                f"R2 failed on {uri}: what answers is no S3 server, it says 404 without a cause: check R2_ENDPOINT_URL"
+            ) from error
         said = ": ".join(dict.fromkeys(part for part in (code, words) if part)) or one_line(error)
         raise refusal(R2, code, said, str(uri)) from error
     except ParamValidationError as error:
         raise BadInputError(f"S3 allows no such address: {uri}: {' '.join(str(error).split())}") from error
     except (BotoCoreError, RetriesExceededError, OSError) as error:
         raise UnavailableError(f"R2 cannot be reached for {uri}: {error}") from error
+
+
+def _is_no_s3(error: Any, code: str) -> bool:
+    """Whether a 404 is not an S3 server's, whose answers name the cause in their body; only those to HEAD have none."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return status == HTTP_NOT_FOUND and code in ("", str(HTTP_NOT_FOUND)) and error.operation_name != "HeadObject"
 
 
 def _forbidden(uri: R2Uri, bucket: str) -> str:

@@ -31,6 +31,13 @@ VERSION_TAG: Final = "wakee.version"
 """Tag of MLflow runs and registered versions: our name of the version."""
 RUN_TAG: Final = "wakee.run"
 """Tag of MLflow runs: the DAG run, as `<dag_id>/<run_id>`."""
+CHECKED_TAG: Final = "wakee.checked"
+"""Tag of experiment and registered model: the DAG run that last checked that it may write there."""
+
+
+def mlflow_run_page(ui: str, experiment_id: str, run_id: str) -> str:
+    """The address of a run's own page, where a browser finds MLflow at `ui`."""
+    return f"{ui.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
 
 
 def publication(version: str, *, promoted: bool) -> tuple[str, str]:

@@ -172,6 +172,12 @@ RETRAIN: Final = {
         "Quantised model",
         "Also publish model_int8.onnx, if it is faster and nearly as accurate.",
     ),
+    "restore_deleted_experiment": Parameter(
+        "boolean",
+        False,
+        "Restore the experiment",
+        "Restore the MLflow experiment when somebody deleted it. Off: a deleted experiment fails the run at its start.",
+    ),
     "drift_report_id": Parameter(
         "integer", None, "Drift report", "Id of the drift report that asked for this training.", 1
     ),

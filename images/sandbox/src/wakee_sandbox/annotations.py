@@ -17,6 +17,8 @@ from wakee_common.settings import DatabaseSettings
 from wakee_common.storage import ObjectStore
 from wakee_contract.tables import LABELS, PREDICTED
 
+from wakee_sandbox.crowd import PLACE
+from wakee_sandbox.people import Shot
 from wakee_sandbox.population import Flaw, Population
 
 logger = logging.getLogger(__name__)
@@ -25,8 +27,6 @@ JPEG_QUALITY = 88
 TRUNCATED_BYTES = 1500
 PICTURES_PER_TASK = 16
 CONCURRENT_DELETIONS = 16
-MARK = "sandbox-"
-"""How the session of every row begins that the seeder wrote."""
 
 COLUMNS = (
     "img_name",
@@ -68,8 +68,8 @@ def write_pictures(population: Population, store: ObjectStore) -> int:
     rows = [row for row in range(len(population.names)) if population.flaws.get(row) is not Flaw.MISSING_OBJECT]
     with ProcessPoolExecutor(_cores()) as pool:
         levels = [tuple(float(level) for level in population.truth[row]) for row in rows]
-        identities = [population.identities[row] for row in rows]
-        pictures = pool.map(picture, levels, identities, chunksize=PICTURES_PER_TASK)
+        shots = [population.visits[row].shot for row in rows]
+        pictures = pool.map(picture, levels, shots, chunksize=PICTURES_PER_TASK)
         named = (
             (population.names[row], _damaged(data, population.flaws.get(row)))
             for row, data in zip(rows, pictures, strict=True)
@@ -77,7 +77,7 @@ def write_pictures(population: Population, store: ObjectStore) -> int:
         return store.put_many(_with_progress(named, len(rows)), "image/jpeg")
 
 
-def picture(levels: tuple[float, ...], identity: int) -> bytes:
+def picture(levels: tuple[float, ...], identity: int | Shot) -> bytes:
     """A drawn face as a JPEG file."""
     from wakee_sandbox.faces import draw
 
@@ -94,11 +94,11 @@ def reset(database: DatabaseSettings, store: ObjectStore) -> int:
     """
 
     def work(at: cursor) -> list[str]:
-        at.execute("SELECT s3_path FROM emotion_labels WHERE session_id LIKE %s", (f"{MARK}%",))
+        at.execute("SELECT s3_path FROM emotion_labels WHERE session_id LIKE %s", (f"{PLACE}%",))
         return [path for (path,) in at.fetchall()]
 
     def forget(at: cursor) -> int:
-        at.execute("DELETE FROM emotion_labels WHERE session_id LIKE %s", (f"{MARK}%",))
+        at.execute("DELETE FROM emotion_labels WHERE session_id LIKE %s", (f"{PLACE}%",))
         return at.rowcount
 
     with _table_expected():
@@ -121,9 +121,9 @@ def _csv(population: Population) -> TextIO:
     writer = csv.writer(text)
     for row, name in enumerate(population.names):
         numbers = (*population.predicted[row], *population.corrected[row])
-        time = population.times[row].isoformat()
-        person, session = f"user-{row % 23:02d}", f"{MARK}{time[:10]}"
-        writer.writerow([name, name, *map(float, numbers), time, "app_sourcing", "true", person, session])
+        time, visit = population.times[row].isoformat(), population.visits[row]
+        who = [visit.user, visit.session]
+        writer.writerow([name, name, *map(float, numbers), time, "app_sourcing", "true", *who])
     text.seek(0)
     return text
 

@@ -11,6 +11,10 @@ from wakee_common.logs import configure_logging
 from wakee_common.redaction import redact
 from wakee_common.settings import DatabaseSettings, R2Settings, load
 
+from wakee_sandbox.habits import Habits
+
+HABITS = Habits()
+
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
 Data = Annotated[Path, typer.Option(help="Where the service keeps its data.")]
@@ -72,6 +76,22 @@ def seed(
     bad: Annotated[
         int, typer.Option(min=0, help="Broken rows on top: NaN, out of range, no picture, half a picture.")
     ] = 0,
+    people: Annotated[
+        int, typer.Option(min=0, help="How many people take the pictures; 0: somebody else each time.")
+    ] = HABITS.people,
+    burst: Annotated[float, typer.Option(min=1, help="Pictures per session, on average.")] = HABITS.burst,
+    unequal: Annotated[
+        float, typer.Option(min=0, help="The n-th person takes a share of 1 / n to this power of the pictures.")
+    ] = HABITS.unequal,
+    personal_bias: Annotated[
+        float, typer.Option(min=0, help="How far people set the sliders from the truth, each in their own way (SD).")
+    ] = HABITS.personal_bias,
+    anonymous: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the people who are not logged in.")
+    ] = HABITS.anonymous,
+    untouched: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the sliders that nobody moves.")
+    ] = HABITS.untouched,
     seed: Annotated[int, typer.Option(help="The same number makes the same rows and pictures.")] = 7,
     pictures_only: Annotated[bool, typer.Option("--pictures-only", help="Leave the database alone.")] = False,
     labels_only: Annotated[bool, typer.Option("--labels-only", help="Leave the bucket alone.")] = False,
@@ -86,7 +106,8 @@ def seed(
         drift = Error(
             usual.bias if drift_bias is None else parse_bias(drift_bias), noise if drift_noise is None else drift_noise
         )
-        options = Options(parse_until(until), rows, days, usual, drift, drift_days, bad, seed)
+        habits = Habits(people, burst, unequal, personal_bias, anonymous, untouched)
+        options = Options(parse_until(until), rows, days, usual, drift, drift_days, bad, seed, habits)
         summary = seeding.seed(options, pictures=not labels_only, labels=not pictures_only, reset=reset)
         typer.echo(summary.model_dump_json(indent=2))
 

@@ -16,7 +16,7 @@ from wakee_contract.emotions import HIGHEST_LEVEL
 
 from wakee_sandbox.head import draw_head, draw_shoulders
 from wakee_sandbox.pen import Pen, arc, curve
-from wakee_sandbox.people import Colour, Person, mix, person
+from wakee_sandbox.people import Colour, Person, Shot, mix, person
 
 SUPERSAMPLING = 2
 LARGEST_TILT = math.radians(20)
@@ -36,12 +36,12 @@ class Expression:
     frustration: float
 
 
-def draw(levels: Sequence[float], identity: int, size: int = 256) -> Image.Image:
+def draw(levels: Sequence[float], identity: int | Shot, size: int = 256) -> Image.Image:
     """Draw a face that shows the four emotions; the same picture for the same arguments.
 
     Args:
         levels: Boredom, confusion, engagement and frustration, 0 to 3 each.
-        identity: Chooses the person, the background, the position and the light.
+        identity: Chooses the person, the background, the position and the light; a number all at once.
         size: Side of the square picture in pixels.
 
     Returns:

@@ -2,7 +2,7 @@
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Colour = tuple[int, int, int]
@@ -35,6 +35,8 @@ CLOTHES: tuple[Colour, ...] = (
     (60, 60, 66),
     (190, 130, 50),
 )
+MOVED = 0.008
+"""How far a face moves between two pictures of a session, as a share of the picture's side."""
 STYLES: tuple[HairStyle, ...] = ("bald", "short", "fringe", "long", "curly", "bun")
 
 
@@ -63,9 +65,33 @@ class Person:
     noise_seed: int
 
 
-def person(identity: int) -> Person:
-    """The person and the circumstances that belong to a number; the same for ever."""
-    chance = random.Random(f"wakee-face-{identity}")  # noqa: S311 - pictures, not secrets
+@dataclass(frozen=True)
+class Shot:
+    """One picture of somebody in a session: the face is the person's, place and light the session's."""
+
+    person: str
+    session: str
+    number: int
+
+
+def person(identity: int | Shot) -> Person:
+    """The person and the circumstances that belong to a number, or to a shot; the same for ever."""
+    if isinstance(identity, int):
+        return _person(random.Random(f"wakee-face-{identity}"))  # noqa: S311 - pictures, not secrets
+    face = _person(random.Random(f"wakee-face-{identity.person}"))  # noqa: S311
+    scene = _person(random.Random(f"wakee-scene-{identity.person}-{identity.session}"))  # noqa: S311
+    chance = random.Random(f"wakee-shot-{identity.number}")  # noqa: S311
+    return replace(
+        face,
+        clothes=scene.clothes,
+        centre=(scene.centre[0] + chance.uniform(-MOVED, MOVED), scene.centre[1] + chance.uniform(-MOVED, MOVED)),
+        scale=scene.scale * chance.uniform(1 - MOVED, 1 + MOVED),
+        **{name: getattr(scene, name) for name in ("background", "light_angle", "light_strength", "brightness")},
+        noise_seed=chance.getrandbits(32),
+    )
+
+
+def _person(chance: random.Random) -> Person:
     skin = _mixed(chance, SKINS)
     return Person(
         skin=skin,

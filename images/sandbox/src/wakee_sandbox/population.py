@@ -11,6 +11,9 @@ from wakee_common.errors import BadInputError
 from wakee_common.times import parse_utc
 from wakee_contract.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
 
+from wakee_sandbox.crowd import Crowd, Visit, gather, moods, strangers
+from wakee_sandbox.habits import Habits
+
 Floats = NDArray[np.float64]
 
 LOOK_BACK = timedelta(days=7)
@@ -50,6 +53,7 @@ class Options:
     drift_days: float = 7
     bad: int = 0
     seed: int = 7
+    habits: Habits = field(default_factory=Habits)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Population:
     predicted: Floats
     corrected: Floats
     flaws: dict[int, Flaw]
-    identities: list[int]
+    visits: list[Visit]
     until: datetime
 
     def mae(self, window: timedelta = LOOK_BACK) -> Floats:
@@ -84,20 +88,29 @@ def populate(options: Options) -> Population:
     """Make the annotations: the broken rows come on top of `rows`, spread over the same days."""
     total = options.rows + options.bad
     chance = np.random.default_rng(options.seed)
-    times = _times(options, total, chance)
+    slots = _times(options, total, chance)
     # One decimal: the step of the sliders that people correct the scores with.
     truth = chance.uniform(LOWEST_LEVEL, HIGHEST_LEVEL, (total, len(EMOTIONS))).round(1)
     spread = chance.standard_normal((total, len(EMOTIONS)))
+    # Of its own, so that who takes the pictures changes nothing else.
+    whims = np.random.default_rng((options.seed, options.habits.people))
+    if options.habits.people:
+        crowd = gather(options.habits, slots, options.seed, whims)
+        truth = np.clip(moods(crowd, truth, whims), LOWEST_LEVEL, HIGHEST_LEVEL).round(1)
+    else:
+        crowd = strangers(slots, options.seed, SEEDS_APART)
+    times = crowd.times
     predicted: Floats = np.clip(truth + _errors(options, times, spread), LOWEST_LEVEL, HIGHEST_LEVEL)
-    flaws = _flaws(options)
+    predicted, flaws = predicted.round(4), _flaws(options)
+    corrected = _sliders(options.habits, crowd, truth, predicted, whims)
     return Population(
         names=[f"{time:%Y%m%d_%H%M%S}_{row % 10_000:04d}.jpg" for row, time in enumerate(times)],
         times=times,
         truth=truth,
-        predicted=predicted.round(4),
-        corrected=_corrections(truth, flaws),
+        predicted=predicted,
+        corrected=_corrections(corrected, flaws),
         flaws=flaws,
-        identities=[options.seed * SEEDS_APART + row for row in range(total)],
+        visits=crowd.visits,
         until=options.until,
     )
 
@@ -165,9 +178,16 @@ def _flaws(options: Options) -> dict[int, Flaw]:
     return {(2 * index + 1) * total // (2 * options.bad): kinds[index % len(kinds)] for index in range(options.bad)}
 
 
-def _corrections(truth: Floats, flaws: dict[int, Flaw]) -> Floats:
-    """What people set the sliders to: the truth, but in the broken rows."""
-    corrected = truth.copy()
+def _sliders(habits: Habits, crowd: Crowd, truth: Floats, predicted: Floats, chance: np.random.Generator) -> Floats:
+    """What people set the sliders to: what they take for the truth, unless they leave them as they are."""
+    taste = chance.normal(0, habits.personal_bias, (int(crowd.person.max(initial=0)) + 1, len(EMOTIONS)))
+    meant = np.clip(truth + taste[crowd.person], LOWEST_LEVEL, HIGHEST_LEVEL).round(1)
+    return np.where(chance.random(truth.shape) < habits.untouched, predicted, meant)
+
+
+def _corrections(sliders: Floats, flaws: dict[int, Flaw]) -> Floats:
+    """What the database says people set the sliders to: nonsense in the broken rows."""
+    corrected = sliders.copy()
     for row, flaw in flaws.items():
         if flaw is Flaw.NAN_LABEL:
             corrected[row, 1] = np.nan

@@ -1,8 +1,8 @@
 """`wakee-train`: the stages of retraining, and the way back.
 
 Each stage reads what the ones before wrote to R2, does one thing, and prints nothing but its log; its result goes to
-Airflow. In order: fetch-training-data, split-dataset, fine-tune, evaluate, export-onnx, upload-to-hub, log-to-mlflow,
-update-model-versions. By hand: rollback.
+Airflow. In order: check-targets and try-backbone, fetch-training-data, split-dataset, fine-tune, evaluate, export-onnx,
+upload-to-hub, log-to-mlflow, update-model-versions. By hand: rollback.
 """
 
 from enum import StrEnum
@@ -17,6 +17,7 @@ from wakee_common.uris import R2Uri
 from wakee_contract.parameters import RETRAIN, ROLLBACK
 
 from wakee_train.results import (
+    BackboneResult,
     DatasetResult,
     EvaluationResult,
     ExportResult,
@@ -24,10 +25,11 @@ from wakee_train.results import (
     PublicationResult,
     RollbackResult,
     SplitsResult,
+    TargetsResult,
     TrackingResult,
     TrainingResult,
 )
-from wakee_train.settings import HubSettings, ModelPage, TrackingSettings
+from wakee_train.settings import HubSettings, ModelPage, Targets, TrackingSettings
 
 app = typer.Typer(
     help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None
@@ -48,6 +50,35 @@ TrainingRecord = Annotated[str, typer.Option(help="The training_uri of fine-tune
 DriftReportId = Annotated[
     str, typer.Option(help="Id of the drift report that asked for this training. Empty: none did.")
 ]
+
+
+RestoreExperiment = Annotated[bool, option(RETRAIN["restore_deleted_experiment"])]
+
+
+@stage(app)
+def check_targets(
+    drift_report_id: DriftReportId = "",
+    restore_deleted_experiment: RestoreExperiment = RETRAIN["restore_deleted_experiment"].default,
+) -> TargetsResult:
+    """Check that Hub, MLflow, database and bucket take a new version, and agree on what is in production."""
+    from wakee_train.release.preflight import check_targets as run
+
+    context, report = run_context("check_targets"), _report_id(drift_report_id)
+    return run(_store(), context, Targets.load(), drift_report_id=report, restore_experiment=restore_deleted_experiment)
+
+
+@stage(app)
+def try_backbone(
+    backbone: Annotated[str, option(RETRAIN["backbone"])] = RETRAIN["backbone"].default,
+    image_size: Annotated[int, option(RETRAIN["image_size"])] = RETRAIN["image_size"].default,
+    batch_size: Annotated[int, option(RETRAIN["batch_size"])] = RETRAIN["batch_size"].default,
+    seed: Annotated[int, option(RETRAIN["seed"])] = RETRAIN["seed"].default,
+    start: Annotated[str, option(RETRAIN["start"])] = RETRAIN["start"].default,
+) -> BackboneResult:
+    """Build the backbone and let it take one step: whether it can be trained at this size, and in how much memory."""
+    from wakee_train.training.trial_step import try_backbone as run
+
+    return run(backbone, image_size, batch_size, seed, start)
 
 
 @stage(app)
@@ -158,13 +189,20 @@ def upload_to_hub(
     evaluation: Annotated[str, typer.Option(help="The evaluation_uri of evaluate.")],
     export: Annotated[str, typer.Option(help="The export_uri of export-onnx.")],
     drift_report_id: DriftReportId = "",
+    restore_deleted_experiment: RestoreExperiment = RETRAIN["restore_deleted_experiment"].default,
 ) -> PublicationResult:
-    """Commit the version to the Hub: on main with a tag when promoted, on a candidate branch otherwise."""
+    """Check the targets once more, then commit the version to the Hub: on main with a tag, or on a candidate branch."""
     from wakee_train.release.publishing import publish
 
-    hub, page, report = load(HubSettings), load(ModelPage), _report_id(drift_report_id)
-    uris = R2Uri.parse(evaluation), R2Uri.parse(export)
-    return publish(_store(), run_context("upload_to_hub"), hub, page, *uris, report)
+    return publish(
+        _store(),
+        run_context("upload_to_hub"),
+        Targets.load(),
+        load(ModelPage),
+        (R2Uri.parse(evaluation), R2Uri.parse(export)),
+        drift_report_id=_report_id(drift_report_id),
+        restore_experiment=restore_deleted_experiment,
+    )
 
 
 @stage(app)

@@ -37,10 +37,21 @@ class Shard(Record):
 
 
 class Manifest(Record):
-    """A data set; `samples` are in the order of the shards."""
+    """A data set; `samples` are in the order of the shards.
+
+    Attributes:
+        dataset_id: Its name.
+        preprocessing: How its pictures were prepared.
+        duplicates_rule: Which of equal pictures it holds. In older manifests, which do not say so, pictures were equal
+            when their ETags were.
+        shards: Its files.
+        samples: Its pictures.
+        excluded: How many rows were left out, per reason.
+    """
 
     dataset_id: str
     preprocessing: str
+    duplicates_rule: str = "equal-by-etag-one-of-a-split-none-of-several"
     shards: list[Shard]
     samples: list[Sample]
     excluded: dict[str, int]

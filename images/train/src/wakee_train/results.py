@@ -3,6 +3,29 @@
 from wakee_common.stage import StageResult
 
 
+class BackboneResult(StageResult):
+    """Result of `try-backbone`: how large the model is, and what one step took; on `meta` there are only shapes."""
+
+    backbone: str
+    image_size: int
+    parameters: int
+    pictures: int
+    device: str
+    seconds: float
+    peak_mib: int
+
+
+class TargetsResult(StageResult):
+    """Result of `check-targets`: what is in production, what had to be made, restored or finished for the run."""
+
+    repository: str
+    repository_made: bool
+    production: str | None
+    experiment_id: str
+    experiment_restored: bool
+    finished: str | None
+
+
 class DatasetResult(StageResult):
     """Result of `fetch-training-data`; `excluded` counts the quarantined rows per reason."""
 
@@ -78,7 +101,7 @@ class PublicationResult(StageResult):
 
 
 class TrackingResult(StageResult):
-    """Result of `log-to-mlflow`."""
+    """Result of `log-to-mlflow`; `new_run` says whether the run was not whole before."""
 
     tracking_uri: str
     mlflow_run_id: str

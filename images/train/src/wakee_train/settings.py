@@ -1,11 +1,12 @@
 """Where models and their records go."""
 
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr
 from wakee_common import hub
-from wakee_common.settings import HTTP_ADDRESS, Settings
-from wakee_contract.model import EXPERIMENT, REGISTERED_MODEL
+from wakee_common.settings import HTTP_ADDRESS, DatabaseSettings, Settings, load
+from wakee_contract.model import EXPERIMENT, REGISTERED_MODEL, mlflow_run_page
 
 
 class HubSettings(hub.HubSettings):
@@ -28,7 +29,7 @@ class TrackingSettings(Settings):
 
 
 class ModelPage(Settings):
-    """The registered model's page in MLflow, for people who read the model card."""
+    """Pages of MLflow, for people who read the model card."""
 
     ui: str = Field(
         "", alias="WAKEE_MLFLOW_UI", description="Where a browser finds MLflow; no link in the model card when empty."
@@ -37,8 +38,26 @@ class ModelPage(Settings):
 
     @property
     def address(self) -> str:
-        """The page's address, if known. A run has no id yet when its card is written; the page names each one's."""
+        """The page's address, if known."""
         return f"{self.ui.rstrip('/')}/#/models/{quote(self.model, safe='')}" if self.ui else ""
+
+    def run(self, experiment_id: str, run_id: str) -> str:
+        """The run's own page, or its id where nobody knows the page's address."""
+        return mlflow_run_page(self.ui, experiment_id, run_id) if self.ui else run_id
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Where a promotion is written to, besides the bucket."""
+
+    hub: HubSettings
+    tracking: TrackingSettings
+    database: DatabaseSettings
+
+    @classmethod
+    def load(cls) -> "Targets":
+        """Read all of them from the environment. Raises as `wakee_common.settings.load`."""
+        return cls(load(HubSettings), load(TrackingSettings), load(DatabaseSettings))
 
 
 class ProcessSettings(Settings):

@@ -4,9 +4,8 @@ from collections import defaultdict
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from wakee_common.storage import StoredObject
 from wakee_train.data.annotations import Annotation
-from wakee_train.data.dataset import Candidate, screen
+from wakee_train.data.duplicates import Selection
 from wakee_train.data.splits import TEST, TRAIN, VALIDATION, split_of
 
 TRAINED_ON, TESTED_ON = "a.jpg", "face-00012.jpg"
@@ -17,13 +16,18 @@ TIMES = st.lists(st.tuples(st.integers(1, 12), st.sets(st.integers(0, 11))), min
 """At the time of a training: how many rows there are, and which of them have unusable labels."""
 
 
-def candidates(rows: list[tuple[str, int]], unusable: set[int]) -> list[Candidate]:
-    annotations = [
-        Annotation(name, f"pictures/{name}", (None if at in unusable else 1.0, 1.0, 1.0, 1.0))
-        for at, (name, _) in enumerate(rows)
-    ]
-    listing = {f"pictures/{name}": StoredObject(f"pictures/{name}", str(picture), 1) for name, picture in rows}
-    return screen(annotations, listing)[0]
+def samples(rows: list[tuple[str, int]], unusable: set[int]) -> list[tuple[str, int]]:
+    """The rows that are samples in the end, with their pictures."""
+    selection, taken = Selection(), list[tuple[str, int]]()
+    for at, (name, picture) in enumerate(rows):
+        row, digest = Annotation(name, f"pictures/{name}", (1.0, 1.0, 1.0, 1.0)), picture.to_bytes(32)
+        selection.add_names(digest, [name])
+        if at not in unusable and selection.take(digest, row):
+            taken.append((name, picture))
+    withdrawn, left_out = selection.withdrawn(), {row.name for row in selection.left_out()}
+    kept = [sample for position, sample in enumerate(taken) if position not in withdrawn]
+    assert {name for at, (name, _) in enumerate(rows) if at not in unusable} - left_out == {name for name, _ in kept}
+    return kept
 
 
 @given(ROWS, TIMES)
@@ -33,15 +37,15 @@ def candidates(rows: list[tuple[str, int]], unusable: set[int]) -> list[Candidat
 def test_no_picture_is_ever_in_two_splits(rows, times):
     splits = defaultdict(set)
     for count, unusable in times:
-        for candidate in candidates(rows[:count], unusable):
-            splits[candidate.stored.etag].add(split_of(candidate.annotation.name))
+        for name, picture in samples(rows[:count], unusable):
+            splits[picture].add(split_of(name))
 
     assert all(len(found) == 1 for found in splits.values())
 
 
 @given(ROWS)
 def test_no_picture_is_twice_in_a_data_set_and_none_of_a_single_name_is_lost(rows):
-    found = [int(candidate.stored.etag) for candidate in candidates(rows, set())]
+    found = [picture for _, picture in samples(rows, set())]
     pictures = [picture for _, picture in rows]
 
     assert len(set(found)) == len(found)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from wakee_train.evaluation.onnx_export import to_onnx
 from wakee_train.evaluation.onnx_model import OnnxModel
-from wakee_train.training.backbone import make_model
+from wakee_train.training.backbone import EmotionRegressor, create_fitted, make_model
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +33,22 @@ def test_any_number_of_pictures_is_answered_as_by_pytorch(model, pictures):
         expected = model(given).numpy()
 
     np.testing.assert_allclose(OnnxModel(to_onnx(model))(given.numpy()), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [224, 112, 256, 64])
+@pytest.mark.parametrize(
+    ("backbone", "options"),
+    [
+        pytest.param("test_vit", {}, id="vit"),
+        pytest.param("deit_tiny_distilled_patch16_224", {"depth": 1}, id="deit"),  # the layers are all alike
+    ],
+)
+def test_a_backbone_that_was_fitted_to_its_size_is_exported(backbone, options, size):
+    torch.manual_seed(0)
+    fitted = EmotionRegressor(create_fitted(backbone, size, **options), size).eval()
+    given = torch.randn(3, 3, 224, 224)
+
+    with torch.inference_mode():
+        expected = fitted(given).numpy()
+
+    np.testing.assert_allclose(OnnxModel(to_onnx(fitted))(given.numpy()), expected, atol=1e-4)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from wakee_common.errors import BadInputError
+from wakee_common.errors import BadInputError, ConfigurationError
 from wakee_train.data.pictures import centre_crop
-from wakee_train.data.shards import SplitPixels
+from wakee_train.data.shards import SplitPixels, training_batches
 from wakee_train.training.prediction import predict
 from wakee_train.training.trainer import Trainer
 
@@ -75,6 +75,18 @@ def test_a_last_batch_of_one_picture_is_left_out(data):
     run(odd)
 
     assert odd.steps_per_epoch == 2
+
+
+def test_batches_of_one_picture_are_all_of_an_epoch():
+    assert training_batches(3, 1) == [slice(0, 1), slice(1, 2), slice(2, 3)]
+
+
+@pytest.mark.parametrize(("count", "batch"), [(4, 1), (1, 16)], ids=["every-batch", "the-only-batch"])
+def test_a_batch_of_one_picture_without_statistics_ends_the_training_for_good(data, count, batch):
+    single = trainer((pixels(count, 1), data[1]), epochs=1, batch_size=batch)
+
+    with pytest.raises(ConfigurationError, match=r"Set batch_size .* to 2 or more"):
+        run(single)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_gives_others(data, uninterrupted):

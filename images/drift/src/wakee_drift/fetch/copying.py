@@ -115,5 +115,5 @@ def _psycopg2_errors() -> Iterator[None]:
         except KeyError:
             kind = psycopg2.OperationalError
         raised = kind(str(error))
-        raised.__setstate__({"pgcode": error.sqlstate})  # the constructor takes none
+        raised.__setstate__({"pgcode": error.sqlstate})  # type: ignore[no-untyped-call] # the constructor takes none
         raise raised from error

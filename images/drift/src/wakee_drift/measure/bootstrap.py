@@ -29,8 +29,9 @@ class PeoplesScores:
 
     def __init__(self) -> None:
         self.people = 0
-        self._keys = np.zeros(0, np.int64)
-        self._sums = self._counts = np.zeros(0)
+        self._keys: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._sums: NDArray[np.float64] = np.zeros(0)
+        self._counts: NDArray[np.float64] = np.zeros(0)
         self._folded = False
 
     def add(self, scores: NDArray[np.float64], people: NDArray[np.int64]) -> None:
@@ -64,8 +65,8 @@ class PeoplesScores:
     def _merge(self, keys: NDArray[np.int64], sums: NDArray[np.float64], counts: NDArray[np.float64]) -> None:
         """Sorted by key, so that neither batches nor the order of rows matter."""
         self._keys, place = np.unique(np.concatenate([self._keys, keys]), return_inverse=True)
-        self._sums = np.bincount(place, np.concatenate([self._sums, sums]), len(self._keys))
-        self._counts = np.bincount(place, np.concatenate([self._counts, counts]), len(self._keys))
+        self._sums = _totals(place, np.concatenate([self._sums, sums]), len(self._keys))
+        self._counts = _totals(place, np.concatenate([self._counts, counts]), len(self._keys))
 
     def _replicates(self, generator: np.random.Generator) -> NDArray[np.float64]:
         groups = len(self._sums)
@@ -76,10 +77,14 @@ class PeoplesScores:
 
 def expanded_tail(groups: int) -> float:
     """The probability to cut off at either end, for two groups or more; 0.025 in the limit."""
-    from scipy.special import ndtr, stdtrit
+    from scipy.special import ndtr, stdtrit  # type: ignore[import-untyped]
 
     spread = np.sqrt(groups / (groups - 1)) * stdtrit(groups - 1, (1 + LEVEL) / 2)
     return float(ndtr(-spread))
+
+
+def _totals(place: NDArray[np.int64], values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    return np.bincount(place, values, size).astype(np.float64)
 
 
 def _folded(people: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -3,67 +3,72 @@
 import json
 from typing import Any
 
-import yaml
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from wakee_contract.model import MAIN
 
-from wakee_sandbox.hub import listing
+from wakee_sandbox.hub import cards, listing
+from wakee_sandbox.hub.accounts import need_membership
 from wakee_sandbox.hub.changes import checked_path, read_changes
 from wakee_sandbox.hub.errors import bad_request
 from wakee_sandbox.hub.files import is_large
 from wakee_sandbox.hub.repository import RefKind
-from wakee_sandbox.hub.requests import base_url, has_token, hub_of, need_token, owner_of, part, repository_of, truth
+from wakee_sandbox.hub.requests import (
+    account_of,
+    base_url,
+    hub_of,
+    need_account,
+    need_download,
+    part,
+    repository_of,
+    truth,
+    visible,
+)
 
 
 async def whoami(request: Request) -> Response:
     """The user of the token."""
-    need_token(request)
-    token = {"accessToken": {"displayName": "sandbox", "role": "write"}, "type": "access_token"}
-    return JSONResponse({"type": "user", "id": "1", "name": owner_of(request), "orgs": [], "auth": token})
+    account = need_account(request)
+    token = {"accessToken": {"displayName": "sandbox", "role": account.role}, "type": "access_token"}
+    return JSONResponse({"type": "user", "id": "1", "name": account.user, "orgs": [], "auth": token})
 
 
 async def validate_yaml(request: Request) -> Response:
-    """Whether the metadata of a model card is YAML."""
-    content = str((await _json(request)).get("content", "")).replace("\r\n", "\n")
-    errors = []
-    if content.startswith("---\n"):
-        try:
-            metadata = yaml.safe_load(content[4:].split("\n---", 1)[0])
-            errors = [] if isinstance(metadata, dict | None) else ["the metadata is not a mapping"]
-        except yaml.YAMLError as error:
-            errors = [str(error)]
+    """Whether the metadata of a model card is YAML with valid fields."""
+    errors = cards.problems(str((await _json(request)).get("content", "")))
     answer = {"errors": [{"message": message} for message in errors], "warnings": []}
     return JSONResponse(answer, 400 if errors else 200)
 
 
 async def create_repository(request: Request) -> Response:
     """Make a repository; 409 when it is there, with its address."""
-    need_token(request)
-    wanted = await _json(request)
-    identifier = _identifier(request, wanted)
-    private = bool(wanted.get("private")) or wanted.get("visibility") == "private"
+    account, wanted = need_account(request), await _json(request)
+    identifier = _identifier(account.user, wanted)
+    need_membership(account, identifier.partition("/")[0])
+    private = bool(_private(wanted))
     url = {"url": f"{base_url(request)}/{identifier}", "name": identifier}
     if identifier in hub_of(request).identifiers():
         return JSONResponse(url | {"error": "You already created this model repo"}, 409)
-    await run_in_threadpool(hub_of(request).create, identifier, private, owner_of(request))
+    await run_in_threadpool(hub_of(request).create, identifier, private, account.user)
     return JSONResponse(url)
 
 
 async def delete_repository(request: Request) -> Response:
     """Remove a repository."""
-    need_token(request)
-    await run_in_threadpool(hub_of(request).delete, _identifier(request, await _json(request)))
+    account = need_account(request)
+    identifier = _identifier(account.user, await _json(request))
+    need_membership(account, identifier.partition("/")[0])
+    await run_in_threadpool(hub_of(request).delete, identifier)
     return Response()
 
 
 async def models(request: Request) -> Response:
-    """All public repositories, all of them with the token."""
-    known, hub = has_token(request), hub_of(request)
+    """All repositories that the caller may see."""
+    account, hub = account_of(request), hub_of(request)
     found = [hub.repository(identifier) for identifier in hub.identifiers()]
-    seen = [repository for repository in found if known or not repository.settings["private"]]
+    seen = [repository for repository in found if visible(repository, account)]
     return JSONResponse([listing.model_info(repository, repository.resolve(MAIN), False) for repository in seen])
 
 
@@ -72,6 +77,21 @@ async def model(request: Request) -> Response:
     repository = repository_of(request)
     commit = repository.resolve(part(request, "revision") or MAIN)
     return JSONResponse(listing.model_info(repository, commit, truth(request.query_params.get("blobs"))))
+
+
+async def auth_check(request: Request) -> Response:
+    """Whether the caller may read a repository's files, or write them."""
+    writing = request.url.path.endswith("/write")
+    need_download(request, repository_of(request, writing=writing))
+    return JSONResponse({})
+
+
+async def configure(request: Request) -> Response:
+    """Change whether a repository is private, or gated."""
+    repository, wanted = repository_of(request, writing=True), await _json(request)
+    changes = {"private": _private(wanted), "gated": wanted.get("gated")}
+    repository.configure(**{name: value for name, value in changes.items() if value is not None})
+    return JSONResponse({"private": repository.settings["private"], "gated": repository.gated})
 
 
 async def refs(request: Request) -> Response:
@@ -130,12 +150,14 @@ async def commit(request: Request) -> Response:
     """Put a commit on a branch."""
     repository, branch = repository_of(request, writing=True), part(request, "revision")
     changes = await read_changes(request.stream(), hub_of(request).contents)
+    if errors := [error for text in changes.cards(repository) for error in cards.problems(text)]:
+        raise bad_request(f"Invalid metadata in README.md: {'; '.join(errors)}")
     made = await run_in_threadpool(
         repository.commit,
         branch.removeprefix("refs/heads/"),
         changes.title,
         changes.message,
-        owner_of(request),
+        need_account(request).user,
         changes.apply,
         changes.parent,
     )
@@ -173,10 +195,17 @@ async def _json(request: Request) -> dict[str, Any]:
     return body
 
 
-def _identifier(request: Request, wanted: dict[str, Any]) -> str:
+def _private(wanted: dict[str, Any]) -> bool | None:
+    """Whether a repository is to be private, in the words of older and newer clients; None when they do not say."""
+    if (visibility := wanted.get("visibility")) is not None:
+        return bool(visibility == "private")
+    return wanted.get("private")
+
+
+def _identifier(user: str, wanted: dict[str, Any]) -> str:
     if wanted.get("type", "model") not in ("model", None):
         raise bad_request("this double holds model repositories only")
-    return f"{wanted.get('organization') or owner_of(request)}/{wanted.get('name')}"
+    return f"{wanted.get('organization') or user}/{wanted.get('name')}"
 
 
 MODEL = "/api/models/{namespace}/{name}"
@@ -189,6 +218,9 @@ ROUTES = [
     Route("/api/models", models),
     Route(MODEL, model),
     Route(f"{MODEL}/revision/{REVISION}", model),
+    Route(f"{MODEL}/auth-check", auth_check),
+    Route(f"{MODEL}/auth-check/write", auth_check),
+    Route(f"{MODEL}/settings", configure, methods=["PUT"]),
     Route(f"{MODEL}/refs", refs),
     Route(f"{MODEL}/tree/{REVISION}", tree),
     Route(f"{MODEL}/tree/{REVISION}/{{path:path}}", tree),

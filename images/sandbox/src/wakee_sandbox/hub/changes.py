@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from wakee_contract.model import CARD
+
 from wakee_sandbox.hub.errors import bad_request, entry_not_found
 from wakee_sandbox.hub.files import Contents, Entry
-from wakee_sandbox.hub.repository import Tree
+from wakee_sandbox.hub.repository import Repository, Tree
 
 LONGEST_LINE = 64 << 20
 
@@ -22,6 +24,11 @@ class Changes:
     message: str = ""
     parent: str | None = None
     steps: list[tuple[str, Entry | None]] = field(default_factory=list)
+
+    def cards(self, repository: Repository) -> list[str]:
+        """The model cards among the new files."""
+        entries = [entry for path, entry in self.steps if path == CARD and entry is not None]
+        return [repository.content(entry).decode(errors="replace") for entry in entries]
 
     def apply(self, tree: Tree) -> Tree:
         """The tree after the change.

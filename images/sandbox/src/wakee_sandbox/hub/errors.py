@@ -30,6 +30,16 @@ def entry_not_found(path: str) -> HubError:
     return HubError(404, f"Entry not found: {path}", "EntryNotFound")
 
 
+def gated_repository(status: int) -> HubError:
+    """The repository exists, and its files are for those who asked and were let in."""
+    return HubError(status, "Access to this model is restricted and you are not in the authorized list", "GatedRepo")
+
+
+def forbidden(message: str) -> HubError:
+    """The token is known, and may not do this."""
+    return HubError(403, message)
+
+
 def bad_request(message: str) -> HubError:
     """The request itself makes no sense."""
     return HubError(400, message)

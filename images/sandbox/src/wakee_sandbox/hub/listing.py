@@ -4,6 +4,9 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
+from wakee_contract.model import CARD
+
+from wakee_sandbox.hub.cards import Metadata, metadata, tags
 from wakee_sandbox.hub.errors import entry_not_found
 from wakee_sandbox.hub.files import Entry, lfs_pointer
 from wakee_sandbox.hub.repository import Commit, Repository
@@ -13,7 +16,7 @@ Item = dict[str, Any]
 
 def model_info(repository: Repository, commit: Commit, with_blobs: bool) -> Item:
     """The answer to `model_info`."""
-    settings = repository.settings
+    settings, card = repository.settings, _card(repository, commit)
     return {
         "_id": hashlib.sha256(repository.identifier.encode()).hexdigest()[:24],
         "id": repository.identifier,
@@ -23,11 +26,13 @@ def model_info(repository: Repository, commit: Commit, with_blobs: bool) -> Item
         "lastModified": commit.date,
         "createdAt": settings["created_at"],
         "private": settings["private"],
-        "gated": False,
+        "gated": repository.gated,
         "disabled": False,
         "downloads": 0,
         "likes": 0,
-        "tags": [],
+        "tags": tags(card),
+        **{name: card[name] for name in ("library_name", "pipeline_tag") if name in card},
+        **({"cardData": card} if card else {}),
         "siblings": [_sibling(path, entry, with_blobs) for path, entry in sorted(commit.tree.items())],
     }
 
@@ -55,6 +60,15 @@ def paths_info(repository: Repository, commit: Commit, paths: Iterable[str], exp
         for item in found:
             item["lastCommit"] = _last_commit(repository, commit, item["path"])
     return found
+
+
+def _card(repository: Repository, commit: Commit) -> Metadata:
+    """The metadata of the model card; none when it cannot be used."""
+    entry = commit.tree.get(CARD)
+    try:
+        return metadata(repository.content(entry).decode()) if entry else {}
+    except ValueError:
+        return {}
 
 
 def _sibling(path: str, entry: Entry, with_blobs: bool) -> Item:

@@ -23,15 +23,15 @@ class Hub:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._bin.mkdir()
 
-    def repository(self, identifier: str, *, with_private: bool = True) -> Repository:
+    def repository(self, identifier: str) -> Repository:
         """A repository by its `namespace/name`.
 
         Raises:
-            HubError: there is none, or none that the caller may see.
+            HubError: there is none.
         """
         with self._turn:
             repository = self._get(identifier)
-        if not self._exists(identifier) or (repository.settings["private"] and not with_private):
+        if not self._exists(identifier):
             raise repository_not_found()
         return repository
 

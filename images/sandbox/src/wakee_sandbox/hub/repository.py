@@ -53,7 +53,7 @@ class Repository:
 
     @property
     def settings(self) -> dict[str, str | bool]:
-        """When it was made, and whether it is private."""
+        """When it was made, whether it is private, and whether it is gated (`auto` or `manual`)."""
         values: dict[str, str | bool] = json.loads((self._folder / "repository.json").read_text())
         return values
 
@@ -64,6 +64,25 @@ class Repository:
         self._point("branches", MAIN, commit.oid)
         settings = {"created_at": commit.date, "private": private}
         write_whole(self._folder / "repository.json", json.dumps(settings).encode())
+
+    @property
+    def namespace(self) -> str:
+        """The part of its name before the slash."""
+        return self.identifier.partition("/")[0]
+
+    @property
+    def gated(self) -> str | bool:
+        """Who may have its files: everybody (False), or those who asked (`auto`, `manual`)."""
+        return self.settings.get("gated", False)
+
+    def configure(self, **changes: str | bool) -> None:
+        """Change settings."""
+        with self._turn:
+            write_whole(self._folder / "repository.json", json.dumps(self.settings | changes).encode())
+
+    def content(self, entry: Entry) -> bytes:
+        """The content of a file."""
+        return self._contents.path(entry.sha256).read_bytes()
 
     def resolve(self, revision: str) -> Commit:
         """The commit that a branch, a tag or a commit's name stands for.

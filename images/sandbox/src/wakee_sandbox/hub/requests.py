@@ -7,7 +7,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from wakee_sandbox.hub.errors import HubError, wrong_token
+from wakee_sandbox.hub.accounts import Account, need_role
+from wakee_sandbox.hub.errors import HubError, forbidden, gated_repository, repository_not_found, wrong_token
 from wakee_sandbox.hub.repositories import Hub
 from wakee_sandbox.hub.repository import Repository
 
@@ -40,12 +41,6 @@ def hub_of(request: Request) -> Hub:
     return hub
 
 
-def owner_of(request: Request) -> str:
-    """The user to whom the token belongs."""
-    owner: str = request.app.state.owner
-    return owner
-
-
 def part(request: Request, name: str) -> str:
     """A part of the path, unquoted."""
     return unquote(request.path_params.get(name, ""))
@@ -55,37 +50,61 @@ def repository_of(request: Request, *, writing: bool = False) -> Repository:
     """The repository that the path names.
 
     Raises:
-        HubError: no such repository, a wrong token, or none where one is needed.
+        HubError: no such repository, none that the caller may see or write to, or a wrong token.
     """
-    known = has_token(request)
-    if writing and not known:
-        raise wrong_token()
-    return hub_of(request).repository(f"{part(request, 'namespace')}/{part(request, 'name')}", with_private=known)
+    account = need_account(request) if writing else account_of(request)
+    repository = hub_of(request).repository(f"{part(request, 'namespace')}/{part(request, 'name')}")
+    if not visible(repository, account):
+        raise repository_not_found()
+    if account and writing:
+        need_role(account)
+        if not account.may_write(repository):
+            raise forbidden(f"You don't have write access to {repository.identifier}")
+    return repository
 
 
-def has_token(request: Request) -> bool:
-    """Whether the request comes with our token; False when with none.
+def visible(repository: Repository, account: Account | None) -> bool:
+    """Whether a caller, with or without an account, sees a repository."""
+    return account.sees(repository) if account else not repository.settings["private"]
+
+
+def need_download(request: Request, repository: Repository) -> None:
+    """Let only those pass who may have the files.
 
     Raises:
-        HubError: it comes with another.
+        HubError: the repository is gated for the caller.
+    """
+    account = account_of(request)
+    if not (account.may_download(repository) if account else not repository.gated):
+        raise gated_repository(403 if account else 401)
+
+
+def account_of(request: Request) -> Account | None:
+    """Whose token the request comes with; None when with no token.
+
+    Raises:
+        HubError: nobody has this token.
     """
     given = request.headers.get("authorization", "")
     if not given:
-        return False
-    expected = f"Bearer {request.app.state.token}"
-    if not hmac.compare_digest(given.encode(), expected.encode()):
-        raise wrong_token()
-    return True
+        return None
+    accounts: dict[str, Account] = request.app.state.accounts
+    for token, account in accounts.items():
+        if hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+            return account
+    raise wrong_token()
 
 
-def need_token(request: Request) -> None:
-    """Let only our token pass.
+def need_account(request: Request) -> Account:
+    """Let only known tokens pass.
 
     Raises:
-        HubError: there is none, or another.
+        HubError: there is none, or nobody has it.
     """
-    if not has_token(request):
+    account = account_of(request)
+    if account is None:
         raise wrong_token()
+    return account
 
 
 def base_url(request: Request) -> str:

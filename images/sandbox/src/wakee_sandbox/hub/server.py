@@ -12,6 +12,7 @@ from wakee_common.settings import Settings
 
 from wakee_sandbox.faults import FaultSwitch
 from wakee_sandbox.hub import api, pages, transfer
+from wakee_sandbox.hub.accounts import Account
 from wakee_sandbox.hub.errors import HubError
 from wakee_sandbox.hub.repositories import Hub
 from wakee_sandbox.hub.requests import KeepPathsQuoted, refuse
@@ -22,6 +23,14 @@ class HubSettings(Settings):
 
     token: SecretStr = Field(alias="HF_TOKEN", description="The token that may read and write everything.")
     owner: str = Field("wakee", alias="HF_SANDBOX_USER", description="The user to whom the token belongs.")
+    others: dict[str, Account] = Field(
+        default_factory=dict, alias="HF_SANDBOX_ACCOUNTS", description="JSON: what other tokens may do, for tests."
+    )
+
+    @property
+    def accounts(self) -> dict[str, Account]:
+        """Each account by its token."""
+        return {**self.others, self.token.get_secret_value(): Account(user=self.owner, everywhere=True)}
 
 
 async def health(_request: Request) -> Response:
@@ -38,5 +47,5 @@ def application(data: Path, settings: HubSettings) -> Starlette:
     )
     app.state.hub = Hub(data)
     app.state.token = settings.token.get_secret_value()
-    app.state.owner = settings.owner
+    app.state.accounts = settings.accounts
     return app

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from wakee_sandbox.hub.errors import HubError, bad_request, entry_not_found
 from wakee_sandbox.hub.repository import entry_at
-from wakee_sandbox.hub.requests import base_url, hub_of, part, repository_of
+from wakee_sandbox.hub.requests import base_url, hub_of, need_download, part, repository_of
 
 LFS_TYPE = "application/vnd.git-lfs+json"
 
@@ -46,6 +46,7 @@ async def lfs_upload(request: Request) -> Response:
 async def resolve(request: Request) -> Response:
     """A file of a revision, or a part of it; the client reads the headers first, by HEAD."""
     repository = repository_of(request)
+    need_download(request, repository)
     commit = repository.resolve(part(request, "revision"))
     headers = {"X-Repo-Commit": commit.oid, "Accept-Ranges": "bytes"}
     path = part(request, "path")

@@ -1,48 +1,32 @@
 """The data set: content-addressed, made once from rows and pictures, then reused by whoever needs the same.
 
-Its id is a digest of the rows, of the pictures' ETags and of the rules they are prepared by, so an unchanged data set
-is known before anything is downloaded. The manifest is written last: where it is, the rest is whole.
+Its id is a digest of the rows, of the pictures' ETags and sizes and of the rules they are prepared by, so an unchanged
+data set is known before anything is downloaded. An ETag only says that an object changed: which pictures are equal
+follows from their bytes, when they are read (`duplicates`).
+
+The manifest is written last: where it is, the rest is whole.
 """
 
 import hashlib
 import json
 import logging
-import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
 
-from wakee_common.concurrency import map_ahead
 from wakee_common.errors import BadInputError
 from wakee_common.settings import DatabaseSettings
 from wakee_common.storage import MissingObjectError, ObjectStore, StoredObject
 from wakee_common.uris import R2Uri
 
-from wakee_train.data.annotations import Annotation, checked_labels, label_defect, read_annotations
-from wakee_train.data.pictures import LARGEST_FILE, PREPROCESSING, UnusablePictureError, prepare
-from wakee_train.data.shards import SAMPLES_PER_SHARD, pack, shard_name
-from wakee_train.data.splits import split_of
-from wakee_train.records import Manifest, Quarantine, Quarantined, Sample, Shard, read_record, write_record
+from wakee_train.data.annotations import Annotation, checked_labels, read_annotations
+from wakee_train.data.duplicates import DUPLICATE, DUPLICATES_RULE, Selection
+from wakee_train.data.packing import Packed, withdraw, write_shards
+from wakee_train.data.pictures import PREPROCESSING
+from wakee_train.data.source_pictures import SourcePicture, list_pictures, read_pictures, screen
+from wakee_train.records import Manifest, Quarantine, Quarantined, Sample, read_record, write_record
 from wakee_train.results import DatasetResult
 
 logger = logging.getLogger(__name__)
-
-DUPLICATE = "duplicate"
-"""The same picture under a second name of the same split: left out, and no defect of the source."""
-IN_SEVERAL_SPLITS = "in_several_splits"
-"""The same picture under names of different splits: none is used, which could empty a split, so it counts as bad."""
-DUPLICATES_RULE = "one-of-a-split-none-of-several"
-SECONDS_BETWEEN_LINES = 10.0
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A row with usable labels and a picture that is in the bucket."""
-
-    annotation: Annotation
-    stored: StoredObject
 
 
 def fetch(
@@ -96,115 +80,54 @@ def check_bad_share(rows: int, excluded: dict[str, int], max_bad_share: float, q
         )
 
 
-def list_pictures(store: ObjectStore, annotations: list[Annotation]) -> dict[str, StoredObject]:
-    """What the bucket holds of the folders that the annotations name."""
-    folders = sorted({f"{folder}{slash}" for a in annotations for folder, slash, _ in [a.key.rpartition("/")]})
-    return {stored.key: stored for folder in folders for stored in store.list_folder(folder)}
-
-
 def dataset_id(annotations: list[Annotation], listing: dict[str, StoredObject]) -> str:
-    """The data set's name, 16 hexadecimal digits: SHA-256 over rows, ETags and rules."""
+    """The data set's name, 16 hexadecimal digits: SHA-256 over rows, ETags, sizes and rules."""
     digest = hashlib.sha256(f"{PREPROCESSING} {DUPLICATES_RULE}".encode())
     for row in annotations:
         stored = listing.get(row.key)
-        digest.update(json.dumps([row.name, row.key, *map(repr, row.values), stored and stored.etag]).encode() + b"\n")
+        version = stored and [stored.etag, stored.size]
+        digest.update(json.dumps([row.name, row.key, *map(repr, row.values), version]).encode() + b"\n")
     return digest.hexdigest()[:16]
 
 
 def _make(
     store: ObjectStore, identity: str, annotations: list[Annotation], listing: dict[str, StoredObject]
 ) -> Manifest:
-    candidates, quarantined = screen(annotations, listing)
-    samples = list[Sample]()
-    filled = _filled(_prepared(store, candidates, quarantined), samples)
-    with ThreadPoolExecutor(1, "shards") as uploader:  # one is on its way while the next is filled
-        shards = list(map_ahead(uploader, lambda some: _put_shard(store, identity, *some), filled, 1))
+    folder, selection = store.uri(f"datasets/{identity}"), Selection()
+    pictures, quarantined = screen(annotations, listing)
+    shards, samples = write_shards(store, folder, _selected(store, pictures, selection, quarantined))
+    withdrawn = selection.withdrawn()
+    shards = withdraw(store, folder, shards, withdrawn)
+    samples = [sample for position, sample in enumerate(samples) if position not in withdrawn]
+    quarantined += selection.left_out()
     write_record(store, _quarantine_uri(store, identity), Quarantine(dataset_id=identity, rows=quarantined))
     excluded = dict(sorted(Counter(row.reason for row in quarantined).items()))
     logger.info("data set %s: %d samples in %d shards; left out: %s", identity, len(samples), len(shards), excluded)
-    return Manifest(dataset_id=identity, preprocessing=PREPROCESSING, shards=shards, samples=samples, excluded=excluded)
+    return Manifest(
+        dataset_id=identity,
+        preprocessing=PREPROCESSING,
+        duplicates_rule=DUPLICATES_RULE,
+        shards=shards,
+        samples=samples,
+        excluded=excluded,
+    )
 
 
-def _filled(
-    prepared: Iterator[tuple[Sample, bytes]], samples: list[Sample]
-) -> Iterator[tuple[int, list[tuple[Sample, bytes]]]]:
-    """What goes into each shard, after the position of its first sample; adds all to `samples`."""
-    while batch := list(islice(prepared, SAMPLES_PER_SHARD)):
-        first = len(samples)
-        samples += [sample for sample, _ in batch]
-        yield first, batch
-
-
-def _put_shard(store: ObjectStore, identity: str, first: int, batch: list[tuple[Sample, bytes]]) -> Shard:
-    name, content = shard_name(first // SAMPLES_PER_SHARD), pack(first, batch)
-    store.put_bytes(store.uri(f"datasets/{identity}/{name}"), content, "application/x-tar")
-    return Shard(name=name, samples=len(batch), sha256=hashlib.sha256(content).hexdigest())
-
-
-def screen(
-    annotations: list[Annotation], listing: dict[str, StoredObject]
-) -> tuple[list[Candidate], list[Quarantined]]:
-    """Separate the rows that are worth a download from those that are not.
-
-    Of equal pictures whose names all belong to one split, the first is taken; of others none is, whichever rows are
-    usable and whichever was there first: a model that learnt from one must not be tested on another.
-    """
-    candidates, quarantined, seen = list[Candidate](), list[Quarantined](), dict[str, str]()
-    splits = splits_of_pictures(annotations, listing)
-    for row in annotations:
-        stored = listing.get(row.key)
-        reason, detail = label_defect(row.values), ""
-        if reason is None and stored is None:
-            reason = "missing_object"
-        elif reason is None and stored and stored.size > LARGEST_FILE:
-            reason, detail = "too_large", f"{stored.size} bytes"
-        elif reason is None and stored and len(splits[stored.etag]) > 1:
-            reason, detail = IN_SEVERAL_SPLITS, f"its names are of {' and '.join(sorted(splits[stored.etag]))}"
-        elif reason is None and stored and stored.etag in seen:
-            reason, detail = DUPLICATE, f"the same picture as {seen[stored.etag]}"
-        if reason is None and stored:
-            seen[stored.etag] = row.name
-            candidates.append(Candidate(row, stored))
-        else:
-            quarantined.append(Quarantined(name=row.name, key=row.key, reason=reason or "", detail=detail))
-    return candidates, quarantined
-
-
-def splits_of_pictures(annotations: list[Annotation], listing: dict[str, StoredObject]) -> dict[str, set[str]]:
-    """For the ETag of each picture the splits of all its names, be their rows usable or not."""
-    splits: dict[str, set[str]] = {}
-    for row in annotations:
-        if (stored := listing.get(row.key)) is not None:
-            splits.setdefault(stored.etag, set()).add(split_of(row.name))
-    return splits
-
-
-def _prepared(
-    store: ObjectStore, candidates: list[Candidate], quarantined: list[Quarantined]
-) -> Iterator[tuple[Sample, bytes]]:
-    """The usable pictures in order, a bounded number in flight at once; adds the others to `quarantined`."""
-    started = told = time.monotonic()
-    with ThreadPoolExecutor(store.transfers) as pool:
-        pictures = map_ahead(pool, lambda candidate: _picture(store, candidate), candidates, store.transfers * 8)
-        for done, (candidate, picture) in enumerate(zip(candidates, pictures, strict=True), start=1):
-            row = candidate.annotation
-            if time.monotonic() - told > SECONDS_BETWEEN_LINES or done == len(candidates):
-                told = time.monotonic()
-                logger.info("pictures: %d of %d, %.0f per second", done, len(candidates), done / (told - started))
-            if isinstance(picture, Quarantined):
-                quarantined.append(picture)
-            else:
-                yield Sample(name=row.name, labels=checked_labels(row.values)), picture
-
-
-def _picture(store: ObjectStore, candidate: Candidate) -> bytes | Quarantined:
-    row = candidate.annotation
-    try:
-        return prepare(store.get_bytes(store.uri(row.key)))
-    except UnusablePictureError as error:
-        return Quarantined(name=row.name, key=row.key, reason=error.reason, detail=error.detail)
-    except BadInputError as error:
-        return Quarantined(name=row.name, key=row.key, reason="missing_object", detail=str(error)[:200])
+def _selected(
+    store: ObjectStore, pictures: list[SourcePicture], selection: Selection, quarantined: list[Quarantined]
+) -> Iterator[Packed]:
+    """The samples with their pictures, in order; adds the rows of pictures with a defect to `quarantined`."""
+    for picture, content in read_pictures(store, pictures):
+        if content.reason:
+            quarantined += [
+                Quarantined(name=row.name, key=row.key, reason=content.reason, detail=content.detail)
+                for row in picture.usable
+            ]
+            continue
+        selection.add_names(content.sha256, picture.names())
+        for row in picture.usable:
+            if selection.take(content.sha256, row):
+                yield Sample(name=row.name, labels=checked_labels(row.values)), content.packed
 
 
 def _quarantine_uri(store: ObjectStore, identity: str) -> R2Uri:

@@ -126,9 +126,12 @@ def batches(size: int, of: int) -> list[slice]:
 
 
 def training_batches(size: int, of: int) -> list[slice]:
-    """All batches of an epoch, but not a last one of a single picture, which has no batch statistics."""
+    """All batches of an epoch, but not a last one of a single picture, which has no batch statistics.
+
+    Where every batch is a single picture, the last one is like the others.
+    """
     slices = batches(size, of)
-    return slices[:-1] if len(slices) > 1 and slices[-1].stop - slices[-1].start == 1 else slices
+    return slices[:-1] if of > 1 and len(slices) > 1 and slices[-1].stop - slices[-1].start == 1 else slices
 
 
 def _content(store: ObjectStore, uri: R2Uri, shard: Shard) -> bytes:

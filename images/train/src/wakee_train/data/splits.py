@@ -5,7 +5,7 @@ A picture that was once in the test split can thus never be trained on later, wh
 The same bytes may lie under several names. Were the first usable row to decide, a picture would move to another split
 when that row's labels break or are mended, or another row joins. So the data set looks at all names of a picture,
 usable or not: where they belong to one split, the picture is in it; where they belong to several, it is in none
-(`dataset.screen`). A picture can then leave a split when a name joins, but never come to another one, as long as rows
+(`duplicates`). A picture can then leave a split when a name joins, but never come to another one, as long as rows
 stay in the database, as the API leaves them.
 """
 

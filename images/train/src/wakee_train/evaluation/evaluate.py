@@ -1,8 +1,6 @@
 """`evaluate`: challenger against champion on the same test pictures, and whether it may take over."""
 
-import hashlib
 import logging
-import re
 
 from wakee_common.errors import BadInputError
 from wakee_common.files import workspace
@@ -25,11 +23,9 @@ from wakee_train.settings import HubSettings
 from wakee_train.training.backbone import choose_device
 from wakee_train.training.prediction import predict
 from wakee_train.training.weights import trained_model
+from wakee_train.versions import EVALUATION, version_name
 
 logger = logging.getLogger(__name__)
-
-RECORD = "evaluation.json"
-DATE = re.compile(r"(20\d\d)-?(\d\d)-?(\d\d)")
 
 
 def evaluate(
@@ -44,7 +40,7 @@ def evaluate(
 
     Raises:
         BadInputError: the challenger, or the Hub's `model.onnx`, cannot be used; or this run's version is published
-            with other weights.
+            with other weights; or the repository is not to be seen, so that nobody knows whether there is a champion.
     """
     training = read_record(store, training_uri, Training)
     folder, version = context.folder(store.bucket), version_name(context)
@@ -52,8 +48,8 @@ def evaluate(
         hub = ModelHub(hub_settings, scratch / "hub")
         if (done := _acted_upon(store, hub, folder, training, version)) is not None:
             logger.info("%s is on the Hub already: its evaluation stays", version)
-            return _result(done, folder / RECORD)
-        head = hub.head()
+            return _result(done, folder / EVALUATION)
+        head = hub.main()
         champion_version = hub.version(head)
         _, splits = load_splits(store, R2Uri.parse(training.splits_uri), (TEST,), scratch)
         test = splits[TEST]
@@ -67,22 +63,15 @@ def evaluate(
         training_uri=str(training_uri),
         weights_sha256=training.weights_sha256,
         splits_uri=training.splits_uri,
-        champion_revision=head.commit if head else None,
+        champion_revision=head.commit,
         champion_version=champion_version,
         challenger=challenger,
         champion=champion,
         decision=decide(challenger, champion, min_improvement, max_regression),
         figures=[str(folder / figure) for figure in figures],
     )
-    write_record(store, folder / RECORD, evaluation)
-    return _result(evaluation, folder / RECORD)
-
-
-def version_name(context: RunContext) -> str:
-    """A name that is the same for every try of a run: the date in the run's id, if any, and a digest of the id."""
-    digest = hashlib.sha256(f"{context.dag_id}/{context.run_id}".encode()).hexdigest()[:8]
-    date = DATE.search(context.run_id)
-    return f"v{''.join(date.groups())}-{digest}" if date else f"v{digest}"
+    write_record(store, folder / EVALUATION, evaluation)
+    return _result(evaluation, folder / EVALUATION)
 
 
 def _acted_upon(
@@ -94,7 +83,7 @@ def _acted_upon(
         BadInputError: the run was published with other weights; one version cannot be two models.
     """
     try:
-        evaluation = read_record(store, folder / RECORD, Evaluation)
+        evaluation = read_record(store, folder / EVALUATION, Evaluation)
     except MissingObjectError:
         return None
     if hub.find_commit(*publication(version, promoted=evaluation.decision.promote)) is None:
@@ -104,8 +93,8 @@ def _acted_upon(
     return evaluation
 
 
-def _champion(hub: ModelHub, head: Head | None, version: str | None, test: SplitPixels) -> ModelMetrics | None:
-    if head is None or ONNX not in head.files:
+def _champion(hub: ModelHub, head: Head, version: str | None, test: SplitPixels) -> ModelMetrics | None:
+    if ONNX not in head.files:
         logger.info("%s holds no %s on main: there is no champion", hub.repository, ONNX)
         return None
     logger.info("champion: %s at %s", version or "a model of unknown version", head.commit)

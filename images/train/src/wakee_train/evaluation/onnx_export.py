@@ -30,10 +30,10 @@ from wakee_train.results import ExportResult
 from wakee_train.training.backbone import EmotionRegressor
 from wakee_train.training.prediction import predict
 from wakee_train.training.weights import trained_model
+from wakee_train.versions import EXPORT
 
 logger = logging.getLogger(__name__)
 
-RECORD = "export.json"
 EXAMPLES = 2
 POOLED = pattern.RewriteRule(
     lambda op, x: op.ReduceMean(x, [2, 3], keepdims=1), lambda op, x, **_: op.GlobalAveragePool(x)
@@ -69,7 +69,7 @@ def export_onnx(
         latencies = _latencies(session, test)
         digest, int8 = hashlib.sha256(content).hexdigest(), None
         if int8_limit is not None:
-            int8 = judged_before(store, folder / RECORD, digest, int8_limit)
+            int8 = judged_before(store, folder / EXPORT, digest, int8_limit)
             int8 = int8 or int8_variant(store, folder, content, splits[VALIDATION], test, int8_limit)
     store.put_bytes(folder / ONNX, content)
     export = Export(
@@ -86,7 +86,7 @@ def export_onnx(
         latency_ms_p95=round(float(np.percentile(latencies, 95)), 3),
         int8=int8,
     )
-    return _result(export, write_record(store, folder / RECORD, export))
+    return _result(export, write_record(store, folder / EXPORT, export))
 
 
 def to_onnx(model: EmotionRegressor) -> bytes:

@@ -1,7 +1,8 @@
 """The table `model_versions`: one row per version, at most one of them in production."""
 
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a type, whatever its case
@@ -13,6 +14,7 @@ from wakee_common.hub import ModelHub
 from wakee_common.settings import DatabaseSettings, RunContext
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
+from wakee_contract.emotions import EMOTIONS
 from wakee_contract.tables import MODEL_VERSIONS
 
 from wakee_train.records import Evaluation, Export, Publication, Tracking, Training, read_record
@@ -21,7 +23,11 @@ from wakee_train.settings import HubSettings
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 FRAMEWORK = "pytorch"
+CHECK_VERSION = "wakee-check"
+"""The name of a row that no transaction commits."""
 PRODUCTION = "SELECT version_name FROM model_versions WHERE is_production FOR UPDATE"
 # A row that was there before us may not say since when it is in production; a rollback needs to know that it was.
 DEMOTE = (
@@ -34,6 +40,46 @@ PROMOTE = (
     "UPDATE model_versions SET is_production = true, deployed_at = now() AT TIME ZONE 'utc',"
     " updated_at = now() AT TIME ZONE 'utc' WHERE version_name = %s AND is_production IS NOT TRUE"
 )
+
+
+def check_writable(database: DatabaseSettings, drift_report_id: int | None) -> None:
+    """Write a row as `update` does, and take it back.
+
+    Raises:
+        BadInputError: the drift report that the row would name does not exist.
+        ConfigurationError: the table or a column is missing, or we may not write.
+    """
+
+    def work(cursor: Cursor) -> None:
+        cursor.execute("SAVEPOINT before_check")
+        upsert(cursor, MODEL_VERSIONS, ["version_name"], _check_row(drift_report_id))
+        make_production(cursor, CHECK_VERSION)
+        cursor.execute("ROLLBACK TO SAVEPOINT before_check")
+
+    _write(database, work, drift_report_id)
+
+
+def _write(database: DatabaseSettings, work: Callable[[Cursor], T], drift_report_id: int | None) -> T:
+    try:
+        return transact(database, work)
+    except errors.ForeignKeyViolation as error:
+        raise BadInputError(f"no drift report has the id {drift_report_id}") from error
+
+
+def _check_row(drift_report_id: int | None) -> dict[str, Any]:
+    """All columns of `version_row`, with values that any table of ours takes."""
+    texts = ["model_type", "framework", "hf_model_bin_url", "hf_model_onnx_url", "mlflow_run_id"]
+    texts += ["mlflow_experiment_id", "hf_commit", "dataset_id", "run_id"]
+    numbers = ("accuracy", "f1_score", *(f"mae_{emotion}" for emotion in EMOTIONS), "learning_rate")
+    counts = ("n_samples_train", "n_samples_val", "n_samples_test", "n_epochs", "batch_size")
+    return {
+        "version_name": CHECK_VERSION,
+        **dict.fromkeys(texts, "check"),
+        **dict.fromkeys(numbers, 0.0),
+        **dict.fromkeys(counts, 0),
+        "triggered_by_drift_report_id": drift_report_id,
+        "lineage": Json({}),
+    }
 
 
 def update(
@@ -58,10 +104,7 @@ def update(
         version_id = upsert(cursor, MODEL_VERSIONS, ["version_name"], row)
         return version_id, make_production(cursor, publication.version) if production else None
 
-    try:
-        version_id, previous = transact(database, work)
-    except errors.ForeignKeyViolation as error:
-        raise BadInputError(f"no drift report has the id {publication.drift_report_id}") from error
+    version_id, previous = _write(database, work, publication.drift_report_id)
     logger.info("%s: row %d%s", publication.version, version_id, ", in production" if production else "")
     return ModelVersionResult(
         model_version_id=version_id,

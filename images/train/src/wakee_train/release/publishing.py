@@ -16,72 +16,76 @@ from wakee_contract.model import CARD, CONFIG, INPUT, ONNX, ONNX_INT8, OUTPUT, P
 from wakee_contract.pictures import CROPPED, RESIZED
 
 from wakee_train.data.pictures import PREPROCESSING
-from wakee_train.records import Evaluation, Export, Publication, Training, read_record, write_record
+from wakee_train.records import Evaluation, Export, Training, read_record, write_record
 from wakee_train.release.model_card import model_card
+from wakee_train.release.preflight import check_targets
+from wakee_train.release.publication import DRIFT_REPORT, GIT_COMMIT, IMAGE, RUN, publication_record
+from wakee_train.release.registry import Registry
 from wakee_train.results import PublicationResult
-from wakee_train.settings import HubSettings, ModelPage
+from wakee_train.settings import ModelPage, Targets, TrackingSettings
 from wakee_train.training.weights import load_weights
+from wakee_train.versions import PUBLICATION, run_key
 
 logger = logging.getLogger(__name__)
-
-RECORD = "publication.json"
 
 
 def publish(
     store: ObjectStore,
     context: RunContext,
-    settings: HubSettings,
+    targets: Targets,
     page: ModelPage,
-    evaluation_uri: R2Uri,
-    export_uri: R2Uri,
-    drift_report_id: int | None,
+    uris: tuple[R2Uri, R2Uri],
+    *,
+    drift_report_id: int | None = None,
+    restore_experiment: bool = False,
 ) -> PublicationResult:
     """Commit the version, or find it committed; then tag it when it is promoted.
 
+    Everything that comes after it is checked first, and the run in MLflow begun: the model card links to it.
+
+    Args:
+        store: The bucket.
+        context: This process.
+        targets: The places to publish to.
+        page: Where a browser finds MLflow.
+        uris: The records of evaluation and export.
+        drift_report_id: The drift report that asked for the version, if any.
+        restore_experiment: Whether to restore a deleted MLflow experiment.
+
     Raises:
         BadInputError: the records are of different weights, or main moved since the challenger was judged.
+        ConfigurationError: the version could not be recorded after its publication (`preflight`).
     """
-    evaluation = read_record(store, evaluation_uri, Evaluation)
-    export = read_record(store, export_uri, Export)
-    training = read_record(store, R2Uri.parse(evaluation.training_uri), Training)
-    if not export.weights_sha256 == evaluation.weights_sha256 == training.weights_sha256:
-        raise BadInputError("training, evaluation and export are of different weights: run them again, in order")
-    version, promoted = evaluation.version, evaluation.decision.promote
-    branch, title = publication(version, promoted=promoted)
-    with workspace() as scratch:
-        hub = ModelHub(settings, scratch)
-        hub.ensure_repository(private=settings.private)
-        if not promoted:
-            hub.ensure_branch(branch)
-        commit = hub.find_commit(branch, title)
-        if found := commit:
-            logger.info("%s is on the Hub already: %s", version, commit)
-        else:
-            lineage = _lineage(context, training, export, drift_report_id, page)
-            files = _files(store, context, training, evaluation, export, lineage)
-            commit = _commit(hub, branch, title, evaluation, files)
-        if promoted:
-            hub.ensure_tag(version, commit)
-    record = Publication(
-        version=version,
-        repository=hub.repository,
-        endpoint=hub.endpoint,
-        branch=branch,
-        tag=version if promoted else None,
-        commit=commit,
-        promoted=promoted,
-        onnx_url=hub.url(ONNX, commit),
-        bin_url=hub.url(PICKLED, commit),
-        training_uri=evaluation.training_uri,
-        evaluation_uri=str(evaluation_uri),
-        export_uri=str(export_uri),
+    evaluation, export, training = _records(store, *uris)
+    checked = check_targets(
+        store,
+        context,
+        targets,
         drift_report_id=drift_report_id,
+        restore_experiment=restore_experiment,
+        publishing=evaluation.version,
     )
-    uri = write_record(store, context.folder(store.bucket) / RECORD, record)
+    run_id = _begin_run(targets.tracking, context, checked.experiment_id, evaluation.version)
+    mlflow = {"MLflow run": page.run(checked.experiment_id, run_id), "MLflow model": page.address}
+    lineage = _lineage(context, training, export, drift_report_id, mlflow)
+    branch, title = publication(evaluation.version, promoted=evaluation.decision.promote)
+    with workspace() as scratch:
+        hub = ModelHub(targets.hub, scratch)
+        if not evaluation.decision.promote:
+            hub.ensure_branch(branch)
+        if found := hub.find_commit(branch, title):
+            logger.info("%s is on the Hub already: %s", evaluation.version, found)
+        commit = found or _commit(
+            hub, branch, title, evaluation, _files(store, context, training, evaluation, export, lineage)
+        )
+        if evaluation.decision.promote:
+            hub.ensure_tag(evaluation.version, commit)
+    record = publication_record(hub, evaluation, uris, commit, drift_report_id)
+    uri = write_record(store, context.folder(store.bucket) / PUBLICATION, record)
     return PublicationResult(
         publication_uri=str(uri),
-        version=version,
-        promoted=promoted,
+        version=evaluation.version,
+        promoted=evaluation.decision.promote,
         branch=branch,
         commit=commit,
         url=f"{hub.endpoint.rstrip('/')}/{hub.repository}/tree/{commit}",
@@ -89,10 +93,27 @@ def publish(
     )
 
 
+def _records(store: ObjectStore, evaluation_uri: R2Uri, export_uri: R2Uri) -> tuple[Evaluation, Export, Training]:
+    evaluation = read_record(store, evaluation_uri, Evaluation)
+    export = read_record(store, export_uri, Export)
+    training = read_record(store, R2Uri.parse(evaluation.training_uri), Training)
+    if not export.weights_sha256 == evaluation.weights_sha256 == training.weights_sha256:
+        raise BadInputError("training, evaluation and export are of different weights: run them again, in order")
+    return evaluation, export, training
+
+
+def _begin_run(settings: TrackingSettings, context: RunContext, experiment_id: str, version: str) -> str:
+    """Begin the run in MLflow, or find it begun, and write a first file to it; returns its id."""
+    registry, key = Registry(settings), run_key(context)
+    run_id = str(registry.ensure_run(experiment_id, key, version).info.run_id)
+    registry.check_artifacts(run_id, key)
+    return run_id
+
+
 def _commit(hub: ModelHub, branch: str, title: str, evaluation: Evaluation, files: dict[str, bytes]) -> str:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    # Only onto the champion that was beaten; a repository that was not there has no parent to speak of.
+    # Only onto the champion that was beaten.
     parent = evaluation.champion_revision if evaluation.decision.promote else None
     added = [CommitOperationAdd(path_in_repo=path, path_or_fileobj=content) for path, content in files.items()]
     # The version before may have left an int8 variant or a figure that this one has none of.
@@ -153,19 +174,18 @@ def model_config(version: str, training: Training, export: Export, lineage: dict
 
 
 def _lineage(
-    context: RunContext, training: Training, export: Export, drift_report_id: int | None, page: ModelPage
+    context: RunContext, training: Training, export: Export, drift_report_id: int | None, mlflow: dict[str, str]
 ) -> dict[str, str]:
     return {
-        "drift report": str(drift_report_id) if drift_report_id is not None else "",
-        "run": f"{context.dag_id}/{context.run_id}",
+        DRIFT_REPORT: str(drift_report_id) if drift_report_id is not None else "",
+        RUN: run_key(context),
         "data set": training.dataset_id,
         "started from": training.started_from,
         "weights SHA-256": training.weights_sha256,
         "ONNX SHA-256": export.onnx_sha256,
-        "MLflow run": f"tags.`wakee.run` = '{context.dag_id}/{context.run_id}'",
-        "MLflow model": page.address,
-        "image": context.image,
-        "git commit": context.git_commit,
+        **mlflow,
+        IMAGE: context.image,
+        GIT_COMMIT: context.git_commit,
     }
 
 

@@ -3,18 +3,25 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from wakee_common.errors import ConfigurationError, UnavailableError, WakeeError, one_line
-from wakee_contract.model import RUN_TAG, VERSION_TAG
+from wakee_common.refusals import MLFLOW, refusal
+from wakee_contract.model import CHECKED_TAG, RUN_TAG, VERSION_TAG
 
 from wakee_train.settings import TrackingSettings
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import Experiment, Run
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.exceptions import MlflowException
 
 logger = logging.getLogger(__name__)
+
+DELETED = "deleted"
+"""MLflow's lifecycle stage of what it hides, and keeps under its name."""
+DENIED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 class Registry:
@@ -27,10 +34,85 @@ class Registry:
         self.client = MlflowClient(settings.uri, settings.uri)
 
     def experiment_id(self) -> str:
-        """The experiment, made where it is missing."""
+        """The experiment, made where it is missing.
+
+        Raises:
+            ConfigurationError: it is deleted.
+        """
+        if (found := self._find_experiment()) is None:
+            with translated():
+                return str(self.client.create_experiment(self._experiment))
+        if found.lifecycle_stage == DELETED:
+            raise ConfigurationError(
+                f"Cannot log to the MLflow experiment {self._experiment!r} (id {found.experiment_id}): it is deleted. "
+                f"Restore it (`mlflow experiments restore --experiment-id {found.experiment_id}`, or trigger "
+                "model_retrain with restore_deleted_experiment), or set MLFLOW_EXPERIMENT_NAME to another name"
+            )
+        return str(found.experiment_id)
+
+    def restore_experiment(self) -> bool:
+        """Restore the experiment where it is deleted; returns whether it was."""
+        found = self._find_experiment()
+        if found is None or found.lifecycle_stage != DELETED:
+            return False
         with translated():
-            found = self.client.get_experiment_by_name(self._experiment)
-            return found.experiment_id if found else self.client.create_experiment(self._experiment)
+            self.client.restore_experiment(found.experiment_id)
+        logger.warning("the MLflow experiment %r was deleted: restored", self._experiment)
+        return True
+
+    def _find_experiment(self) -> "Experiment | None":
+        with translated():
+            return self.client.get_experiment_by_name(self._experiment)
+
+    def check_writable(self, key: str) -> str:
+        """Write a tag to the experiment and to the registered model, each made where it is missing.
+
+        Args:
+            key: The DAG run, which becomes the tag's value.
+
+        Returns:
+            The experiment's id.
+
+        Raises:
+            ConfigurationError: the experiment is deleted, or MLflow refuses.
+        """
+        experiment_id = self.experiment_id()
+        self._ensure_model()
+        with translated():
+            self.client.set_experiment_tag(experiment_id, CHECKED_TAG, key)
+        self.check_model(key)
+        return experiment_id
+
+    def check_model(self, key: str) -> None:
+        """Write a tag to the registered model, if there is one. As `check_writable`."""
+        from mlflow.exceptions import RestException
+
+        with translated():
+            try:
+                self.client.set_registered_model_tag(self.model, CHECKED_TAG, key)
+            except RestException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+
+    def ensure_run(self, experiment_id: str, key: str, version: str) -> "Run":
+        """The run of a DAG run, begun where it is missing."""
+        if (found := self.find_run(experiment_id, key)) is not None:
+            return found
+        with translated():
+            tags = {RUN_TAG: key, VERSION_TAG: version}
+            return self.client.create_run(experiment_id, tags=tags, run_name=version)
+
+    def set_tags(self, run_id: str, tags: dict[str, str]) -> None:
+        """Set tags of a run, all at once."""
+        from mlflow.entities import RunTag
+
+        with translated():
+            self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+
+    def check_artifacts(self, run_id: str, key: str) -> None:
+        """Write a file to a run's artifacts, which need not be where MLflow's own tables are."""
+        with translated():
+            self.client.log_text(run_id, f"{key}\n", "run.txt")
 
     def find_run(self, experiment_id: str, key: str) -> "Run | None":
         """The run of a DAG run, if it was begun."""
@@ -104,14 +186,14 @@ def translated() -> Iterator[None]:
     except WakeeError:
         raise
     except MlflowException as error:
-        cause = one_line(error)
-        if error.get_http_status_code() in (401, 403):  # type: ignore[no-untyped-call]
-            raise ConfigurationError(
-                f"MLflow refuses us: check MLFLOW_TRACKING_URI and its credentials: {cause}"
-            ) from error
-        raise UnavailableError(f"MLflow fails: {cause}") from error
+        raise _refusal(error) from error
     except (RequestException, OSError) as error:
         raise UnavailableError(f"MLflow cannot be reached: {one_line(error)}") from error
+
+
+def _refusal(error: "MlflowException") -> WakeeError:
+    status = error.get_http_status_code()  # type: ignore[no-untyped-call]
+    return refusal(MLFLOW, str(int(status)) if status in DENIED else str(error.error_code), one_line(error))
 
 
 def _quoted(text: str) -> str:

@@ -19,10 +19,11 @@ from wakee_common.uris import R2Uri
 from wakee_contract.model import CHAMPION, MAIN, VERSION_TAG
 
 from wakee_train.records import Record, read_record, write_record
-from wakee_train.release.model_versions import make_production
+from wakee_train.release.model_versions import check_writable, make_production
 from wakee_train.release.registry import Registry
 from wakee_train.results import RollbackResult
 from wakee_train.settings import HubSettings, TrackingSettings
+from wakee_train.versions import run_key
 
 logger = logging.getLogger(__name__)
 
@@ -91,8 +92,10 @@ def roll_back(
         hub = ModelHub(hub_settings, scratch)
         target = _target(store, context.folder(store.bucket), database, hub, asked)
         logger.info("rollback from %s to %s", target.replaced or "nothing", target.version)
+        registry = Registry(tracking_settings)
+        _check_places(hub, registry, database, run_key(context))
         commit, new_commit = _restore_main(hub, context, target)
-    alias_moved, warning = _move_alias(Registry(tracking_settings), target)
+    alias_moved, warning = _move_alias(registry, target)
     replaced = transact(database, lambda cursor: make_production(cursor, target.version))
     done = [
         f"Hub main: {'restored by' if new_commit else 'already at the version,'} commit {commit}",
@@ -113,6 +116,13 @@ def roll_back(
     )
 
 
+def _check_places(hub: ModelHub, registry: Registry, database: DatabaseSettings, key: str) -> None:
+    """Check that all three places take a change, before the first of them is changed."""
+    hub.check_writable()
+    registry.check_model(key)
+    check_writable(database, None)
+
+
 def _target(store: ObjectStore, folder: R2Uri, database: DatabaseSettings, hub: ModelHub, asked: str) -> Target:
     try:
         target = read_record(store, folder / RECORD, Target)
@@ -121,7 +131,8 @@ def _target(store: ObjectStore, folder: R2Uri, database: DatabaseSettings, hub: 
     else:
         if target.asked == asked:
             return target
-    on_main = hub.version(hub.head())
+    head = hub.visible_main()  # where it is hidden, restoring main fails, before anything is changed
+    on_main = hub.version(head) if head else None
     with reading(database) as connection:
         found = find_target(connection, asked, on_main)
     commit = found.commit or hub.commit_before_versions()
@@ -190,9 +201,7 @@ def _restore_main(hub: ModelHub, context: RunContext, target: Target) -> tuple[s
     """Make main's files those of the target's commit; returns main's commit, and whether it is new."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    head = hub.head()
-    if head is None:
-        raise BadInputError(f"{hub.repository} is not on the Hub")
+    head = hub.main()
     present, wanted = hub.files(head.commit), hub.files(target.commit)
     version = hub.version(head)
     if version == target.version or present == wanted:
@@ -203,9 +212,9 @@ def _restore_main(hub: ModelHub, context: RunContext, target: Target) -> tuple[s
         if present.get(path) != digest
     ]
     operations += [CommitOperationDelete(path_in_repo=path) for path in sorted(present.keys() - wanted.keys())]
-    key = hashlib.sha256(f"{context.dag_id}/{context.run_id}".encode()).hexdigest()[:8]
+    key = hashlib.sha256(run_key(context).encode()).hexdigest()[:8]
     title = f"{target.version}: rollback {key}"
-    why = f"Replaces {version or head.commit}; asked for by {context.dag_id}/{context.run_id}."
+    why = f"Replaces {version or head.commit}; asked for by {run_key(context)}."
     return hub.commit(MAIN, title, why, operations, head.commit), True
 
 

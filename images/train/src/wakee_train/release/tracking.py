@@ -10,7 +10,7 @@ from wakee_common.settings import RunContext
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 from wakee_contract.emotions import EMOTIONS
-from wakee_contract.model import CHALLENGER, CHAMPION, ONNX, RUN_TAG, VERSION_TAG
+from wakee_contract.model import CHALLENGER, CHAMPION, ONNX, VERSION_TAG
 
 from wakee_train.records import (
     Epoch,
@@ -27,10 +27,10 @@ from wakee_train.records import (
 from wakee_train.release.registry import Registry, translated
 from wakee_train.results import TrackingResult
 from wakee_train.settings import HubSettings, TrackingSettings
+from wakee_train.versions import TRACKING, run_key
 
 logger = logging.getLogger(__name__)
 
-RECORD = "tracking.json"
 FINISHED = "FINISHED"
 LONGEST_DIGEST = 36
 MODEL_FOLDER = "model"
@@ -48,20 +48,17 @@ def track(
     training = read_record(store, R2Uri.parse(publication.training_uri), Training)
     evaluation = read_record(store, R2Uri.parse(publication.evaluation_uri), Evaluation)
     export = read_record(store, R2Uri.parse(publication.export_uri), Export)
-    registry, key = Registry(settings), f"{context.dag_id}/{context.run_id}"
+    registry = Registry(settings)
     experiment_id = registry.experiment_id()
-    run = registry.find_run(experiment_id, key)
-    new = run is None
+    run = registry.ensure_run(experiment_id, run_key(context), publication.version)
+    run_id, new = run.info.run_id, run.info.status != FINISHED
     with translated():
-        if run is None:
-            tags = {RUN_TAG: key, **run_tags(context, publication, training)}
-            run = registry.client.create_run(experiment_id, tags=tags, run_name=publication.version)
-        run_id = run.info.run_id
-        if run.info.status == FINISHED:
-            logger.info("MLflow run %s is whole already", run_id)
-        else:
+        if new:
+            registry.set_tags(run_id, run_tags(context, publication, training))
             _log(registry, store, run_id, training, evaluation, export)
             registry.client.set_terminated(run_id, FINISHED)
+        else:
+            logger.info("MLflow run %s is whole already", run_id)
     tags = {"hf_commit": publication.commit, "promoted": str(publication.promoted).lower()}
     source = f"{run.info.artifact_uri}/{MODEL_FOLDER}"
     registered = registry.ensure_version(publication.version, source, run_id, tags)
@@ -81,7 +78,7 @@ def track(
         alias=alias,
         publication_uri=str(publication_uri),
     )
-    uri = write_record(store, context.folder(store.bucket) / RECORD, tracking)
+    uri = write_record(store, context.folder(store.bucket) / TRACKING, tracking)
     return TrackingResult(
         tracking_uri=str(uri),
         mlflow_run_id=run_id,

@@ -1,9 +1,10 @@
 """The model: a timm backbone with four outputs, behind the contract's 224 x 224 input whatever size it works at."""
 
 import logging
+import re
+from difflib import get_close_matches
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -14,6 +15,10 @@ from wakee_contract.pictures import CROPPED, DEVIATION, MEAN
 from wakee_train.training.operators import ensure_operators
 
 logger = logging.getLogger(__name__)
+
+NEAR_NAMES = 3
+WRONG_WEIGHTS = re.compile("Invalid pretrained|No pretrained weights exist|loading state_dict")
+"""In what timm and torch say of pretrained weights that are not to be had by another attempt, or that do not fit."""
 
 
 class EmotionRegressor(nn.Module):
@@ -45,26 +50,73 @@ class EmotionRegressor(nn.Module):
 def make_model(backbone: str, image_size: int, *, pretrained: bool = False) -> EmotionRegressor:
     """A model with random weights, or timm's pretrained ones under a new head.
 
+    A backbone that is built for one size, such as a ViT, is built for this one, and its pretrained weights are
+    interpolated. Not every size suits every backbone: `trial_step.try_backbone` finds out.
+
     Raises:
         BadInputError: timm knows no such backbone.
-        ConfigurationError: it has no pretrained weights, or the Hub at HF_ENDPOINT does not hold them.
+        ConfigurationError: it has no pretrained weights, they cannot be fitted to this size, or the Hub at HF_ENDPOINT
+            does not hold them.
         UnavailableError: the pretrained weights could not be downloaded.
     """
-    timm = import_timm()
-    if not timm.is_model(backbone):
-        raise BadInputError(f"timm knows no backbone {backbone!r} (a name from timm.list_models() is needed)")
+    check_name(backbone)
     try:
-        return EmotionRegressor(
-            timm.create_model(backbone, pretrained=pretrained, num_classes=len(EMOTIONS)), image_size
-        )
+        return EmotionRegressor(create_fitted(backbone, image_size, pretrained=pretrained), image_size)
     except Exception as error:
         if not pretrained:
             raise
         raise _no_pretrained(backbone, error) from error
 
 
+def check_name(backbone: str) -> None:
+    """Refuse a name that timm does not know.
+
+    Raises:
+        BadInputError: it does not; the message lists near names.
+    """
+    timm = import_timm()
+    if not timm.is_model(backbone):
+        known, whole = timm.list_models(), "timm.list_models()"
+    elif "." in backbone and not _has_tag(timm, backbone):
+        known, whole = timm.list_pretrained(f"{backbone.partition('.')[0]}.*"), "timm.list_pretrained()"
+    else:
+        return
+    near = get_close_matches(backbone, known, NEAR_NAMES) or known[:NEAR_NAMES]
+    raise BadInputError(
+        f"timm knows no backbone {backbone!r}. Choose one of {whole}; near names: {', '.join(near) or 'none'}"
+    )
+
+
+def _has_tag(timm: Any, backbone: str) -> bool:
+    """Whether the model of a name with a tag, e.g. `resnet18.a1_in1k`, has weights of this tag."""
+    try:
+        timm.get_pretrained_cfg(backbone)
+    except RuntimeError:
+        return False
+    return True
+
+
+def create_fitted(backbone: str, image_size: int, **options: Any) -> nn.Module:
+    """A timm model with four outputs, built for this size where its class takes one (`img_size`)."""
+    timm, given = import_timm(), {"num_classes": len(EMOTIONS), **options}
+    try:
+        model: nn.Module = timm.create_model(backbone, img_size=image_size, **given)
+    except TypeError as error:
+        if "img_size" not in str(error):
+            raise
+        model = timm.create_model(backbone, **given)
+    return model
+
+
+def native_size(backbone: str) -> int:
+    """The size in pixels for which the backbone was made."""
+    configuration = import_timm().get_pretrained_cfg(backbone)
+    return int(configuration.input_size[-1]) if configuration else CROPPED
+
+
 def _no_pretrained(backbone: str, error: Exception) -> ConfigurationError | UnavailableError:
-    from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
+    """A retry helps only where the weights exist and fit, but could not be downloaded."""
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     cause = one_line(f"{type(error).__name__}: {error}")
     message = (
@@ -72,8 +124,10 @@ def _no_pretrained(backbone: str, error: Exception) -> ConfigurationError | Unav
         "(HF_ENDPOINT, NetworkPolicy), or put production weights of this backbone on the Hub (start=hub), or ask for "
         "random weights by name (start=random)"
     )
-    missing = isinstance(error, (EntryNotFoundError, RepositoryNotFoundError)) or "Invalid pretrained" in cause
-    return ConfigurationError(message) if missing else UnavailableError(message)
+    if isinstance(error, LocalEntryNotFoundError):  # the Hub was not reached, so nobody knows whether it has them
+        return UnavailableError(message)
+    missing = isinstance(error, (EntryNotFoundError, RepositoryNotFoundError))
+    return ConfigurationError(message) if missing or WRONG_WEIGHTS.search(cause) else UnavailableError(message)
 
 
 def import_timm() -> Any:
@@ -91,24 +145,6 @@ def normalised(pictures: Tensor) -> Tensor:
     mean, deviation = (torch.tensor(values, device=pictures.device).repeat(width) for values in (MEAN, DEVIATION))
     rows = pictures.reshape(count, height, width * channels).float()
     return rows.div_(255).sub_(mean).div_(deviation).view(pictures.shape).permute(0, 3, 1, 2)
-
-
-def head(model: EmotionRegressor) -> nn.Linear:
-    """The last layer.
-
-    Raises:
-        BadInputError: this backbone's is no linear layer with a bias.
-    """
-    classifier = model.backbone.get_classifier()  # type: ignore[operator]
-    if not isinstance(classifier, nn.Linear) or classifier.bias is None:
-        raise BadInputError("this backbone has no linear head; choose another")
-    return classifier
-
-
-def centre_head(model: EmotionRegressor, labels: np.ndarray) -> None:
-    """Let a new head begin at the mean of the labels, rather than at nought."""
-    with torch.no_grad():
-        head(model).bias.copy_(torch.from_numpy(labels.mean(axis=0)))
 
 
 def parameter_groups(model: EmotionRegressor, weight_decay: float) -> list[dict[str, Any]]:

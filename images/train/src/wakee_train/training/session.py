@@ -18,7 +18,8 @@ from wakee_common.uris import R2Uri
 from wakee_train.data.shards import SplitPixels, open_split
 from wakee_train.data.splits import TRAIN, VALIDATION
 from wakee_train.records import Epoch, Record, Splits, Training, TrainingSettings, write_record
-from wakee_train.training.backbone import centre_head, describe, make_model
+from wakee_train.training.backbone import describe, make_model
+from wakee_train.training.heads import centre_heads
 from wakee_train.training.process_group import Ranks
 from wakee_train.training.starting_point import starting_model
 from wakee_train.training.trainer import Trainer
@@ -117,7 +118,7 @@ def _start(settings: TrainingSettings, scratch: Path, train: SplitPixels, elsewh
         return make_model(settings.backbone, settings.image_size), ""
     model, started_from = starting_model(settings, scratch)
     if "@" not in started_from:
-        centre_head(model, train.labels)
+        centre_heads(model, train.labels)
     return model, started_from
 
 

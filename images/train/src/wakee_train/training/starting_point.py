@@ -21,6 +21,7 @@ def starting_model(settings: TrainingSettings, scratch: Path) -> tuple[EmotionRe
 
     Raises:
         ConfigurationError: the weights asked for do not exist or do not fit; the message names the remedies.
+        BadInputError: the repository is not to be seen.
     """
     if settings.start == "random":
         return make_model(settings.backbone, settings.image_size), "random"
@@ -40,9 +41,7 @@ def starting_model(settings: TrainingSettings, scratch: Path) -> tuple[EmotionRe
 
 def _production_model(settings: TrainingSettings, hub: ModelHub) -> tuple[EmotionRegressor | None, str]:
     """The model of main with its origin, or None with the reason."""
-    head = hub.head()
-    if head is None:
-        return None, f"{hub.repository} is not on the Hub"
+    head = hub.main()
     name = next((name for name in WEIGHTS if name in head.files), None)
     if name is None:
         return None, f"{hub.repository} has no weights on {MAIN}"

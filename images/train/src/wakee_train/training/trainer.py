@@ -28,7 +28,9 @@ from wakee_common.errors import BadInputError
 from wakee_train.data.shards import SplitPixels, training_batches
 from wakee_train.records import Epoch, TrainingSettings
 from wakee_train.training.augmentation import crop_and_mirror, light_factors, places_and_mirrors, relit, shuffled
-from wakee_train.training.backbone import EmotionRegressor, autocast_to, head, normalised, parameter_groups
+from wakee_train.training.backbone import EmotionRegressor, autocast_to, normalised, parameter_groups
+from wakee_train.training.batch_statistics import is_too_few, too_few_pictures
+from wakee_train.training.heads import heads
 from wakee_train.training.prediction import mean_errors
 from wakee_train.training.process_group import Ranks, even_slices, unsynchronised
 from wakee_train.training.schedule import Progress, clock, ema_decay, learning_rate
@@ -157,7 +159,8 @@ class Trainer:
         frozen = self.progress.epoch <= self.settings.freeze_epochs
         self.model.train(not frozen)
         self.model.backbone.requires_grad_(not frozen)
-        head(self.model).requires_grad_(True)
+        for head in heads(self.model):
+            head.requires_grad_(True)
 
     def _step(self, rows: np.ndarray) -> float:
         """One step of the optimizer on these rows, of which this process computes its share; returns the loss."""
@@ -197,6 +200,10 @@ class Trainer:
         while True:
             try:
                 return self.ranks.sum(self._accumulate(pixels, labels, light, seed, of)) / self.ranks.count
+            except ValueError as error:
+                if is_too_few(error):
+                    raise too_few_pictures(self.settings) from error
+                raise
             except torch.OutOfMemoryError:
                 if self.progress.micro_batch == 1 or self.ranks.count > 1:
                     raise

@@ -1,0 +1,86 @@
+"""The errors of the Hub's client in our words: what is missing, what is refused, what may be better on a retry."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, WakeeError, one_line
+from wakee_common.refusals import HUB, refusal
+from wakee_common.refusals import ConflictError as ConflictError
+
+if TYPE_CHECKING:
+    from huggingface_hub.errors import HfHubHTTPError
+
+HTTP_UNAUTHORIZED = 401
+ASK_FOR_ACCESS = "let the account of HF_TOKEN ask for access on the repository's page"
+
+
+class NotOnHubError(BadInputError):
+    """No such repository, revision or file."""
+
+
+class RepositoryNotVisibleError(NotOnHubError):
+    """The repository does not exist, or the token may not know that it does: the Hub answers both alike."""
+
+
+class WrongHubAnswerError(UnavailableError):
+    """What answers at the Hub's address is not a Hub."""
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn the client's errors into ours.
+
+    Args:
+        what: What is asked for, for the message.
+    """
+    try:
+        yield
+    except WakeeError:
+        raise
+    except Exception as error:  # its HTTP library's errors are no OSError, and that library is not ours to name
+        raise _ours(what, error) from error
+
+
+def _ours(what: str, error: Exception) -> WakeeError:
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.LocalEntryNotFoundError):
+        return UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}")
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return _not_visible(what, error)
+    if isinstance(error, errors.EntryNotFoundError | errors.RevisionNotFoundError):
+        return NotOnHubError(f"not on the Hub: {what}: {_line(error)}")
+    if isinstance(error, errors.HFValidationError):
+        return ConfigurationError(f"HF_MODEL_REPO is no repository's name: {_line(error)}")
+    if isinstance(error, errors.HfHubHTTPError):
+        status = error.response.status_code
+        return refusal(HUB, str(status), f"{status}: {_said(error)}", what)
+    if isinstance(error, KeyError | TypeError | ValueError | AttributeError):  # the client stumbled over the answer
+        return WrongHubAnswerError(f"the Hub's answer for {what} is not a Hub's: {_line(error)}")
+    return UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}")
+
+
+def _not_visible(what: str, error: "HfHubHTTPError") -> WakeeError:
+    """What the client calls 'not found': gated, refused, or not to be seen. Only the last may be missing."""
+    from huggingface_hub.errors import GatedRepoError
+
+    status, said = error.response.status_code, _said(error)
+    if isinstance(error, GatedRepoError):
+        return ConfigurationError(f"the Hub refuses {what} ({status}: {said}): {ASK_FOR_ACCESS}")
+    if status == HTTP_UNAUTHORIZED:
+        return ConfigurationError(
+            f"the Hub refuses {what} ({status}: {said}): check HF_TOKEN, and that HF_MODEL_REPO exists"
+        )
+    return RepositoryNotVisibleError(
+        f"{what} is not on the Hub, or hidden from the account of HF_TOKEN ({status}: {said}). "
+        "Check HF_MODEL_REPO, and that HF_TOKEN may read it"
+    )
+
+
+def _said(error: "HfHubHTTPError") -> str:
+    return one_line(error.server_message or _line(error))
+
+
+def _line(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}")

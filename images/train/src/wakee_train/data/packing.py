@@ -1,0 +1,55 @@
+"""Writes the shards of a data set while its pictures arrive, and takes pictures out of them again."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+from wakee_common.concurrency import map_ahead
+from wakee_common.storage import ObjectStore
+from wakee_common.uris import R2Uri
+
+from wakee_train.data.shards import SAMPLES_PER_SHARD, pack, shard_name, unpack_shard
+from wakee_train.records import Sample, Shard
+
+Packed = tuple[Sample, bytes]
+"""A sample with its prepared picture."""
+
+
+def write_shards(store: ObjectStore, folder: R2Uri, prepared: Iterable[Packed]) -> tuple[list[Shard], list[Sample]]:
+    """Write the prepared pictures, in order; all shards but the last are full."""
+    samples = list[Sample]()
+    filled = _filled(iter(prepared), samples)
+    with ThreadPoolExecutor(1, "shards") as uploader:  # one is on its way while the next is filled
+        shards = list(map_ahead(uploader, lambda numbered: _put(store, folder, *numbered), filled, 1))
+    return shards, samples
+
+
+def withdraw(store: ObjectStore, folder: R2Uri, shards: list[Shard], positions: set[int]) -> list[Shard]:
+    """Write the shards that hold the samples at these positions again, without them; the others stay as they are."""
+    numbers = {position // SAMPLES_PER_SHARD for position in positions}
+    return [
+        _without(store, folder, number, positions) if number in numbers else shard
+        for number, shard in enumerate(shards)
+    ]
+
+
+def _without(store: ObjectStore, folder: R2Uri, number: int, positions: set[int]) -> Shard:
+    samples = unpack_shard(store.get_bytes(folder / shard_name(number)))
+    first = number * SAMPLES_PER_SHARD
+    kept = [sample for position, sample in enumerate(samples, start=first) if position not in positions]
+    return _put(store, folder, number, kept)
+
+
+def _filled(prepared: Iterator[Packed], samples: list[Sample]) -> Iterator[tuple[int, list[Packed]]]:
+    """What goes into each shard, after the shard's number; adds all to `samples`."""
+    while batch := list(islice(prepared, SAMPLES_PER_SHARD)):
+        number = len(samples) // SAMPLES_PER_SHARD
+        samples += [sample for sample, _ in batch]
+        yield number, batch
+
+
+def _put(store: ObjectStore, folder: R2Uri, number: int, batch: list[Packed]) -> Shard:
+    name, content = shard_name(number), pack(number * SAMPLES_PER_SHARD, batch)
+    store.put_bytes(folder / name, content, "application/x-tar")
+    return Shard(name=name, samples=len(batch), sha256=hashlib.sha256(content).hexdigest())

@@ -1,0 +1,21 @@
+"""Batch normalization needs more than one value per channel: of one picture at one pixel there are no statistics."""
+
+from wakee_common.errors import ConfigurationError
+
+from wakee_train.records import TrainingSettings
+
+TORCH_SAYS = "Expected more than 1 value per channel"
+
+
+def is_too_few(error: Exception) -> bool:
+    """Whether this is torch's error for a batch without statistics."""
+    return TORCH_SAYS in str(error)
+
+
+def too_few_pictures(settings: TrainingSettings) -> ConfigurationError:
+    """The error for a training whose batches are too small, with the remedies."""
+    return ConfigurationError(
+        f"{settings.backbone} at {settings.image_size} px cannot learn from a single picture: its batch normalization "
+        f"needs two at a time. Set batch_size (now {settings.batch_size}) to 2 or more; where memory was too little "
+        "for two pictures, lower image_size or choose a smaller backbone"
+    )
