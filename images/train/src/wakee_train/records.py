@@ -1,6 +1,6 @@
 """What stages leave to each other in R2: JSON documents, each naming the ones it was made from."""
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from wakee_common.errors import BadInputError
@@ -21,11 +21,31 @@ class Record(BaseModel):
 R = TypeVar("R", bound=Record)
 
 
+class Facts(NamedTuple):
+    """What is known of a picture beside its levels.
+
+    Attributes:
+        person: The number that stands for whose it is (`wakee_contract.tables.PERSON`).
+        time: When it was annotated, in seconds since 1970; None where the database does not say.
+        source: Which application it came by; empty where the database does not say.
+        corrected: Whether somebody moved a slider away from the prediction.
+    """
+
+    person: int
+    time: float | None
+    source: str
+    corrected: bool
+
+
+NOTHING_KNOWN = Facts(0, None, "", corrected=True)
+
+
 class Sample(Record):
     """One picture of a data set: its name and its four levels, in the order of the emotions."""
 
     name: str
     labels: Labels
+    facts: Facts = NOTHING_KNOWN
 
 
 class Shard(Record):
@@ -226,6 +246,8 @@ class Evaluation(Record):
     challenger: ModelMetrics
     champion: ModelMetrics | None
     decision: Decision
+    onnx_uri: str
+    onnx_sha256: str
     figures: list[str]
 
 

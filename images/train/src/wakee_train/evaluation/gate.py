@@ -114,3 +114,11 @@ def _part(name: str, part: Comparison, limits: GateLimits) -> PartOfGate:
         better=float((part.replicates < 0).mean()),
         worse=part.probability(limits.max_regression),
     )
+
+
+def described(part: PartOfGate) -> str:
+    """A part in one line."""
+    return (
+        f"{part.name}: {part.samples} pictures of {part.people} people, MAE {part.champion:.3f} -> {part.challenger:.3f}"
+        f" ({part.low:+.3f} to {part.high:+.3f}), better {part.better:.2f}, much worse {part.worse:.2f}"
+    )
