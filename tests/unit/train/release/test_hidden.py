@@ -168,6 +168,16 @@ def test_an_uploaded_model_needs_a_row_so_that_it_can_come_back(release):
     assert release.titles() == ["Upload model", "initial commit"]
 
 
+def test_an_alias_that_was_there_before_us_is_no_contradiction(release):
+    release.commit()
+    release.add_row("from before us")
+    release.mlflow.create_registered_model(release.model)
+    release.mlflow.create_model_version(release.model, "s3://bucket/model")
+    release.mlflow.set_registered_model_alias(release.model, CHAMPION, "1")
+
+    assert release.check()["production"] is None
+
+
 def test_a_model_uploaded_over_ours_is_refused(release):
     version = release.publish()
     release.commit("Upload another", **{"config.json": b"{}"})

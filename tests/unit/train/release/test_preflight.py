@@ -6,6 +6,10 @@ import sys
 import pytest
 from mlflow.entities import ViewType
 from psycopg2 import sql
+from wakee_common.settings import RunContext
+from wakee_common.uris import R2Uri
+from wakee_train.records import Publication, Tracking, read_record
+from wakee_train.release.model_versions import check_row, version_row
 
 from support.postgres import execute
 
@@ -41,6 +45,17 @@ def test_the_check_leaves_no_row(release):
     release.check()
 
     assert release.environment.execute("SELECT count(*) FROM model_versions") == [(0,)]
+
+
+def test_the_check_writes_every_column_that_a_row_has(release):
+    published = release.upload(**release.judged())
+    tracked, store = release.log(published), release.environment.store
+    publication = read_record(store, R2Uri.parse(published["publication_uri"]), Publication)
+    tracking = read_record(store, R2Uri.parse(tracked["tracking_uri"]), Tracking)
+
+    row = version_row(store, RunContext(), publication, tracking)
+
+    assert check_row(None).keys() == row.keys()
 
 
 def test_a_deleted_experiment_is_refused_with_its_remedies(deleted):

@@ -80,7 +80,7 @@ def test_production_weights_that_are_not_there_are_named(faces):
 def test_pretrained_weights_that_cannot_be_had_name_the_remedies(faces):
     """In a process of its own: timm reads the Hub's address when it is imported."""
     splits = faces.prepare()["splits_uri"]
-    process = start(faces, "run-1", splits, start="auto")
+    process = start(faces, "run-1", splits, start="imagenet")
     _, log = process.communicate(timeout=60)
 
     assert process.returncode == 2, log

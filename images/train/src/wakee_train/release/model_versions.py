@@ -52,7 +52,7 @@ def check_writable(database: DatabaseSettings, drift_report_id: int | None) -> N
 
     def work(cursor: Cursor) -> None:
         cursor.execute("SAVEPOINT before_check")
-        upsert(cursor, MODEL_VERSIONS, ["version_name"], _check_row(drift_report_id))
+        upsert(cursor, MODEL_VERSIONS, ["version_name"], check_row(drift_report_id))
         make_production(cursor, CHECK_VERSION)
         cursor.execute("ROLLBACK TO SAVEPOINT before_check")
 
@@ -66,7 +66,7 @@ def _write(database: DatabaseSettings, work: Callable[[Cursor], T], drift_report
         raise BadInputError(f"no drift report has the id {drift_report_id}") from error
 
 
-def _check_row(drift_report_id: int | None) -> dict[str, Any]:
+def check_row(drift_report_id: int | None) -> dict[str, Any]:
     """All columns of `version_row`, with values that any table of ours takes."""
     texts = ["model_type", "framework", "hf_model_bin_url", "hf_model_onnx_url", "mlflow_run_id"]
     texts += ["mlflow_experiment_id", "hf_commit", "dataset_id", "run_id"]

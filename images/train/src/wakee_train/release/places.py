@@ -43,6 +43,7 @@ class Places:
         head: State of its main; None when the token does not see the repository.
         version: Which version main holds; None for no model, or one of unknown version.
         champion: Which version the registry's alias points to, as its tag says, or else its number; None for none.
+        champion_is_ours: Whether it has our tag.
         is_registered: Whether the registry knows the version that main holds.
         row: The row in production, if any.
         has_rows: Whether the table has any row.
@@ -53,6 +54,7 @@ class Places:
     head: Head | None
     version: str | None
     champion: str | None
+    champion_is_ours: bool
     is_registered: bool
     row: Row | None
     has_rows: bool
@@ -81,7 +83,7 @@ class Places:
         if not self.has_model:
             return not self.recorded
         if self.version is None:  # a model from before our first version, or one that somebody uploaded
-            return self.champion is None and self.row is not None and not self.row.is_ours
+            return not self.champion_is_ours and self.row is not None and not self.row.is_ours
         return self.row is not None and self.row.version == self.version and self.registry_agrees
 
     def described(self) -> str:
@@ -105,12 +107,14 @@ def read_places(targets: Targets, registry: Registry, scratch: Path) -> Places:
     head = hub.visible_main()
     version = main_version(hub, head) if head else None
     pointed = registry.alias_version(CHAMPION)
+    tag = pointed.tags.get(VERSION_TAG) if pointed else None
     row, has_rows, is_recorded = _read_table(targets.database, version)
     return Places(
         repository=hub.repository,
         head=head,
         version=version,
-        champion=str(pointed.tags.get(VERSION_TAG) or f"number {pointed.version}") if pointed else None,
+        champion=str(tag or f"number {pointed.version}") if pointed else None,
+        champion_is_ours=bool(tag),
         is_registered=version is not None and registry.find_version(version) is not None,
         row=row,
         has_rows=has_rows,

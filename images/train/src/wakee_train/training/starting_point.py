@@ -4,7 +4,8 @@ import logging
 from pathlib import Path
 
 from wakee_common.errors import BadInputError, ConfigurationError
-from wakee_common.hub import ModelHub, configure_client
+from wakee_common.hub import Head, ModelHub, configure_client
+from wakee_common.hub_errors import RepositoryNotVisibleError
 from wakee_common.settings import load
 from wakee_contract.model import MAIN, SAFETENSORS, WEIGHTS
 
@@ -20,8 +21,7 @@ def starting_model(settings: TrainingSettings, scratch: Path) -> tuple[EmotionRe
     """The model to train, and in words where its weights come from.
 
     Raises:
-        ConfigurationError: the weights asked for do not exist or do not fit; the message names the remedies.
-        BadInputError: the repository is not to be seen.
+        ConfigurationError: the weights asked for are missing, hidden or do not fit; the message names the remedies.
     """
     if settings.start == "random":
         return make_model(settings.backbone, settings.image_size), "random"
@@ -41,7 +41,7 @@ def starting_model(settings: TrainingSettings, scratch: Path) -> tuple[EmotionRe
 
 def _production_model(settings: TrainingSettings, hub: ModelHub) -> tuple[EmotionRegressor | None, str]:
     """The model of main with its origin, or None with the reason."""
-    head = hub.main()
+    head = _main(hub)
     name = next((name for name in WEIGHTS if name in head.files), None)
     if name is None:
         return None, f"{hub.repository} has no weights on {MAIN}"
@@ -55,6 +55,16 @@ def _production_model(settings: TrainingSettings, hub: ModelHub) -> tuple[Emotio
         return None, f"{hub.repository}/{name} does not fit {settings.backbone}: {misfit}"
     model.backbone.load_state_dict(state)
     return model, f"{hub.repository}@{head.commit}"
+
+
+def _main(hub: ModelHub) -> Head:
+    """The state of main. That it is not visible does not mean that there are no weights in production."""
+    try:
+        return hub.main()
+    except RepositoryNotVisibleError as error:
+        raise ConfigurationError(
+            f"the production weights cannot be used: {error}. Or choose start=imagenet or start=random"
+        ) from error
 
 
 def _misfit(model: EmotionRegressor, state: State) -> str:
