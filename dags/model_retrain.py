@@ -10,15 +10,15 @@ next one waits.
 | `fetch_training_data` | annotations and pictures, broken ones set aside; the same again is reused | tar shards in R2 |
 | `split_dataset` | training, validation, test by a hash of the picture's name | JSON in R2 |
 | `fine_tune` | trains; a retry goes on from the last checkpoint | weights in R2 |
-| `evaluate` | champion (the Hub's main) against challenger, as ONNX, on the same test pictures | decision, figures, ONNX in R2 |
+| `evaluate` | champion (the Hub's main) against challenger, as ONNX, on the same test pictures | decision, ONNX in R2 |
 | `export_onnx` | the ONNX file that was judged: checked, compared with PyTorch, timed | measurements in R2 |
 | `upload_to_hub` | one commit: on main with a tag when promoted, else on `candidate/<version>` | the Hub |
 | `log_to_mlflow` | parameters, metrics, figures; a version with alias champion or challenger | MLflow |
 | `update_model_versions` | metrics and lineage; a promoted version alone is in production | table `model_versions` |
 
-Promoted is who lowers the mean MAE with probability `confidence`, while no emotion and no part of the test pictures gets
-worse by more than `max_regression` (docs/gate.md). With fewer usable samples than `min_samples` the run succeeds and all tasks after
-`fetch_training_data` are skipped. To go back to an earlier version: `model_rollback`.
+Promoted is who lowers the mean MAE with probability `confidence`, while no emotion and no part of the test pictures
+gets worse by more than `max_regression` (docs/gate.md). With fewer usable samples than `min_samples` the run succeeds
+and all tasks after `fetch_training_data` are skipped. To go back to an earlier version: `model_rollback`.
 """
 
 from datetime import timedelta

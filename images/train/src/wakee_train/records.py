@@ -193,6 +193,9 @@ class ModelMetrics(Record):
     emotions: dict[str, EmotionMetrics]
 
 
+Verdict = Literal["promote", "keep champion", "undecided"]
+
+
 class GateLimits(Record):
     """What a person chose for the gate (`wakee_contract.parameters.RETRAIN` says what each means)."""
 
@@ -223,7 +226,7 @@ class PartOfGate(Record):
 class Decision(Record):
     """What the gate says, and why."""
 
-    verdict: Literal["promote", "keep champion", "undecided"]
+    verdict: Verdict
     reasons: list[str]
     parts: list[PartOfGate]
     limits: GateLimits

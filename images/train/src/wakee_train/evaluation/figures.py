@@ -28,7 +28,7 @@ def all_figures(evaluation: Evaluation, history: list[Epoch]) -> dict[str, bytes
 
 
 def differences(decision: Decision) -> bytes:
-    """The difference in MAE on each part that the gate asked, with its interval: to the left the challenger is better."""
+    """The difference in MAE on each part that the gate asked, with its interval: left of 0 the challenger is better."""
     figure, axes = _figure(7, 1.4 + 0.32 * len(decision.parts))
     for place, part in enumerate(reversed(decision.parts)):
         change = part.challenger - part.champion

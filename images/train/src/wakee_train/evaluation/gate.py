@@ -11,13 +11,16 @@ training, before them, for any source, on rare levels, where people corrected so
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from wakee_contract.emotions import EMOTIONS
 
 from wakee_train.evaluation.paired import Comparison, Contest, Rows
-from wakee_train.records import Decision, GateLimits, PartOfGate
+from wakee_train.records import Decision, GateLimits, PartOfGate, Verdict
 
-PROMOTE, KEEP, UNDECIDED = "promote", "keep champion", "undecided"
+PROMOTE: Final[Verdict] = "promote"
+KEEP: Final[Verdict] = "keep champion"
+UNDECIDED: Final[Verdict] = "undecided"
 BALANCED = "every level alike"
 EVEN = 0.5
 VISIBLE = 1e-4
@@ -40,7 +43,8 @@ def decide(contest: Contest, slices: Mapping[str, Rows], limits: GateLimits) -> 
         **{name: contest.overall(rows) for name, rows in slices.items() if _large(contest.size(rows), limits)},
     }
     verdicts = [_better(overall, limits), *(_not_worse(name, part, limits) for name, part in parts.items())]
-    verdict = next((v for v in (KEEP, UNDECIDED) if v in [each for each, _ in verdicts]), PROMOTE)
+    found = {each for each, _ in verdicts}
+    verdict = KEEP if KEEP in found else UNDECIDED if UNDECIDED in found else PROMOTE
     return Decision(
         verdict=verdict,
         reasons=[reason for _, reason in verdicts if reason],
@@ -59,6 +63,7 @@ def decide_first(contest: Contest, limits: GateLimits, *, accept_any: bool) -> D
     """
     overall = contest.overall()
     too_few = _too_few(overall, limits)
+    verdict: Verdict
     verdict, reason = (UNDECIDED, too_few) if too_few else _better(overall, limits)
     reason = f"there is no champion yet; against always saying the median: {reason}"
     if accept_any and verdict != PROMOTE:
@@ -79,9 +84,9 @@ def _large(size: tuple[int, int], limits: GateLimits) -> bool:
     return size[0] >= limits.min_test_samples and size[1] >= limits.min_test_people
 
 
-def _better(overall: Comparison, limits: GateLimits) -> tuple[str, str]:
+def _better(overall: Comparison, limits: GateLimits) -> tuple[Verdict, str]:
     sure = 1 - overall.probability(-max(limits.min_improvement, VISIBLE))
-    verdict = PROMOTE if sure >= limits.confidence else KEEP if sure <= 1 - limits.confidence else UNDECIDED
+    verdict: Verdict = PROMOTE if sure >= limits.confidence else KEEP if sure <= 1 - limits.confidence else UNDECIDED
     by = f" by {limits.min_improvement:g}" if limits.min_improvement else ""
     return (
         verdict,
@@ -89,11 +94,11 @@ def _better(overall: Comparison, limits: GateLimits) -> tuple[str, str]:
     )
 
 
-def _not_worse(name: str, part: Comparison, limits: GateLimits) -> tuple[str, str]:
+def _not_worse(name: str, part: Comparison, limits: GateLimits) -> tuple[Verdict, str]:
     worse = part.probability(limits.max_regression)
     if worse <= EVEN:
         return PROMOTE, ""
-    verdict = KEEP if worse >= limits.confidence else UNDECIDED
+    verdict: Verdict = KEEP if worse >= limits.confidence else UNDECIDED
     return verdict, f"{_change(name, part)}: worse by more than {limits.max_regression:g} with probability {worse:.2f}"
 
 
@@ -119,6 +124,7 @@ def _part(name: str, part: Comparison, limits: GateLimits) -> PartOfGate:
 def described(part: PartOfGate) -> str:
     """A part in one line."""
     return (
-        f"{part.name}: {part.samples} pictures of {part.people} people, MAE {part.champion:.3f} -> {part.challenger:.3f}"
-        f" ({part.low:+.3f} to {part.high:+.3f}), better {part.better:.2f}, much worse {part.worse:.2f}"
+        f"{part.name}: {part.samples} pictures of {part.people} people, MAE {part.champion:.3f} -> "
+        f"{part.challenger:.3f} ({part.low:+.3f} to {part.high:+.3f}), better {part.better:.2f}, "
+        f"much worse {part.worse:.2f}"
     )
