@@ -10,7 +10,7 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from support.cluster import airflow, kubernetes, model_in_production, query, retraining_paused, seed, store
-from support.production import hub, production
+from support.production import hub, nothing_in_production, production
 
 pytest.register_assert_rewrite("support.health")
 
@@ -19,6 +19,7 @@ __all__ = [
     "hub",
     "kubernetes",
     "model_in_production",
+    "nothing_in_production",
     "production",
     "query",
     "retraining_paused",

@@ -32,11 +32,9 @@ def retrain(airflow):
 
 
 @pytest.fixture(scope="module")
-def story(airflow, seed, hub, retrain, production, kubernetes):
+def story(airflow, seed, nothing_in_production, retrain, production, kubernetes):
     """The four chapters; each test below reads one."""
     seed("--reset", "--rows", "1000", "--days", "35", "--seed", "7", "--drift-bias", "confusion=0.5,frustration=0.6")
-    namespace, name = REPOSITORY.split("/")
-    hub.request("DELETE", "/api/repos/delete", json={"type": "model", "organization": namespace, "name": name})
 
     def delete_the_training_pod():
         pod = wait_for(lambda: pod_in_epoch(kubernetes, 3), 180, "a training pod in its third epoch")

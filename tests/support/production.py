@@ -12,6 +12,8 @@ from wakee_tools.airflow.sandbox import environment
 
 REPOSITORY = "wakee/emotions"
 HUB, MLFLOW, API = "http://localhost:8081", "http://localhost:5000", "http://localhost:8000"
+ALIAS = f"{MLFLOW}/api/2.0/mlflow/registered-models/alias"
+CHAMPION = {"name": "wakee-emotions", "alias": "champion"}
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,22 @@ def hub():
         yield client
 
 
+@pytest.fixture(scope="module")
+def nothing_in_production(hub, query) -> None:
+    """No repository, and nothing in registry and table that names one in production: they agree."""
+    namespace, name = REPOSITORY.split("/")
+    hub.request("DELETE", "/api/repos/delete", json={"type": "model", "organization": namespace, "name": name})
+    httpx.request("DELETE", ALIAS, json=CHAMPION)
+    query("UPDATE model_versions SET is_production = false")
+
+
 @pytest.fixture(scope="session")
 def production(hub, query) -> Callable[[], Production]:
     """Read it now."""
 
     def read() -> Production:
         (row,) = query("SELECT version_name FROM model_versions WHERE is_production")
-        address = f"{MLFLOW}/api/2.0/mlflow/registered-models/alias"
-        answer = httpx.get(address, params={"name": "wakee-emotions", "alias": "champion"}).raise_for_status().json()
+        answer = httpx.get(ALIAS, params=CHAMPION).raise_for_status().json()
         tags = {tag["key"]: tag["value"] for tag in answer["model_version"]["tags"]}
         return Production(version_at("main"), tags["wakee.version"], row["version_name"], version_at(served()))
 
