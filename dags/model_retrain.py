@@ -10,15 +10,15 @@ next one waits.
 | `fetch_training_data` | annotations and pictures, broken ones set aside; the same again is reused | tar shards in R2 |
 | `split_dataset` | training, validation, test by a hash of the picture's name | JSON in R2 |
 | `fine_tune` | trains; a retry goes on from the last checkpoint | weights in R2 |
-| `evaluate` | champion (the Hub's main) against challenger on the same test pictures | decision, figures in R2 |
-| `export_onnx` | one ONNX file, checked against PyTorch | ONNX in R2 |
+| `evaluate` | champion (the Hub's main) against challenger, as ONNX, on the same test pictures | decision, ONNX in R2 |
+| `export_onnx` | the ONNX file that was judged: checked, compared with PyTorch, timed | measurements in R2 |
 | `upload_to_hub` | one commit: on main with a tag when promoted, else on `candidate/<version>` | the Hub |
 | `log_to_mlflow` | parameters, metrics, figures; a version with alias champion or challenger | MLflow |
 | `update_model_versions` | metrics and lineage; a promoted version alone is in production | table `model_versions` |
 
-Promoted is who lowers the mean MAE by at least `min_improvement` while no emotion gets worse by more than
-`max_regression`. With fewer usable samples than `min_samples` the run succeeds and all tasks after
-`fetch_training_data` are skipped. To go back to an earlier version: `model_rollback`.
+Promoted is who lowers the mean MAE with probability `confidence`, while no emotion and no part of the test pictures
+gets worse by more than `max_regression` (docs/gate.md). With fewer usable samples than `min_samples` the run succeeds
+and all tasks after `fetch_training_data` are skipped. To go back to an earlier version: `model_rollback`.
 """
 
 from datetime import timedelta
@@ -95,26 +95,31 @@ with DAG(
         retries=4,
         **gpu_options(CONFIG, shared_memory="1Gi"),
     )
-    training = ["--training", result("fine_tune", "training_uri")]
+    evaluation = ["--evaluation", result("evaluate", "evaluation_uri")]
     evaluate = stage(
         "train",
         "evaluate",
-        *training,
+        "--training",
+        result("fine_tune", "training_uri"),
+        DRIFT_REPORT,
+        "--confidence={{ params.confidence }}",
         "--min-improvement={{ params.min_improvement }}",
         "--max-regression={{ params.max_regression }}",
+        "--min-test-samples={{ params.min_test_samples }}",
+        "--min-test-people={{ params.min_test_people }}",
+        "--{{ '' if params.accept_any_first_model else 'no-' }}accept-any-first-model",
         timeout=timedelta(hours=2),
     )
     export_onnx = stage(
         "train",
         "export_onnx",
-        *training,
+        *evaluation,
         "{{ '--int8' if params.int8 else '--no-int8' }}",
     )
     upload_to_hub = stage(
         "train",
         "upload_to_hub",
-        "--evaluation",
-        result("evaluate", "evaluation_uri"),
+        *evaluation,
         "--export",
         result("export_onnx", "export_uri"),
         RESTORE,

@@ -199,7 +199,7 @@ def test_retraining(stage):
     training = stage("train", "fine_tune", f"--splits={splits}", *small, "--epochs=1", memory="4Gi")["training_uri"]
     # Nothing gets better by more than 3, so production stays as it is.
     evaluation = stage("train", "evaluate", f"--training={training}", "--min-improvement=3", memory="4Gi")
-    export = stage("train", "export_onnx", f"--training={training}", memory="4Gi")
+    export = stage("train", "export_onnx", f"--evaluation={evaluation['evaluation_uri']}", memory="4Gi")
     verdict = [f"--evaluation={evaluation['evaluation_uri']}", f"--export={export['export_uri']}"]
     publication = stage("train", "upload_to_hub", *verdict, memory="2Gi")
     logged = stage("train", "log_to_mlflow", f"--publication={publication['publication_uri']}", memory="2Gi")

@@ -13,7 +13,7 @@ import pytest
 
 from support.stages import options
 
-from .environment import Environment
+from .environment import FEW_PICTURES, Environment
 
 IMAGE = os.environ.get("WAKEE_CUDA_IMAGE", "")
 PROBE = "import torch; print(torch.version.cuda, torch.cuda.is_available())"
@@ -52,8 +52,8 @@ def test_retraining_without_a_gpu(image_environment):
 
     split = image_environment.prepare()
     tuned = image_environment.train(splits=split["splits_uri"])
-    evaluated = image_environment.stage("evaluate", training=tuned["training_uri"])
-    exported = image_environment.stage("export-onnx", training=tuned["training_uri"], parity_samples=16)
+    evaluated = image_environment.stage("evaluate", training=tuned["training_uri"], **FEW_PICTURES)
+    exported = image_environment.stage("export-onnx", evaluation=evaluated["evaluation_uri"], parity_samples=16)
 
     assert tuned["device"].startswith("CPU")
     assert evaluated["promote"] is True

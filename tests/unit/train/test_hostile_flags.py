@@ -8,7 +8,7 @@ ADDRESSES = {
     "split-dataset": ["manifest"],
     "fine-tune": ["splits"],
     "evaluate": ["training"],
-    "export-onnx": ["training"],
+    "export-onnx": ["evaluation"],
     "upload-to-hub": ["evaluation", "export"],
     "log-to-mlflow": ["publication"],
     "update-model-versions": ["tracking"],

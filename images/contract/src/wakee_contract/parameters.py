@@ -49,6 +49,9 @@ class Parameter:
     cluster_default: bool = False
 
 
+GATE: Final = "Promotion"
+"""Heading in the form."""
+
 DRIFT: Final = {
     "until": Parameter(
         "string",
@@ -150,6 +153,15 @@ RETRAIN: Final = {
     "max_bad_share": Parameter(
         "number", 0.1, "Bad share", "Fail when a larger share of the annotations cannot be used.", 0, 1
     ),
+    "confidence": Parameter(
+        "number",
+        0.8,
+        "Confidence",
+        "How sure it must be that the new model is better. Higher: fewer promotions, and fewer wrong ones.",
+        0.5,
+        0.999,
+        section=GATE,
+    ),
     "min_improvement": Parameter(
         "number",
         0.0,
@@ -157,14 +169,41 @@ RETRAIN: Final = {
         "By how much the mean MAE (0 to 3) must fall for a promotion; it must fall in any case.",
         0,
         3,
+        section=GATE,
     ),
     "max_regression": Parameter(
         "number",
         0.05,
         "Maximum regression",
-        "By how much the MAE of any one emotion may rise in a promotion.",
+        "By how much the MAE of an emotion, or of a part of the test pictures, may rise in a promotion.",
         0,
         3,
+        section=GATE,
+    ),
+    "min_test_samples": Parameter(
+        "integer",
+        30,
+        "Minimum test pictures",
+        "With fewer nothing is promoted; parts of the test pictures that are smaller are not asked.",
+        1,
+        1_000_000,
+        section=GATE,
+    ),
+    "min_test_people": Parameter(
+        "integer",
+        5,
+        "Minimum test people",
+        "The same for the people whose pictures they are.",
+        1,
+        1_000_000,
+        section=GATE,
+    ),
+    "accept_any_first_model": Parameter(
+        "boolean",
+        False,
+        "Accept any first model",
+        "Promote a repository's first model even if it is no better than always saying the median.",
+        section=GATE,
     ),
     "int8": Parameter(
         "boolean",

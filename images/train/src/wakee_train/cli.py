@@ -46,6 +46,7 @@ class Precision(StrEnum):
     BF16 = "bf16"
 
 
+EvaluationRecord = Annotated[str, typer.Option(help="The evaluation_uri of evaluate.")]
 TrainingRecord = Annotated[str, typer.Option(help="The training_uri of fine-tune.")]
 DriftReportId = Annotated[
     str, typer.Option(help="Id of the drift report that asked for this training. Empty: none did.")
@@ -153,19 +154,41 @@ def fine_tune(
 @stage(app)
 def evaluate(
     training: TrainingRecord,
+    drift_report_id: DriftReportId = "",
+    confidence: Annotated[float, option(RETRAIN["confidence"])] = RETRAIN["confidence"].default,
     min_improvement: Annotated[float, option(RETRAIN["min_improvement"])] = RETRAIN["min_improvement"].default,
     max_regression: Annotated[float, option(RETRAIN["max_regression"])] = RETRAIN["max_regression"].default,
+    min_test_samples: Annotated[int, option(RETRAIN["min_test_samples"])] = RETRAIN["min_test_samples"].default,
+    min_test_people: Annotated[int, option(RETRAIN["min_test_people"])] = RETRAIN["min_test_people"].default,
+    accept_any_first_model: Annotated[bool, option(RETRAIN["accept_any_first_model"])] = RETRAIN[
+        "accept_any_first_model"
+    ].default,
 ) -> EvaluationResult:
-    """Judge the trained model against the Hub's on the same test pictures, and decide on its promotion."""
+    """Export the trained model, judge it against the Hub's on the same test pictures, and decide on its promotion."""
     from wakee_train.evaluation.evaluate import evaluate as run
+    from wakee_train.records import GateLimits
 
-    context, hub = run_context("evaluate"), load(HubSettings)
-    return run(_store(), context, hub, R2Uri.parse(training), min_improvement, max_regression)
+    limits = GateLimits(
+        confidence=confidence,
+        min_improvement=min_improvement,
+        max_regression=max_regression,
+        min_test_samples=min_test_samples,
+        min_test_people=min_test_people,
+    )
+    return run(
+        _store(),
+        run_context("evaluate"),
+        (load(HubSettings), load(DatabaseSettings)),
+        R2Uri.parse(training),
+        limits,
+        drift_report_id=_report_id(drift_report_id),
+        accept_any_first_model=accept_any_first_model,
+    )
 
 
 @stage(app)
 def export_onnx(
-    training: TrainingRecord,
+    evaluation: EvaluationRecord,
     parity_limit: Annotated[
         float, typer.Option(min=0, max=1, help="Largest difference between ONNX and PyTorch on any output.")
     ] = 1e-3,
@@ -175,18 +198,18 @@ def export_onnx(
         float, typer.Option(min=0, max=3, help="By how much the MAE of any emotion may rise with int8.")
     ] = 0.01,
 ) -> ExportResult:
-    """Export to one ONNX file that keeps the API's contract; check it, compare it with PyTorch, time it."""
+    """Check the ONNX file that was judged: its contract, its likeness to PyTorch, its speed."""
     from wakee_train.evaluation.onnx_export import export_onnx as run
 
     store = _store()
     folder = run_context("export_onnx").folder(store.bucket)
     limit = int8_mae_limit if int8 else None
-    return run(store, folder, R2Uri.parse(training), parity_limit, parity_samples, limit)
+    return run(store, folder, R2Uri.parse(evaluation), parity_limit, parity_samples, limit)
 
 
 @stage(app)
 def upload_to_hub(
-    evaluation: Annotated[str, typer.Option(help="The evaluation_uri of evaluate.")],
+    evaluation: EvaluationRecord,
     export: Annotated[str, typer.Option(help="The export_uri of export-onnx.")],
     drift_report_id: DriftReportId = "",
     restore_deleted_experiment: RestoreExperiment = RETRAIN["restore_deleted_experiment"].default,

@@ -1,6 +1,6 @@
 """What stages leave to each other in R2: JSON documents, each naming the ones it was made from."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from wakee_common.errors import BadInputError
@@ -21,11 +21,31 @@ class Record(BaseModel):
 R = TypeVar("R", bound=Record)
 
 
+class Facts(NamedTuple):
+    """What is known of a picture beside its levels.
+
+    Attributes:
+        person: The number that stands for whose it is (`wakee_contract.tables.PERSON`).
+        time: When it was annotated, in seconds since 1970; None where the database does not say.
+        source: Which application it came by; empty where the database does not say.
+        corrected: Whether somebody moved a slider away from the prediction.
+    """
+
+    person: int
+    time: float | None
+    source: str
+    corrected: bool
+
+
+NOTHING_KNOWN = Facts(0, None, "", corrected=True)
+
+
 class Sample(Record):
     """One picture of a data set: its name and its four levels, in the order of the emotions."""
 
     name: str
     labels: Labels
+    facts: Facts = NOTHING_KNOWN
 
 
 class Shard(Record):
@@ -173,13 +193,48 @@ class ModelMetrics(Record):
     emotions: dict[str, EmotionMetrics]
 
 
+Verdict = Literal["promote", "keep champion", "undecided"]
+
+
+class GateLimits(Record):
+    """What a person chose for the gate (`wakee_contract.parameters.RETRAIN` says what each means)."""
+
+    confidence: float
+    min_improvement: float
+    max_regression: float
+    min_test_samples: int
+    min_test_people: int
+
+
+class PartOfGate(Record):
+    """Both models on a part of the test split: MAE of each, interval of the difference, and two probabilities.
+
+    `better` is that of a lower MAE, `worse` that of one that is higher by more than `max_regression`.
+    """
+
+    name: str
+    samples: int
+    people: int
+    champion: float
+    challenger: float
+    low: float
+    high: float
+    better: float
+    worse: float
+
+
 class Decision(Record):
     """What the gate says, and why."""
 
-    promote: bool
+    verdict: Verdict
     reasons: list[str]
-    min_improvement: float
-    max_regression: float
+    parts: list[PartOfGate]
+    limits: GateLimits
+
+    @property
+    def promote(self) -> bool:
+        """Whether the challenger takes over."""
+        return self.verdict == "promote"
 
 
 class Evaluation(Record):
@@ -194,6 +249,8 @@ class Evaluation(Record):
     challenger: ModelMetrics
     champion: ModelMetrics | None
     decision: Decision
+    onnx_uri: str
+    onnx_sha256: str
     figures: list[str]
 
 

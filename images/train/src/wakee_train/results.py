@@ -66,6 +66,7 @@ class EvaluationResult(StageResult):
     evaluation_uri: str
     version: str
     promote: bool
+    verdict: str
     reasons: list[str]
     mae: float
     champion_mae: float | None
@@ -73,6 +74,8 @@ class EvaluationResult(StageResult):
     champion_mae_per_emotion: dict[str, float] | None
     champion_version: str | None
     test_samples: int
+    test_people: int
+    parts: list[str]
 
 
 class ExportResult(StageResult):

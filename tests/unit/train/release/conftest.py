@@ -19,7 +19,7 @@ from wakee_train.versions import EVALUATION, EXPORT, stage_folder, version_name
 
 from support.sandbox import HUB_TOKEN
 
-from ..environment import Environment
+from ..environment import FEW_PICTURES, Environment
 
 MODEL = {"model.onnx": b"a graph"}
 
@@ -63,7 +63,9 @@ class Release:
         return self.environment.stage("check-targets", run_id, exit_code, **flags)
 
     def evaluate(self, run_id: str = "first", exit_code: int = 0) -> dict[str, Any]:
-        return self.environment.stage("evaluate", run_id, exit_code, training=self.evaluation.training_uri)
+        return self.environment.stage(
+            "evaluate", run_id, exit_code, training=self.evaluation.training_uri, **FEW_PICTURES
+        )
 
     def judged(self, run_id: str = "first") -> dict[str, str]:
         """The flags of `upload-to-hub` after all stages before it; the slow ones leave what they left once."""
@@ -137,8 +139,9 @@ def trained(
     environment.add_faces(range(60))
     training = {"training": environment.train("training", epochs=1)["training_uri"]}
     environment.stage("check-targets", "training")
-    evaluated = R2Uri.parse(environment.stage("evaluate", "training", **training)["evaluation_uri"])
-    exported = R2Uri.parse(environment.stage("export-onnx", "training", **training, parity_samples=4)["export_uri"])
+    judged = {"evaluation": environment.stage("evaluate", "training", **training, **FEW_PICTURES)["evaluation_uri"]}
+    evaluated = R2Uri.parse(judged["evaluation"])
+    exported = R2Uri.parse(environment.stage("export-onnx", "training", **judged, parity_samples=4)["export_uri"])
     store = environment.store
     return Release(environment, read_record(store, evaluated, Evaluation), read_record(store, exported, Export))
 

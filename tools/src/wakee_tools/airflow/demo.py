@@ -1,5 +1,6 @@
 """The demo: fresh annotations that disagree with the model, and what the pipelines make of them."""
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,8 +16,8 @@ from wakee_tools.shell import console
 
 DRIFT, RETRAIN, HEALTH = "drift_detection_daily", "model_retrain", "health_check_weekly"
 SEED = "--reset --rows 1000 --days 35 --drift-days 7 --drift-bias confusion=0.5,frustration=0.6 --seed 7"
-FIRST_MODEL = {"epochs": 2}
-"""So short a training that the next one has something to improve."""
+FIRST_MODEL = {"epochs": 2, "accept_any_first_model": True}
+"""So short a training that the next one has something to improve; it need not beat who always says the median."""
 
 
 def run_demo(airflow: Airflow) -> None:
@@ -30,7 +31,9 @@ def run_demo(airflow: Airflow) -> None:
     console.print(f"\n[bold]Annotations[/] of 35 days, the last 7 of them drifted: make seed SEED='{SEED}'")
     _timed(times, "seed", lambda: seed(*SEED.split()))
     if not _has_champion(airflow):
-        console.print("\n[bold]A first model[/], hardly trained, for production")
+        console.print(
+            f"\n[bold]A first model[/], hardly trained, promoted whatever it says: CONF='{json.dumps(FIRST_MODEL)}'"
+        )
         _timed(times, "first model", lambda: _succeed(airflow, RETRAIN, airflow.trigger(RETRAIN, FIRST_MODEL)))
     airflow.unpause(HEALTH)
     console.print("\n[bold]Drift detection[/]")
@@ -107,11 +110,10 @@ def _print_retraining(airflow: Airflow, run_id: str) -> None:
     old = f"{evaluation['champion_mae']:.3f}" if before else "-"
     rows.append(["all four", old, f"{evaluation['mae']:.3f}"])
     table(f"Champion and challenger on {evaluation['test_samples']} test pictures (MAE)", ["", "old", "new"], rows)
+    parts = [line.partition(": ")[::2] for line in evaluation["parts"]]
+    table("What the gate asked (interval and probabilities by people)", ["part", "old -> new"], map(list, parts))
     facts = [
-        [
-            "decision",
-            ("promoted: " if evaluation["promote"] else "kept as candidate: ") + "; ".join(evaluation["reasons"]),
-        ],
+        ["decision", f"{evaluation['verdict']}: {'; '.join(evaluation['reasons'])}"],
         ["version", f"{hub['version']} (before: {evaluation['champion_version'] or 'none'})"],
         ["Hub commit", f"{hub['commit']} on {hub['branch']}"],
         ["MLflow run", result("log_to_mlflow")["mlflow_run_id"]],

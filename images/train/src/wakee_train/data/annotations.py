@@ -9,12 +9,27 @@ from wakee_common.database import reading
 from wakee_common.errors import BadInputError
 from wakee_common.settings import DatabaseSettings
 from wakee_contract.emotions import HIGHEST_LEVEL, LOWEST_LEVEL
-from wakee_contract.tables import LABELS
+from wakee_contract.tables import LABELS, PERSON, PREDICTED
 
-from wakee_train.records import Labels
+from wakee_train.records import NOTHING_KNOWN, Facts, Labels
 
 ROWS_AT_A_TIME = 10_000
+HALF_A_STEP = 0.05
+"""People correct with sliders in steps of 0.1: what differs by less from the prediction was left where it was."""
 REPORT = "SELECT 1 FROM drift_reports WHERE id = %s"
+
+
+FACTS = sql.SQL(
+    '{person}, CASE WHEN isfinite("timestamp") THEN extract(epoch FROM "timestamp")::float8 END,'
+    " COALESCE(source, ''), COALESCE({corrected}, true)"
+).format(
+    person=sql.SQL(PERSON),
+    corrected=sql.SQL(" OR ").join(
+        sql.SQL("abs({} - {}) > {}").format(sql.Identifier(label), sql.Identifier(predicted), sql.Literal(HALF_A_STEP))
+        for label, predicted in zip(LABELS, PREDICTED, strict=True)
+    ),
+)
+"""Columns for `Facts`, in its order."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +39,7 @@ class Annotation:
     name: str
     key: str
     values: tuple[float | None, ...]
+    facts: Facts = NOTHING_KNOWN
 
 
 def read_annotations(database: DatabaseSettings, until: str, drift_report_id: int | None) -> list[Annotation]:
@@ -41,15 +57,18 @@ def read_annotations(database: DatabaseSettings, until: str, drift_report_id: in
         with connection.cursor("annotations") as cursor:
             cursor.itersize = ROWS_AT_A_TIME
             cursor.execute(_query(until))
-            return [Annotation(name, key, tuple(values)) for name, key, *values in cursor]
+            return [
+                Annotation(name, key, tuple(values), Facts(person, time, source, corrected))
+                for name, key, *values, person, time, source, corrected in cursor
+            ]
 
 
 def _query(until: str) -> sql.Composed:
     before: sql.Composable = sql.SQL("")
     if until:
         before = sql.SQL('AND ("timestamp" IS NULL OR "timestamp" < {})').format(sql.Literal(until))
-    return sql.SQL("SELECT img_name, s3_path, {} FROM emotion_labels WHERE is_validated {} ORDER BY id").format(
-        sql.SQL(", ").join(sql.Identifier(column) for column in LABELS), before
+    return sql.SQL("SELECT img_name, s3_path, {}, {} FROM emotion_labels WHERE is_validated {} ORDER BY id").format(
+        sql.SQL(", ").join(sql.Identifier(column) for column in LABELS), FACTS, before
     )
 
 

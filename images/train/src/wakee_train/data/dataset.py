@@ -81,12 +81,12 @@ def check_bad_share(rows: int, excluded: dict[str, int], max_bad_share: float, q
 
 
 def dataset_id(annotations: list[Annotation], listing: dict[str, StoredObject]) -> str:
-    """The data set's name, 16 hexadecimal digits: SHA-256 over rows, ETags, sizes and rules."""
+    """The data set's name, 16 hexadecimal digits: SHA-256 over rows and their facts, ETags, sizes and rules."""
     digest = hashlib.sha256(f"{PREPROCESSING} {DUPLICATES_RULE}".encode())
     for row in annotations:
         stored = listing.get(row.key)
         version = stored and [stored.etag, stored.size]
-        digest.update(json.dumps([row.name, row.key, *map(repr, row.values), version]).encode() + b"\n")
+        digest.update(json.dumps([row.name, row.key, *map(repr, row.values), row.facts, version]).encode() + b"\n")
     return digest.hexdigest()[:16]
 
 
@@ -127,7 +127,8 @@ def _selected(
         selection.add_names(content.sha256, picture.names())
         for row in picture.usable:
             if selection.take(content.sha256, row):
-                yield Sample(name=row.name, labels=checked_labels(row.values)), content.packed
+                sample = Sample(name=row.name, labels=checked_labels(row.values), facts=row.facts)
+                yield sample, content.packed
 
 
 def _quarantine_uri(store: ObjectStore, identity: str) -> R2Uri:

@@ -1,27 +1,31 @@
 """`evaluate`: challenger against champion on the same test pictures, and whether it may take over."""
 
+import hashlib
 import logging
 
+import numpy as np
+from numpy.typing import NDArray
 from wakee_common.errors import BadInputError
 from wakee_common.files import workspace
 from wakee_common.hub import Head, ModelHub
-from wakee_common.settings import RunContext
+from wakee_common.settings import DatabaseSettings, RunContext
 from wakee_common.storage import MissingObjectError, ObjectStore
 from wakee_common.telemetry import measured
 from wakee_common.uris import R2Uri
 from wakee_contract.model import ONNX, publication
 
 from wakee_train.data.shards import SplitPixels, load_splits
-from wakee_train.data.splits import TEST
+from wakee_train.data.splits import TEST, TRAIN
 from wakee_train.evaluation.figures import all_figures
-from wakee_train.evaluation.gate import decide
+from wakee_train.evaluation.gate import decide, decide_first, described
 from wakee_train.evaluation.metrics import measure
+from wakee_train.evaluation.onnx_export import to_onnx
 from wakee_train.evaluation.onnx_model import OnnxModel
-from wakee_train.records import Evaluation, ModelMetrics, Training, read_record, write_record
+from wakee_train.evaluation.paired import Contest
+from wakee_train.evaluation.slices import facts_of, medians, people, slices, window_of
+from wakee_train.records import Evaluation, GateLimits, Manifest, ModelMetrics, Training, read_record, write_record
 from wakee_train.results import EvaluationResult
 from wakee_train.settings import HubSettings
-from wakee_train.training.backbone import choose_device
-from wakee_train.training.prediction import predict
 from wakee_train.training.weights import trained_model
 from wakee_train.versions import EVALUATION, version_name
 
@@ -31,12 +35,14 @@ logger = logging.getLogger(__name__)
 def evaluate(
     store: ObjectStore,
     context: RunContext,
-    hub_settings: HubSettings,
+    settings: tuple[HubSettings, DatabaseSettings],
     training_uri: R2Uri,
-    min_improvement: float,
-    max_regression: float,
+    limits: GateLimits,
+    *,
+    drift_report_id: int | None = None,
+    accept_any_first_model: bool = False,
 ) -> EvaluationResult:
-    """Measure both models, draw the figures and decide.
+    """Export the challenger, measure both models as the API would serve them, draw the figures and decide.
 
     Raises:
         BadInputError: the challenger, or the Hub's `model.onnx`, cannot be used; or this run's version is published
@@ -44,34 +50,51 @@ def evaluate(
     """
     training = read_record(store, training_uri, Training)
     folder, version = context.folder(store.bucket), version_name(context)
+    window = window_of(settings[1], drift_report_id)
     with workspace() as scratch:
-        hub = ModelHub(hub_settings, scratch / "hub")
+        hub = ModelHub(settings[0], scratch / "hub")
         if (done := _acted_upon(store, hub, folder, training, version)) is not None:
             logger.info("%s is on the Hub already: its evaluation stays", version)
             return _result(done, folder / EVALUATION)
         head = hub.main()
-        champion_version = hub.version(head)
-        _, splits = load_splits(store, R2Uri.parse(training.splits_uri), (TEST,), scratch)
-        test = splits[TEST]
-        champion = _champion(hub, head, champion_version, test)
-        challenger = measure(predict(trained_model(store, training), test, choose_device()), test.labels)
-    figures = all_figures(challenger, champion, training.history)
-    for figure, content in figures.items():
-        store.put_bytes(folder / figure, content, "image/png")
+        splits, pixels = load_splits(store, R2Uri.parse(training.splits_uri), (TEST,), scratch)
+        manifest = read_record(store, R2Uri.parse(splits.manifest_uri), Manifest)
+        test, content = pixels[TEST], to_onnx(trained_model(store, training))
+        champion = _champion(hub, head, test)
+        challenger = OnnxModel(content).predict(test)
+    store.put_bytes(folder / ONNX, content)
+    facts = facts_of(manifest, test.names)
+    if champion is None:
+        constant = np.broadcast_to(medians(manifest, splits, TRAIN), challenger.shape)
+        contest = Contest(challenger, constant, test.labels, people(facts))
+        decision = decide_first(contest, limits, accept_any=accept_any_first_model)
+    else:
+        contest = Contest(challenger, champion, test.labels, people(facts))
+        decision = decide(contest, slices(facts, window), limits)
     evaluation = Evaluation(
         version=version,
         training_uri=str(training_uri),
         weights_sha256=training.weights_sha256,
         splits_uri=training.splits_uri,
         champion_revision=head.commit,
-        champion_version=champion_version,
-        challenger=challenger,
-        champion=champion,
-        decision=decide(challenger, champion, min_improvement, max_regression),
-        figures=[str(folder / figure) for figure in figures],
+        champion_version=hub.version(head),
+        challenger=measure(challenger, test.labels),
+        champion=None if champion is None else measure(champion, test.labels),
+        decision=decision,
+        onnx_uri=str(folder / ONNX),
+        onnx_sha256=hashlib.sha256(content).hexdigest(),
+        figures=[],
     )
+    evaluation = evaluation.model_copy(update={"figures": _draw(store, folder, evaluation, training)})
     write_record(store, folder / EVALUATION, evaluation)
     return _result(evaluation, folder / EVALUATION)
+
+
+def _draw(store: ObjectStore, folder: R2Uri, evaluation: Evaluation, training: Training) -> list[str]:
+    figures = all_figures(evaluation, training.history)
+    for figure, content in figures.items():
+        store.put_bytes(folder / figure, content, "image/png")
+    return [str(folder / figure) for figure in figures]
 
 
 def _acted_upon(
@@ -93,24 +116,28 @@ def _acted_upon(
     return evaluation
 
 
-def _champion(hub: ModelHub, head: Head, version: str | None, test: SplitPixels) -> ModelMetrics | None:
+def _champion(hub: ModelHub, head: Head, test: SplitPixels) -> NDArray[np.float32] | None:
+    """What the model in production says; None without one."""
     if ONNX not in head.files:
         logger.info("%s holds no %s on main: there is no champion", hub.repository, ONNX)
         return None
-    logger.info("champion: %s at %s", version or "a model of unknown version", head.commit)
-    return measure(OnnxModel(hub.download(ONNX, head.commit).read_bytes()).predict(test), test.labels)
+    logger.info("champion: %s at %s", hub.version(head) or "a model of unknown version", head.commit)
+    return OnnxModel(hub.download(ONNX, head.commit).read_bytes()).predict(test)
 
 
 def _result(evaluation: Evaluation, uri: R2Uri) -> EvaluationResult:
     champion = evaluation.champion
     for reason in evaluation.decision.reasons:
         logger.info("gate: %s", reason)
-    logger.info("%s is %s", evaluation.version, "promoted" if evaluation.decision.promote else "not promoted")
+    for part in evaluation.decision.parts:
+        logger.info("gate: %s", described(part))
+    logger.info("%s: %s", evaluation.version, evaluation.decision.verdict)
     _tell(evaluation.challenger if evaluation.decision.promote or champion is None else champion)
     return EvaluationResult(
         evaluation_uri=str(uri),
         version=evaluation.version,
         promote=evaluation.decision.promote,
+        verdict=evaluation.decision.verdict,
         reasons=evaluation.decision.reasons,
         mae=round(evaluation.challenger.mae, 6),
         champion_mae=round(champion.mae, 6) if champion else None,
@@ -118,6 +145,8 @@ def _result(evaluation: Evaluation, uri: R2Uri) -> EvaluationResult:
         champion_mae_per_emotion=_mae(champion) if champion else None,
         champion_version=evaluation.champion_version,
         test_samples=evaluation.challenger.samples,
+        test_people=evaluation.decision.parts[0].people,
+        parts=[described(part) for part in evaluation.decision.parts],
     )
 
 

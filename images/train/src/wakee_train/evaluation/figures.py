@@ -8,21 +8,38 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from wakee_contract.emotions import EMOTIONS
 
-from wakee_train.records import Epoch, ModelMetrics
+from wakee_train.records import Decision, Epoch, Evaluation, ModelMetrics
 
 RESOLUTION = 110
 CHAMPION_COLOUR, CHALLENGER_COLOUR = "#8a8f98", "#1f6feb"
 
 
-def all_figures(challenger: ModelMetrics, champion: ModelMetrics | None, history: list[Epoch]) -> dict[str, bytes]:
+def all_figures(evaluation: Evaluation, history: list[Epoch]) -> dict[str, bytes]:
     """PNG files by name."""
+    challenger, champion = evaluation.challenger, evaluation.champion
     figures = {
+        "gate.png": differences(evaluation.decision),
         "mae.png": mae_bars(challenger, champion),
         "training.png": training_curves(history),
         "calibration.png": calibration(challenger, champion),
         "confusion.png": confusion(challenger, "challenger"),
     }
     return figures | ({"confusion_champion.png": confusion(champion, "champion")} if champion else {})
+
+
+def differences(decision: Decision) -> bytes:
+    """The difference in MAE on each part that the gate asked, with its interval: left of 0 the challenger is better."""
+    figure, axes = _figure(7, 1.4 + 0.32 * len(decision.parts))
+    for place, part in enumerate(reversed(decision.parts)):
+        change = part.challenger - part.champion
+        axes.plot([part.low, part.high], [place, place], color=CHALLENGER_COLOUR)
+        axes.plot([change], [place], "o", color=CHALLENGER_COLOUR)
+    axes.set_yticks(range(len(decision.parts)), [f"{p.name} ({p.samples})" for p in reversed(decision.parts)])
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.axvline(decision.limits.max_regression, color=CHAMPION_COLOUR, linestyle=":")
+    axes.set_xlabel(f"MAE of challenger minus champion, {decision.limits.confidence:.0%} interval by people")
+    axes.set_title(decision.verdict)
+    return _png(figure)
 
 
 def mae_bars(challenger: ModelMetrics, champion: ModelMetrics | None) -> bytes:

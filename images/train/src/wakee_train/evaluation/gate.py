@@ -1,32 +1,130 @@
-"""The gate: may the challenger take the champion's place?"""
+"""The gate: may the challenger take the champion's place?
+
+It must be better, and it must not be worse where that matters: for any emotion, in the days that asked for the
+training, before them, for any source, on rare levels, where people corrected something.
+
+* Better: in at least `confidence` of the draws of people the MAE falls by `min_improvement`, and by what can be seen.
+* Worse: some part's MAE rises by more than `max_regression` in at least `confidence` of the draws. Where it does in
+  more than half of them, nothing is decided.
+
+`docs/gate.md` explains the numbers to who runs the pipeline, ADR 8 why they are as they are.
+"""
+
+from collections.abc import Mapping
+from typing import Final
 
 from wakee_contract.emotions import EMOTIONS
 
-from wakee_train.records import Decision, ModelMetrics
+from wakee_train.evaluation.paired import Comparison, Contest, Rows
+from wakee_train.records import Decision, GateLimits, PartOfGate, Verdict
+
+PROMOTE: Final[Verdict] = "promote"
+KEEP: Final[Verdict] = "keep champion"
+UNDECIDED: Final[Verdict] = "undecided"
+BALANCED = "every level alike"
+EVEN = 0.5
+VISIBLE = 1e-4
+"""A MAE that falls by less has not fallen: the same model, computed elsewhere, differs by rounding."""
 
 
-def decide(
-    challenger: ModelMetrics, champion: ModelMetrics | None, min_improvement: float, max_regression: float
-) -> Decision:
-    """Promote when the MAE falls by at least `min_improvement` and no emotion's rises by more than `max_regression`.
+def decide(contest: Contest, slices: Mapping[str, Rows], limits: GateLimits) -> Decision:
+    """Whether the challenger takes over from a champion.
 
-    The first model of a repository has nobody to beat. A MAE that does not fall at all is never an improvement.
+    Args:
+        contest: Both models on the test pictures.
+        slices: Parts of these by name, shape (N,) each; those that are too small are left out.
+        limits: What a person chose.
     """
-    limits = {"min_improvement": min_improvement, "max_regression": max_regression}
-    if champion is None:
-        return Decision(promote=True, reasons=["there is no champion yet"], **limits)
-    improvement = champion.mae - challenger.mae
-    change = f"MAE {champion.mae:.4f} -> {challenger.mae:.4f}"
-    enough = improvement >= min_improvement and improvement > 0
-    reasons = [f"{change}: better by {improvement:.4f}, {min_improvement:g} is needed"]
-    worse = _regressions(challenger, champion, max_regression)
-    return Decision(promote=enough and not worse, reasons=reasons + worse, **limits)
+    overall = contest.overall()
+    if too_few := _too_few(overall, limits):
+        return Decision(verdict=UNDECIDED, reasons=[too_few], parts=[_part("all", overall, limits)], limits=limits)
+    parts = {emotion: contest.emotion(index) for index, emotion in enumerate(EMOTIONS)} | {
+        BALANCED: contest.balanced(),
+        **{name: contest.overall(rows) for name, rows in slices.items() if _large(contest.size(rows), limits)},
+    }
+    verdicts = [_better(overall, limits), *(_not_worse(name, part, limits) for name, part in parts.items())]
+    found = {each for each, _ in verdicts}
+    verdict = KEEP if KEEP in found else UNDECIDED if UNDECIDED in found else PROMOTE
+    return Decision(
+        verdict=verdict,
+        reasons=[reason for _, reason in verdicts if reason],
+        parts=[_part(name, part, limits) for name, part in {"all": overall, **parts}.items()],
+        limits=limits,
+    )
 
 
-def _regressions(challenger: ModelMetrics, champion: ModelMetrics, max_regression: float) -> list[str]:
-    changes = {e: challenger.emotions[e].mae - champion.emotions[e].mae for e in EMOTIONS}
-    return [
-        f"{emotion} is worse by {change:.4f}, more than {max_regression:g}"
-        for emotion, change in changes.items()
-        if change > max_regression
-    ]
+def decide_first(contest: Contest, limits: GateLimits, *, accept_any: bool) -> Decision:
+    """Whether a repository's first model goes into production: it must know more than who always says the same.
+
+    Args:
+        contest: The challenger against the constant predictor: the median of each emotion in training.
+        limits: What a person chose.
+        accept_any: Promote it whatever it says.
+    """
+    overall = contest.overall()
+    too_few = _too_few(overall, limits)
+    verdict: Verdict
+    verdict, reason = (UNDECIDED, too_few) if too_few else _better(overall, limits)
+    reason = f"there is no champion yet; against always saying the median: {reason}"
+    if accept_any and verdict != PROMOTE:
+        verdict, reason = PROMOTE, f"{reason}; promoted all the same, as accept_any_first_model asks"
+    return Decision(verdict=verdict, reasons=[reason], parts=[_part("all", overall, limits)], limits=limits)
+
+
+def _too_few(overall: Comparison, limits: GateLimits) -> str:
+    if _large((overall.samples, overall.people), limits):
+        return ""
+    return (
+        f"the test split has {overall.samples} pictures of {overall.people} people; "
+        f"{limits.min_test_samples} of {limits.min_test_people} are needed"
+    )
+
+
+def _large(size: tuple[int, int], limits: GateLimits) -> bool:
+    return size[0] >= limits.min_test_samples and size[1] >= limits.min_test_people
+
+
+def _better(overall: Comparison, limits: GateLimits) -> tuple[Verdict, str]:
+    sure = 1 - overall.probability(-max(limits.min_improvement, VISIBLE))
+    verdict: Verdict = PROMOTE if sure >= limits.confidence else KEEP if sure <= 1 - limits.confidence else UNDECIDED
+    by = f" by {limits.min_improvement:g}" if limits.min_improvement else ""
+    return (
+        verdict,
+        f"{_change('MAE', overall)}; better{by} with probability {sure:.2f}, {limits.confidence:g} is needed",
+    )
+
+
+def _not_worse(name: str, part: Comparison, limits: GateLimits) -> tuple[Verdict, str]:
+    worse = part.probability(limits.max_regression)
+    if worse <= EVEN:
+        return PROMOTE, ""
+    verdict: Verdict = KEEP if worse >= limits.confidence else UNDECIDED
+    return verdict, f"{_change(name, part)}: worse by more than {limits.max_regression:g} with probability {worse:.2f}"
+
+
+def _change(name: str, part: Comparison) -> str:
+    return f"{name} {part.champion:.4f} -> {part.challenger:.4f} ({part.difference:+.4f})"
+
+
+def _part(name: str, part: Comparison, limits: GateLimits) -> PartOfGate:
+    low, high = part.interval(limits.confidence)
+    return PartOfGate(
+        name=name,
+        samples=part.samples,
+        people=part.people,
+        champion=part.champion,
+        challenger=part.challenger,
+        low=low,
+        high=high,
+        better=float((part.replicates < 0).mean()),
+        worse=part.probability(limits.max_regression),
+    )
+
+
+def described(part: PartOfGate) -> str:
+    """A part in one line."""
+    return (
+        f"{part.name}: {part.samples} pictures of {part.people} people, MAE {part.champion:.3f} -> "
+        f"{part.challenger:.3f} ({part.low:+.3f} to {part.high:+.3f}), better {part.better:.2f}, "
+        f"much worse {part.worse:.2f}"
+    )

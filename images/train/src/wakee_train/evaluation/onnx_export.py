@@ -1,4 +1,4 @@
-"""`export-onnx`: one file that keeps the contract, checked, compared with PyTorch, and timed.
+"""One ONNX file that keeps the contract; `export-onnx` checks it, compares it with PyTorch, and times it.
 
 On request with an int8 variant beside it (`quantization`). It is for clients that choose it: the Wakee API takes the
 first file.
@@ -18,14 +18,14 @@ from wakee_common.errors import BadInputError
 from wakee_common.files import workspace
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
-from wakee_contract.model import INPUT, ONNX, OUTPUT
+from wakee_contract.model import INPUT, OUTPUT
 from wakee_contract.pictures import CROPPED
 
 from wakee_train.data.shards import SplitPixels, load_splits
 from wakee_train.data.splits import TEST, VALIDATION
 from wakee_train.evaluation.onnx_model import OnnxModel, as_the_api_does
 from wakee_train.evaluation.quantization import TIMED_CALLS, UNTIMED_CALLS, int8_variant, judged_before, timed
-from wakee_train.records import Export, Training, read_record, write_record
+from wakee_train.records import Evaluation, Export, Training, read_record, write_record
 from wakee_train.results import ExportResult
 from wakee_train.training.backbone import EmotionRegressor
 from wakee_train.training.prediction import predict
@@ -44,19 +44,23 @@ POOLED = pattern.RewriteRule(
 def export_onnx(
     store: ObjectStore,
     folder: R2Uri,
-    training_uri: R2Uri,
+    evaluation_uri: R2Uri,
     parity_limit: float,
     parity_samples: int,
     int8_limit: float | None = None,
 ) -> ExportResult:
-    """Export the challenger; with an `int8_limit` (rise of any emotion's MAE) also try an int8 variant.
+    """Check the file that was judged; with an `int8_limit` (rise of any emotion's MAE) also try an int8 variant.
 
     Raises:
-        BadInputError: the exported graph's answers differ from PyTorch's by more than `parity_limit`.
+        BadInputError: its answers differ from PyTorch's by more than `parity_limit`, or it is another file by now.
     """
-    training = read_record(store, training_uri, Training)
+    evaluation = read_record(store, evaluation_uri, Evaluation)
+    training = read_record(store, R2Uri.parse(evaluation.training_uri), Training)
     model = trained_model(store, training)
-    content = to_onnx(model)
+    content = store.get_bytes(R2Uri.parse(evaluation.onnx_uri))
+    digest, int8 = hashlib.sha256(content).hexdigest(), None
+    if digest != evaluation.onnx_sha256:
+        raise BadInputError(f"{evaluation.onnx_uri} is not the file that was judged: clear evaluate and what follows")
     with workspace() as scratch:
         wanted = (TEST,) if int8_limit is None else (TEST, VALIDATION)
         _, splits = load_splits(store, R2Uri.parse(training.splits_uri), wanted, scratch)
@@ -67,15 +71,13 @@ def export_onnx(
         if not difference <= parity_limit:
             raise BadInputError(f"ONNX and PyTorch differ by {difference:.2e}, more than {parity_limit:g}")
         latencies = _latencies(session, test)
-        digest, int8 = hashlib.sha256(content).hexdigest(), None
         if int8_limit is not None:
             int8 = judged_before(store, folder / EXPORT, digest, int8_limit)
             int8 = int8 or int8_variant(store, folder, content, splits[VALIDATION], test, int8_limit)
-    store.put_bytes(folder / ONNX, content)
     export = Export(
-        training_uri=str(training_uri),
+        training_uri=evaluation.training_uri,
         weights_sha256=training.weights_sha256,
-        onnx_uri=str(folder / ONNX),
+        onnx_uri=evaluation.onnx_uri,
         onnx_sha256=digest,
         bytes=len(content),
         opset=next(o.version for o in onnx.load_from_string(content).opset_import if o.domain == ""),

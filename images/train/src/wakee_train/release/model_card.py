@@ -41,6 +41,7 @@ Outputs are clipped to 0..3, as Wakee's API does; accuracy and macro-F1 are take
 
 {table}
 
+![Gate](figures/gate.png)
 ![MAE](figures/mae.png)
 ![Confusion](figures/confusion.png)
 ![Calibration](figures/calibration.png)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from wakee_common.errors import BadInputError, ConfigurationError, UnavailableError, one_line
-from wakee_contract.emotions import EMOTIONS
+from wakee_contract.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
 from wakee_contract.pictures import CROPPED, DEVIATION, MEAN
 
 from wakee_train.training.operators import ensure_operators
@@ -34,9 +34,9 @@ class EmotionRegressor(nn.Module):
         self.image_size = image_size
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Levels, shape (N, 4); not clipped to the scale."""
+        """Levels, shape (N, 4); clipped to the scale but in training, where an overshoot must have a gradient."""
         levels: Tensor = self.backbone(self._resized(pictures))
-        return levels
+        return levels if self.training else levels.clamp(LOWEST_LEVEL, HIGHEST_LEVEL)
 
     def _resized(self, pictures: Tensor) -> Tensor:
         if self.image_size == CROPPED:
