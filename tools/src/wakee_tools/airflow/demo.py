@@ -110,8 +110,8 @@ def _print_retraining(airflow: Airflow, run_id: str) -> None:
     old = f"{evaluation['champion_mae']:.3f}" if before else "-"
     rows.append(["all four", old, f"{evaluation['mae']:.3f}"])
     table(f"Champion and challenger on {evaluation['test_samples']} test pictures (MAE)", ["", "old", "new"], rows)
-    parts = [line.partition(": ")[::2] for line in evaluation["parts"]]
-    table("What the gate asked (interval and probabilities by people)", ["part", "old -> new"], map(list, parts))
+    parts = [list(line.split(": ", 1)) for line in evaluation["parts"]]
+    table("What the gate asked (interval and probabilities by people)", ["part", "old -> new"], parts)
     facts = [
         ["decision", f"{evaluation['verdict']}: {'; '.join(evaluation['reasons'])}"],
         ["version", f"{hub['version']} (before: {evaluation['champion_version'] or 'none'})"],
