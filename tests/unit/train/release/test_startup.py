@@ -16,7 +16,7 @@ def hub(hub_url, refused_at_first, tmp_path):
 def test_a_hub_that_refuses_a_new_pod(hub):
     hub.ensure_repository(private=False)
 
-    assert hub.version(hub.head()) is None
+    assert hub.version(hub.main()) is None
 
 
 def test_an_mlflow_that_refuses_a_new_pod(mlflow_url, refused_at_first):

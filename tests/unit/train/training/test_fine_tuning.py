@@ -91,6 +91,7 @@ def test_pretrained_weights_that_cannot_be_had_name_the_remedies(faces):
 def test_weights_that_changed_are_not_evaluated(faces):
     tuned = faces.train(epochs=1)
     faces.store.put_bytes(R2Uri.parse(tuned["weights_uri"]), b"other weights")
+    faces.stage("check-targets")  # makes the repository
 
     refused = faces.stage("evaluate", exit_code=2, training=tuned["training_uri"])
 
