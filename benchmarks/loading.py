@@ -124,8 +124,8 @@ def _one_core() -> None:
 def shards(folder: str, originals: str, count: int) -> dict[str, Any]:
     """What `ours` reads, by the code that will read it."""
     from wakee_train.data.pictures import prepare
+    from wakee_train.data.records import Sample
     from wakee_train.data.shards import SAMPLES_PER_SHARD, pack, shard_name
-    from wakee_train.records import Sample
 
     names = [f"{number:08d}.jpg" for number in range(count)]
     packed = [

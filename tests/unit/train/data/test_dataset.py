@@ -12,9 +12,9 @@ from PIL import Image
 from wakee_common.errors import BadInputError
 from wakee_common.uris import R2Uri
 from wakee_train.data.pictures import UnusablePictureError, prepare, unpack
+from wakee_train.data.records import Manifest
 from wakee_train.data.shards import load_splits, pack, unpack_shard
 from wakee_train.evaluation.onnx_model import as_the_api_does
-from wakee_train.records import Manifest
 
 from ..environment import Environment, face
 

@@ -14,8 +14,8 @@ from wakee_common.uris import R2Uri
 from wakee_contract.tables import LABELS
 from wakee_train.data import packing
 from wakee_train.data.pictures import PREPROCESSING
+from wakee_train.data.records import Manifest
 from wakee_train.data.shards import load_splits, unpack_shard
-from wakee_train.records import Manifest
 
 from ..environment import Environment, face
 from .test_dataset import GOOD

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import torch
 from wakee_common.uris import R2Uri
-from wakee_train.records import Splits, TrainingSettings
+from wakee_train.data.records import Splits
+from wakee_train.records import TrainingSettings
 from wakee_train.training.fine_tuning import training_fingerprint
 
 from support.sandbox import inherited_variables

@@ -11,7 +11,7 @@ from wakee_common.settings import DatabaseSettings
 from wakee_contract.emotions import HIGHEST_LEVEL, LOWEST_LEVEL
 from wakee_contract.tables import LABELS, PERSON, PREDICTED
 
-from wakee_train.records import NOTHING_KNOWN, Facts, Labels
+from wakee_train.data.records import NOTHING_KNOWN, Facts, Labels
 
 ROWS_AT_A_TIME = 10_000
 HALF_A_STEP = 0.05

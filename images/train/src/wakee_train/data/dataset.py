@@ -22,8 +22,9 @@ from wakee_train.data.annotations import Annotation, checked_labels, read_annota
 from wakee_train.data.duplicates import DUPLICATE, DUPLICATES_RULE, Selection
 from wakee_train.data.packing import Packed, withdraw, write_shards
 from wakee_train.data.pictures import PREPROCESSING
+from wakee_train.data.records import Manifest, Quarantine, Quarantined, Sample
 from wakee_train.data.source_pictures import SourcePicture, list_pictures, read_pictures, screen
-from wakee_train.records import Manifest, Quarantine, Quarantined, Sample, read_record, write_record
+from wakee_train.records import read_record, write_record
 from wakee_train.results import DatasetResult
 
 logger = logging.getLogger(__name__)

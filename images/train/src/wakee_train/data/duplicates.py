@@ -7,8 +7,8 @@ that an object changed, but the same bytes have another one for each way in whic
 from collections.abc import Iterable
 
 from wakee_train.data.annotations import Annotation
+from wakee_train.data.records import Quarantined
 from wakee_train.data.splits import split_of
-from wakee_train.records import Quarantined
 
 DUPLICATE = "duplicate"
 """The same picture under a second name of the same split: left out, and not a defect of the source."""

@@ -9,8 +9,8 @@ from wakee_common.concurrency import map_ahead
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 
+from wakee_train.data.records import Sample, Shard
 from wakee_train.data.shards import SAMPLES_PER_SHARD, pack, shard_name, unpack_shard
-from wakee_train.records import Sample, Shard
 
 Packed = tuple[Sample, bytes]
 """A sample with its prepared picture."""

@@ -25,7 +25,8 @@ from wakee_contract.emotions import EMOTIONS
 from wakee_contract.pictures import RESIZED
 
 from wakee_train.data.pictures import Pixels, unpack
-from wakee_train.records import Manifest, Sample, Shard, Splits, read_record
+from wakee_train.data.records import Manifest, Sample, Shard, Splits
+from wakee_train.records import read_record
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from wakee_common.storage import ObjectStore, StoredObject
 
 from wakee_train.data.annotations import Annotation, label_defect
 from wakee_train.data.pictures import LARGEST_FILE, UnusablePictureError, prepare
-from wakee_train.records import Quarantined
+from wakee_train.data.records import Quarantined
 
 logger = logging.getLogger(__name__)
 

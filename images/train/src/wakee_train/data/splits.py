@@ -18,7 +18,8 @@ from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 from wakee_contract.emotions import EMOTIONS
 
-from wakee_train.records import Manifest, Sample, Splits, SplitStatistics, read_record, write_record
+from wakee_train.data.records import Manifest, Sample, Splits, SplitStatistics
+from wakee_train.records import read_record, write_record
 from wakee_train.results import SplitsResult
 
 logger = logging.getLogger(__name__)

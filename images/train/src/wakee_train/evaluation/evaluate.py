@@ -14,6 +14,7 @@ from wakee_common.telemetry import measured
 from wakee_common.uris import R2Uri
 from wakee_contract.model import ONNX, publication
 
+from wakee_train.data.records import Manifest
 from wakee_train.data.shards import SplitPixels, load_splits
 from wakee_train.data.splits import TEST, TRAIN
 from wakee_train.evaluation.figures import all_figures
@@ -23,7 +24,7 @@ from wakee_train.evaluation.onnx_export import to_onnx
 from wakee_train.evaluation.onnx_model import OnnxModel
 from wakee_train.evaluation.paired import Contest
 from wakee_train.evaluation.slices import facts_of, medians, people, slices, window_of
-from wakee_train.records import Evaluation, GateLimits, Manifest, ModelMetrics, Training, read_record, write_record
+from wakee_train.records import Evaluation, GateLimits, ModelMetrics, Training, read_record, write_record
 from wakee_train.results import EvaluationResult
 from wakee_train.settings import HubSettings
 from wakee_train.training.weights import trained_model

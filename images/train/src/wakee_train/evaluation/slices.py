@@ -10,8 +10,8 @@ from wakee_common.database import reading
 from wakee_common.errors import BadInputError
 from wakee_common.settings import DatabaseSettings
 
+from wakee_train.data.records import Facts, Manifest, Splits
 from wakee_train.evaluation.paired import Rows
-from wakee_train.records import Facts, Manifest, Splits
 
 WINDOW = "SELECT window_start, window_end FROM drift_reports WHERE id = %s"
 ASKING, BEFORE, CORRECTED = "the days that asked for it", "all days before", "corrected pictures"

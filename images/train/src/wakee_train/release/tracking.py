@@ -12,13 +12,13 @@ from wakee_common.uris import R2Uri
 from wakee_contract.emotions import EMOTIONS
 from wakee_contract.model import CHALLENGER, CHAMPION, ONNX, VERSION_TAG
 
+from wakee_train.data.records import Splits
 from wakee_train.records import (
     Epoch,
     Evaluation,
     Export,
     ModelMetrics,
     Publication,
-    Splits,
     Tracking,
     Training,
     read_record,

@@ -16,9 +16,10 @@ from wakee_common.storage import MissingObjectError, ObjectStore
 from wakee_common.telemetry import measured
 from wakee_common.uris import R2Uri
 
+from wakee_train.data.records import Splits
 from wakee_train.data.shards import load_splits
 from wakee_train.data.splits import TRAIN, VALIDATION
-from wakee_train.records import Splits, Training, TrainingSettings, read_record
+from wakee_train.records import Training, TrainingSettings, read_record
 from wakee_train.results import TrainingResult
 from wakee_train.settings import ProcessSettings
 from wakee_train.training.backbone import choose_device

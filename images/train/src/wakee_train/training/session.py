@@ -15,9 +15,10 @@ import torch
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 
+from wakee_train.data.records import Splits
 from wakee_train.data.shards import SplitPixels, open_split
 from wakee_train.data.splits import TRAIN, VALIDATION
-from wakee_train.records import Epoch, Record, Splits, Training, TrainingSettings, write_record
+from wakee_train.records import Epoch, Record, Training, TrainingSettings, write_record
 from wakee_train.training.backbone import describe, make_model
 from wakee_train.training.heads import centre_heads
 from wakee_train.training.process_group import Ranks
