@@ -30,7 +30,7 @@ from wakee.deadlines import ends_within
 from wakee.forms import form
 from wakee.health import health_results
 from wakee.notifications import ALERTS
-from wakee.stages import DEFAULT_ARGS, stage
+from wakee.stages import DEFAULT_ARGS, stage, switch
 
 # One more try soon: what is down for longer should be told today, not in an hour.
 PATIENCE: dict[str, Any] = {
@@ -62,7 +62,7 @@ with DAG(
             "test_api",
             CALLS,
             SLOW,
-            "{{ '--insert' if params.insert else '--no-insert' }}",
+            switch("insert"),
             **PATIENCE,
         ),
         stage("health", "test_database", CALLS, "--stale-days={{ params.stale_days }}", **PATIENCE),

@@ -33,7 +33,7 @@ from wakee.forms import form, training_hours
 from wakee.gpu import gpu_options
 from wakee.links import HUB_COMMIT, MLFLOW_RUN
 from wakee.notifications import ALERTS
-from wakee.stages import CONFIG, DEFAULT_ARGS, result, stage
+from wakee.stages import CONFIG, DEFAULT_ARGS, result, stage, switch
 
 MODEL = [
     "--backbone={{ params.backbone }}",
@@ -42,7 +42,7 @@ MODEL = [
     "--start={{ params.start }}",
     "--seed={{ params.seed }}",
 ]
-RESTORE = "--{{ '' if params.restore_deleted_experiment else 'no-' }}restore-deleted-experiment"
+RESTORE = switch("restore_deleted_experiment")
 DRIFT_REPORT = "--drift-report-id={{ params.drift_report_id or '' }}"
 # The whole training, waiting for a GPU not counted. Checkpoints make a longer one possible in several tries.
 TRAINING_TIME = timedelta(hours=training_hours())
@@ -107,14 +107,14 @@ with DAG(
         "--max-regression={{ params.max_regression }}",
         "--min-test-samples={{ params.min_test_samples }}",
         "--min-test-people={{ params.min_test_people }}",
-        "--{{ '' if params.accept_any_first_model else 'no-' }}accept-any-first-model",
+        switch("accept_any_first_model"),
         timeout=timedelta(hours=2),
     )
     export_onnx = stage(
         "train",
         "export_onnx",
         *evaluation,
-        "{{ '--int8' if params.int8 else '--no-int8' }}",
+        switch("int8"),
     )
     upload_to_hub = stage(
         "train",

@@ -49,6 +49,12 @@ def result(task_id: str, key: str) -> str:
     return f"{{{{ ti.xcom_pull(task_ids='{task_id}')['{key}'] }}}}"
 
 
+def switch(name: str) -> str:
+    """A template for the flag of a parameter that is on or off: `--name` or `--no-name`."""
+    flag = name.replace("_", "-")
+    return f"{{{{ '--{flag}' if params.{name} else '--no-{flag}' }}}}"
+
+
 def stage(
     image: str,
     task_id: str,

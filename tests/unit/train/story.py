@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import HfApi
-from mlflow import MlflowClient
 from wakee_train.evaluation import quantization
 
-from support.sandbox import HUB_TOKEN
-
 from .environment import Environment
+from .places import Places
 
 FIRST, BETTER, WORSE = "drift__scheduled__2026-04-01T02:00:00+00:00", "manual__2026-04-02", "manual__2026-04-03"
 MARGIN = 0.05
@@ -20,29 +17,12 @@ UI = "https://mlflow.example.org"
 
 
 @dataclass
-class Story:
+class Story(Places):
     """An environment after three retrainings, and what each of their stages returned."""
 
-    environment: Environment
     first: dict[str, dict[str, Any]]
     better: dict[str, dict[str, Any]]
     worse: dict[str, dict[str, Any]]
-
-    @property
-    def repository(self) -> str:
-        return self.environment.variables["HF_MODEL_REPO"]
-
-    @property
-    def hub(self) -> HfApi:
-        return HfApi(endpoint=self.environment.variables["HF_ENDPOINT"], token=HUB_TOKEN)
-
-    @property
-    def mlflow(self) -> MlflowClient:
-        return MlflowClient(self.environment.variables["MLFLOW_TRACKING_URI"])
-
-    @property
-    def model(self) -> str:
-        return self.environment.variables["MLFLOW_MODEL_NAME"]
 
     def version(self, which: str) -> str:
         return str(getattr(self, which)["evaluate"]["version"])

@@ -51,9 +51,12 @@ TrainingRecord = Annotated[str, typer.Option(help="The training_uri of fine-tune
 DriftReportId = Annotated[
     str, typer.Option(help="Id of the drift report that asked for this training. Empty: none did.")
 ]
-
-
 RestoreExperiment = Annotated[bool, option(RETRAIN["restore_deleted_experiment"])]
+Backbone = Annotated[str, option(RETRAIN["backbone"])]
+ImageSize = Annotated[int, option(RETRAIN["image_size"])]
+BatchSize = Annotated[int, option(RETRAIN["batch_size"])]
+Seed = Annotated[int, option(RETRAIN["seed"])]
+Start = Annotated[str, option(RETRAIN["start"])]
 
 
 @stage(app)
@@ -70,11 +73,11 @@ def check_targets(
 
 @stage(app)
 def try_backbone(
-    backbone: Annotated[str, option(RETRAIN["backbone"])] = RETRAIN["backbone"].default,
-    image_size: Annotated[int, option(RETRAIN["image_size"])] = RETRAIN["image_size"].default,
-    batch_size: Annotated[int, option(RETRAIN["batch_size"])] = RETRAIN["batch_size"].default,
-    seed: Annotated[int, option(RETRAIN["seed"])] = RETRAIN["seed"].default,
-    start: Annotated[str, option(RETRAIN["start"])] = RETRAIN["start"].default,
+    backbone: Backbone = RETRAIN["backbone"].default,
+    image_size: ImageSize = RETRAIN["image_size"].default,
+    batch_size: BatchSize = RETRAIN["batch_size"].default,
+    seed: Seed = RETRAIN["seed"].default,
+    start: Start = RETRAIN["start"].default,
 ) -> BackboneResult:
     """Build the backbone and let it take one step: whether it can be trained at this size, and in how much memory."""
     from wakee_train.training.trial_step import try_backbone as run
@@ -116,14 +119,14 @@ def split_dataset(
 @stage(app)
 def fine_tune(
     splits: Annotated[str, typer.Option(help="The splits_uri of split-dataset.")],
-    backbone: Annotated[str, option(RETRAIN["backbone"])] = RETRAIN["backbone"].default,
-    image_size: Annotated[int, option(RETRAIN["image_size"])] = RETRAIN["image_size"].default,
+    backbone: Backbone = RETRAIN["backbone"].default,
+    image_size: ImageSize = RETRAIN["image_size"].default,
     epochs: Annotated[int, option(RETRAIN["epochs"])] = RETRAIN["epochs"].default,
     learning_rate: Annotated[float, option(RETRAIN["learning_rate"])] = RETRAIN["learning_rate"].default,
-    batch_size: Annotated[int, option(RETRAIN["batch_size"])] = RETRAIN["batch_size"].default,
+    batch_size: BatchSize = RETRAIN["batch_size"].default,
     freeze_epochs: Annotated[int, option(RETRAIN["freeze_epochs"])] = RETRAIN["freeze_epochs"].default,
-    seed: Annotated[int, option(RETRAIN["seed"])] = RETRAIN["seed"].default,
-    start: Annotated[str, option(RETRAIN["start"])] = RETRAIN["start"].default,
+    seed: Seed = RETRAIN["seed"].default,
+    start: Start = RETRAIN["start"].default,
     patience: Annotated[int, option(RETRAIN["patience"])] = RETRAIN["patience"].default,
     weight_decay: Annotated[float, typer.Option(min=0, max=1)] = 0.01,
     precision: Annotated[Precision, typer.Option(help="auto: bf16 on a GPU, fp32 on a CPU.")] = Precision.AUTO,

@@ -8,24 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import CommitOperationAdd, HfApi
+from huggingface_hub import CommitOperationAdd
 from huggingface_hub.errors import RepositoryNotFoundError
-from mlflow import MlflowClient
 from wakee_common.settings import RunContext
 from wakee_common.uris import R2Uri
 from wakee_contract.model import CHAMPION, VERSION_TAG
 from wakee_train.records import Evaluation, Export, read_record, write_record
 from wakee_train.versions import EVALUATION, EXPORT, stage_folder, version_name
 
-from support.sandbox import HUB_TOKEN
-
 from ..environment import FEW_PICTURES, Environment
+from ..places import Places
 
 MODEL = {"model.onnx": b"a graph"}
 
 
 @dataclass
-class Release:
+class Release(Places):
     """A trained model, and places of its own to publish it to.
 
     Attributes:
@@ -34,25 +32,8 @@ class Release:
         export: What `export-onnx` made of it.
     """
 
-    environment: Environment
     evaluation: Evaluation
     export: Export
-
-    @property
-    def repository(self) -> str:
-        return self.environment.variables["HF_MODEL_REPO"]
-
-    @property
-    def model(self) -> str:
-        return self.environment.variables["MLFLOW_MODEL_NAME"]
-
-    @property
-    def hub(self) -> HfApi:
-        return HfApi(endpoint=self.environment.variables["HF_ENDPOINT"], token=HUB_TOKEN)
-
-    @property
-    def mlflow(self) -> MlflowClient:
-        return MlflowClient(self.environment.variables["MLFLOW_TRACKING_URI"])
 
     def with_variables(self, **variables: str) -> "Release":
         """The same with other variables of the stages."""

@@ -51,13 +51,12 @@ def evaluate(
     """
     training = read_record(store, training_uri, Training)
     folder, version = context.folder(store.bucket), version_name(context)
-    window = window_of(settings[1], drift_report_id)
     with workspace() as scratch:
         hub = ModelHub(settings[0], scratch / "hub")
         if (done := _acted_upon(store, hub, folder, training, version)) is not None:
             logger.info("%s is on the Hub already: its evaluation stays", version)
             return _result(done, folder / EVALUATION)
-        head = hub.main()
+        head, window = hub.main(), window_of(settings[1], drift_report_id)
         splits, pixels = load_splits(store, R2Uri.parse(training.splits_uri), (TEST,), scratch)
         manifest = read_record(store, R2Uri.parse(splits.manifest_uri), Manifest)
         test, content = pixels[TEST], to_onnx(trained_model(store, training))
