@@ -1,7 +1,7 @@
-"""Who is told of a run that has not ended in time, while it still waits or runs.
+"""Alerts for runs that have not ended in time, sent while they still wait or run.
 
-The time counts from when the run was queued: a run that never starts is told of, too. Airflow's triggerer calls this;
-it imports the module by its name, as it does `wakee.pods`.
+The time counts from when the run was queued, so that a run that never starts is reported as well. Airflow's triggerer
+sends the alert; it imports this module by its name, as it does `wakee.pods`.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ def ends_within(hours: float) -> dict[str, Any]:
     alert = DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=timedelta(hours=parsed("WAKEE_ALERT_AFTER_HOURS", str(hours), _hours, "a number above zero")),
-        callback=AsyncCallback(f"{__name__}.{tell.__name__}"),
+        callback=AsyncCallback(f"{__name__}.{send_alert.__name__}"),
     )
     return {"deadline": alert}
 
 
-async def tell(context: dict[str, Any]) -> None:
-    """Tell who is to be told."""
-    await asyncio.to_thread(_tell, context["dag_run"])
+async def send_alert(context: dict[str, Any]) -> None:
+    """Send the alert for the run of an Airflow context."""
+    await asyncio.to_thread(_send, context["dag_run"])
 
 
-def _tell(run: dict[str, Any]) -> None:
+def _send(run: dict[str, Any]) -> None:
     state = QUEUED if run["state"] == "queued" else f"it runs since {run['start_date']}"
     subject = f"{run['dag_id']} has not ended in time"
     Channels().send(message(run["dag_id"], run["dag_run_id"], subject, [f"queued at {run['queued_at']}; {state}"]))

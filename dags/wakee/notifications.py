@@ -113,8 +113,8 @@ def message(dag_id: str, run_id: str, subject: str, lines: list[str]) -> Message
     """A message about a run."""
     base = conf.get("api", "base_url", fallback="http://localhost:8080").rstrip("/")
     link = f"{base}/dags/{quote(dag_id)}/runs/{quote(run_id, safe='')}"
-    told = tuple(_one_line(line) for line in (f"run {run_id}", *lines))
-    return Message(f"[Wakee] {_one_line(subject)}", told, link)
+    body = tuple(_one_line(line) for line in (f"run {run_id}", *lines))
+    return Message(f"[Wakee] {_one_line(subject)}", body, link)
 
 
 class _Run:
