@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 
 BEGUN = datetime.now(UTC)
-RUN = re.compile(r"run_id=manual__([^/]+)/")
+RUN = re.compile(r"run_id=manual__(\d{4}-\d\d-\d\dT[^/]+)/")
 ENDED = re.compile(r"\w+ ends: ")
 LOST = "no metrics pushed"
 ENOUGH = 20
