@@ -36,7 +36,7 @@ from support.sandbox import HUB_ACCOUNTS, HUB_TOKEN, Service, inherited_variable
 from support.stages import pod_files, run_variables
 from support.waiting import wait_for
 
-TABLES = "emotion_labels, model_versions, drift_reports"
+TABLES = "emotion_labels, model_versions, drift_reports, promotions"
 REFUSED_SECONDS = 1.2
 # Many tests refuse connections. Only those of the first seconds themselves wait for any.
 os.environ |= {"WAKEE_STARTUP_RETRY_SECONDS": "0", "HEALTH_STARTUP_WAIT_SECONDS": "0"}

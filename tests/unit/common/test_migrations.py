@@ -72,7 +72,8 @@ def test_an_empty_database_gets_everything(empty_database):
     assert upgrade_database(empty_database) == (None, head_revision())
     assert current_revision(empty_database) == head_revision()
     tables = {table for table, _, _ in columns(empty_database)}
-    assert tables == {"alembic_version", "emotion_labels", "drift_reports", "model_versions", "health_reports"}
+    ours = {"emotion_labels", "drift_reports", "model_versions", "health_reports", "promotions"}
+    assert tables == {"alembic_version", *ours}
 
 
 def test_production_keeps_every_row_and_column(production_database):
@@ -110,6 +111,22 @@ def test_a_second_production_model_is_refused(production_database):
 
     with pytest.raises(psycopg2.errors.UniqueViolation):
         execute(production_database, "UPDATE model_versions SET is_production = true WHERE version_name = 'v1'")
+
+
+def test_earlier_deployments_are_the_first_promotions(production_database):
+    upgrade_database(production_database)
+
+    rows = execute(production_database, "SELECT version_name, replaced, reason FROM promotions ORDER BY promoted_at, id")
+    before = "deployed before this table was kept"
+    assert rows == [("v1", None, before), ("v2", "v1", before), ("v4", "v2", before), ("v2", "v4", "found in production")]
+
+
+@pytest.mark.parametrize("change", ["UPDATE promotions SET version_name = 'v1'", "DELETE FROM promotions"])
+def test_what_was_promoted_cannot_be_changed(production_database, change):
+    upgrade_database(production_database)
+
+    with pytest.raises(psycopg2.errors.RaiseException, match="append-only"):
+        execute(production_database, change)
 
 
 def test_a_second_upgrade_changes_nothing(production_database):

@@ -18,6 +18,7 @@ from wakee_contract.emotions import EMOTIONS
 from wakee_contract.tables import MODEL_VERSIONS
 
 from wakee_train.records import Evaluation, Export, Publication, Tracking, Training, read_record
+from wakee_train.release.promotions import Cause, make_production
 from wakee_train.results import ModelVersionResult
 from wakee_train.settings import HubSettings
 
@@ -28,18 +29,6 @@ T = TypeVar("T")
 FRAMEWORK = "pytorch"
 CHECK_VERSION = "wakee-check"
 """The name of a row that no transaction commits."""
-PRODUCTION = "SELECT version_name FROM model_versions WHERE is_production FOR UPDATE"
-# A row that was there before us may not say since when it is in production; a rollback needs to know that it was.
-DEMOTE = (
-    "UPDATE model_versions SET is_production = false, updated_at = now() AT TIME ZONE 'utc',"
-    " deployed_at = COALESCE(deployed_at, created_at, now() AT TIME ZONE 'utc')"
-    " WHERE is_production AND version_name <> %s"
-)
-# The time of a deployment stays as it was when nothing changes.
-PROMOTE = (
-    "UPDATE model_versions SET is_production = true, deployed_at = now() AT TIME ZONE 'utc',"
-    " updated_at = now() AT TIME ZONE 'utc' WHERE version_name = %s AND is_production IS NOT TRUE"
-)
 
 
 def check_writable(database: DatabaseSettings, drift_report_id: int | None) -> None:
@@ -53,7 +42,7 @@ def check_writable(database: DatabaseSettings, drift_report_id: int | None) -> N
     def work(cursor: Cursor) -> None:
         cursor.execute("SAVEPOINT before_check")
         upsert(cursor, MODEL_VERSIONS, ["version_name"], check_row(drift_report_id))
-        make_production(cursor, CHECK_VERSION)
+        make_production(cursor, CHECK_VERSION, Cause("gate", "check", "check", "check"))
         cursor.execute("ROLLBACK TO SAVEPOINT before_check")
 
     _write(database, work, drift_report_id)
@@ -91,18 +80,22 @@ def update(
 ) -> ModelVersionResult:
     """Write the version's row; when promoted, and still on main, it takes over production in the same transaction.
 
+    A promotion's row in `promotions` is part of that transaction, with the gate's reasons.
+
     Raises:
         BadInputError: the drift report that it names does not exist.
     """
     tracking = read_record(store, tracking_uri, Tracking)
     publication = read_record(store, R2Uri.parse(tracking.publication_uri), Publication)
+    evaluation = read_record(store, R2Uri.parse(publication.evaluation_uri), Evaluation)
+    cause = Cause.of(context, "gate", "; ".join(evaluation.decision.reasons))
     row = version_row(store, context, publication, tracking)
     with workspace() as scratch:
         production = publication.promoted and ModelHub(hub_settings, scratch).main_holds(publication.version)
 
     def work(cursor: Cursor) -> tuple[int, str | None]:
         version_id = upsert(cursor, MODEL_VERSIONS, ["version_name"], row)
-        return version_id, make_production(cursor, publication.version) if production else None
+        return version_id, make_production(cursor, publication.version, cause) if production else None
 
     version_id, previous = _write(database, work, publication.drift_report_id)
     logger.info("%s: row %d%s", publication.version, version_id, ", in production" if production else "")
@@ -112,15 +105,6 @@ def update(
         is_production=production,
         previous_production=previous,
     )
-
-
-def make_production(cursor: Cursor, version: str) -> str | None:
-    """Let this version be the only one in production; returns which one was, if it was another."""
-    cursor.execute(PRODUCTION)
-    found = cursor.fetchone()
-    cursor.execute(DEMOTE, (version,))
-    cursor.execute(PROMOTE, (version,))
-    return str(found[0]) if found and found[0] != version else None
 
 
 def version_row(

@@ -20,8 +20,9 @@ from wakee_common.uris import R2Uri
 from wakee_contract.model import CHALLENGER, CHAMPION, publication
 
 from wakee_train.records import Evaluation, read_record, write_record
-from wakee_train.release.model_versions import make_production, update
+from wakee_train.release.model_versions import update
 from wakee_train.release.places import Places
+from wakee_train.release.promotions import Cause, make_production
 from wakee_train.release.publication import DRIFT_REPORT, GIT_COMMIT, IMAGE, RUN, publication_record
 from wakee_train.release.registry import Registry
 from wakee_train.release.tracking import track
@@ -61,7 +62,7 @@ def finish(
     try:
         if lacking(store, places, origin):
             _write_records(store, targets, hub, version, origin)
-        _move(registry, targets, version)
+        _move(registry, targets, version, Cause.of(context, "recovery", f"Hub main held {version} already"))
     except UnavailableError:
         raise
     except WakeeError as error:
@@ -137,7 +138,7 @@ def _publication(store: ObjectStore, hub: ModelHub, version: str, origin: Origin
     return write_record(store, uri, record)
 
 
-def _move(registry: Registry, targets: Targets, version: str) -> None:
+def _move(registry: Registry, targets: Targets, version: str, cause: Cause) -> None:
     """Point the alias to the version, or nowhere where the registry never knew it; let its row be in production."""
     registered, before = registry.find_version(version), registry.alias_version(CHAMPION)
     if registered is not None:
@@ -145,7 +146,7 @@ def _move(registry: Registry, targets: Targets, version: str) -> None:
         registry.unpoint(CHALLENGER, registered)
     elif before is not None:
         registry.unpoint(CHAMPION, before)
-    transact(targets.database, lambda cursor: make_production(cursor, version))
+    transact(targets.database, lambda cursor: make_production(cursor, version, cause))
 
 
 def _remedy(origin: Origin | None) -> str:

@@ -19,7 +19,8 @@ from wakee_common.uris import R2Uri
 from wakee_contract.model import CHAMPION, MAIN, VERSION_TAG
 
 from wakee_train.records import Record, read_record, write_record
-from wakee_train.release.model_versions import check_writable, make_production
+from wakee_train.release.model_versions import check_writable
+from wakee_train.release.promotions import Cause, make_production
 from wakee_train.release.registry import Registry
 from wakee_train.results import RollbackResult
 from wakee_train.settings import HubSettings, TrackingSettings
@@ -96,7 +97,8 @@ def roll_back(
         _check_places(hub, registry, database, run_key(context))
         commit, new_commit = _restore_main(hub, context, target)
     alias_moved, warning = _move_alias(registry, target)
-    replaced = transact(database, lambda cursor: make_production(cursor, target.version))
+    cause = Cause.of(context, "rollback", f"somebody asked for {asked}")
+    replaced = transact(database, lambda cursor: make_production(cursor, target.version, cause))
     done = [
         f"Hub main: {'restored by' if new_commit else 'already at the version,'} commit {commit}",
         warning or f"registry: {CHAMPION} {'moved' if alias_moved else 'already at the version'}",
