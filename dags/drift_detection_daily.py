@@ -2,7 +2,15 @@
 
 Every day at 02:00 UTC the validated annotations of the last days are compared with the predictions that the
 model gave for the same pictures. The mean absolute error, averaged over the four emotions, is the drift score
-(0 to 3). Above the threshold, `model_retrain` is triggered with the report's id.
+(0 to 3); above the threshold, there is drift.
+
+`model_retrain` is triggered, with the report's id, when all of this holds (docs/drift.md):
+
+1. the version that is in production now predicted at least `min_samples` rows of the window,
+2. the score of these rows (`decide_on`: or the lower end of its interval) is above the threshold,
+3. and was so on `days_in_a_row` days,
+4. the last retraining is at least `cooldown_days` old,
+5. and at least `min_new_samples` annotations have come since.
 
 | task | what it does | where it leaves it |
 |---|---|---|
@@ -10,8 +18,8 @@ model gave for the same pictures. The mean absolute error, averaged over the fou
 | `load_predictions` | joins the stored predictions by picture; compares a sample with today's model | Parquet in R2 |
 | `calculate_drift` | exact errors, interval by people, Evidently's distribution drift | JSON in R2 |
 | `generate_report` | Evidently's report and a figure of the errors | HTML, JSON, PNG in R2 |
-| `save_report` | one row per date | table `drift_reports` |
-| `decide` | goes on only when the score is above the threshold | |
+| `save_report` | one row per date, with the decision on a retraining | table `drift_reports` |
+| `decide` | goes on only when the report asks for a retraining; its log says why, or why not | |
 | `trigger_retrain` | starts `model_retrain` with the report's id; fails while that is paused | a DAG run |
 
 With fewer rows than `min_samples` the run succeeds, everything after the first task is skipped, and no report
@@ -38,10 +46,11 @@ UNTIL = "{{ params.until or (dag_run.logical_date or dag_run.run_after).isoforma
 
 @task.branch
 def decide(report: dict[str, Any]) -> str | None:
-    """Go on to the retraining only when the saved report found drift."""
-    low_high = f"score {report['drift_score']:.3f}, threshold {report['threshold']:.3f}"
-    print(f"drift {'found' if report['drift_detected'] else 'not found'}: {low_high}")
-    return "trigger_retrain" if report["drift_detected"] else None
+    """Go on to the retraining only when the saved report asks for it."""
+    score = f"score {report['drift_score']:.3f}, threshold {report['threshold']:.3f}"
+    print(f"drift {'found' if report['drift_detected'] else 'not found'}: {score}")
+    print("retraining" if report["retrain"] else "no retraining", *report["reasons"], sep="\n- ")
+    return "trigger_retrain" if report["retrain"] else None
 
 
 with DAG(
@@ -58,7 +67,7 @@ with DAG(
     params=form(DRIFT),
     tags=["wakee", "drift"],
     doc_md=__doc__,
-    description="Compare annotations with predictions; retrain above a threshold.",
+    description="Compare annotations with predictions; retrain when the model in production drifts.",
 ):
     fetch_annotations = stage(
         "drift",
@@ -76,6 +85,7 @@ with DAG(
         result("fetch_annotations", "annotations_uri"),
         "--reference",
         result("fetch_annotations", "reference_uri"),
+        "--reload-minutes={{ params.reload_minutes }}",
     )
     pairs = [
         "--pairs",
@@ -86,7 +96,17 @@ with DAG(
     calculate_drift = stage("drift", "calculate_drift", *pairs, "--threshold={{ params.threshold }}")
     metrics = ["--metrics", result("calculate_drift", "metrics_uri")]
     generate_report = stage("drift", "generate_report", *metrics, *pairs, links=[REPORT])
-    save_report = stage("drift", "save_report", *metrics, "--report", result("generate_report", "html_uri"))
+    save_report = stage(
+        "drift",
+        "save_report",
+        *metrics,
+        "--report",
+        result("generate_report", "html_uri"),
+        "--decide-on={{ params.decide_on }}",
+        "--days-in-a-row={{ params.days_in_a_row }}",
+        "--cooldown-days={{ params.cooldown_days }}",
+        "--min-new-samples={{ params.min_new_samples }}",
+    )
     trigger_retrain = RetrainingTrigger(
         task_id="trigger_retrain",
         trigger_dag_id="model_retrain",

@@ -18,7 +18,8 @@ next one waits.
 
 Promoted is who lowers the mean MAE with probability `confidence`, while no emotion and no part of the test pictures
 gets worse by more than `max_regression` (docs/gate.md). With fewer usable samples than `min_samples` the run succeeds
-and all tasks after `fetch_training_data` are skipped. To go back to an earlier version: `model_rollback`.
+and all tasks after `fetch_training_data` are skipped; so they are when an earlier run trained on the same data with the
+same parameters, champion and image (`train_again` trains all the same). To go back to an earlier version: `model_rollback`.
 """
 
 from datetime import timedelta
@@ -71,6 +72,8 @@ with DAG(
         DRIFT_REPORT,
         # So that a retry hours later still means the same annotations.
         "--until={{ dag_run.run_after.isoformat() }}",
+        "--choices={{ params | tojson }}",
+        switch("train_again"),
         timeout=timedelta(hours=2),
     )
     split_dataset = stage("train", "split_dataset", "--manifest", result("fetch_training_data", "manifest_uri"))
@@ -134,7 +137,12 @@ with DAG(
         links=[MLFLOW_RUN],
     )
     update_model_versions = stage(
-        "train", "update_model_versions", "--tracking", result("log_to_mlflow", "tracking_uri")
+        "train",
+        "update_model_versions",
+        "--tracking",
+        result("log_to_mlflow", "tracking_uri"),
+        "--retraining-key",
+        result("fetch_training_data", "retraining_key"),
     )
     [check_targets, try_backbone] >> fetch_training_data >> split_dataset >> fine_tune >> evaluate >> export_onnx
     export_onnx >> upload_to_hub >> log_to_mlflow >> update_model_versions

@@ -165,9 +165,11 @@ def _recovery(run: _Run) -> str | None:
 
 def _drift(run: _Run) -> str | None:
     report = run.result("save_report")
-    if not report.get("drift_detected"):
+    if not (report.get("drift_detected") or report.get("retrain")):
         return None
-    return f"drift detected: score {report['drift_score']:.3f}, threshold {report['threshold']:.3f}"
+    found = "drift detected" if report["drift_detected"] else "no drift"
+    found += f": score {report['drift_score']:.3f}, threshold {report['threshold']:.3f}"
+    return f"{found}. {'Retraining' if report['retrain'] else 'No retraining'}: {'; '.join(report['reasons'])}"
 
 
 def _verdict(run: _Run) -> str | None:

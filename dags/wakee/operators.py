@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 NO_RETRY_EXIT_CODE = 2
 KEPT_FAILED = timedelta(days=7)
 BEYOND_GRACE_SECONDS = 30
-INSUFFICIENT_DATA = "insufficient_data"
+SKIPPING = {"insufficient_data": "not enough data", "already_done": "an earlier run has done the same"}
+"""Results after which nothing downstream has anything to do."""
 
 
 class StageOperator(KubernetesPodOperator, SkipMixin):
@@ -36,7 +37,7 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
 
     * Exit code 2 fails the task without retries; the pod's termination message is the cause.
     * A pod that ends well without a result fails the task, so that no consumer works on nothing.
-    * A result `insufficient_data` skips everything downstream; the run still succeeds.
+    * A result `insufficient_data` or `already_done` skips everything downstream; the run still succeeds.
     * A pod that failed stays for a week; after that the task's next try deletes it.
     * Why a pod is pending is in the task's log, also while the triggerer watches it.
     """
@@ -149,8 +150,8 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
             raise AirflowException(
                 f"{self.task_id} ended without a result; its record, if any, is under runs/{self.dag_id}/ in R2"
             )
-        if result.get("status") == INSUFFICIENT_DATA:
-            self.log.warning("%s: not enough data; everything downstream is skipped", self.task_id)
+        if (status := str(result.get("status"))) in SKIPPING:
+            self.log.warning("%s: %s; everything downstream is skipped", self.task_id, SKIPPING[status])
             context["ti"].xcom_push("return_value", result)
             self.skip(context["ti"], self.downstream_list)
         return result

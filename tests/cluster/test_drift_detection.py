@@ -28,7 +28,9 @@ def drift_run(airflow):
 
 
 def seed_days(seed, until, *flags, rows=200):
-    seed("--rows", str(rows), "--days", "30", "--until", f"{until}T00:00:00", "--labels-only", "--seed", "1", *flags)
+    """Thirty days of annotations, predicted by the version in production."""
+    days = ("--days", "30", "--production-days", "40", "--until", f"{until}T00:00:00")
+    seed("--rows", str(rows), *days, "--labels-only", "--seed", "1", *flags)
 
 
 def stage_pods(kubernetes):
@@ -52,6 +54,7 @@ def test_drift_above_the_threshold_triggers_one_retraining(airflow, seed, drift_
     assert report["drift_detected"] is True
     assert report["drift_score"] > 0.15
     assert report["run_id"] == run_id
+    assert report["report_json"]["retraining"]["retrain"] is True
     triggered = [run for run in airflow.runs("model_retrain") if run["dag_run_id"] == f"drift__{run_id}"]
     assert [run["conf"] for run in triggered] == [{"drift_report_id": report["id"]}]
     addresses = airflow.result(DAG, run_id, "generate_report")
@@ -70,6 +73,16 @@ def test_drift_while_retraining_is_paused_is_an_error_with_its_remedy(airflow, s
     assert report_of(query, "2021-06-29")["drift_detected"] is True
     assert "Unpause it and clear this task" in airflow.result(DAG, run_id, "trigger_retrain")["cause"]
     assert f"drift__{run_id}" not in [run["dag_run_id"] for run in airflow.runs("model_retrain")]
+
+
+def test_drift_of_the_version_before_triggers_nothing(airflow, seed, drift_run, query):
+    seed_days(seed, "2021-09-30", *DRIFTED, "--production-days", "0")
+
+    run_id, states = drift_run("2021-09-29")
+
+    assert states == {**dict.fromkeys([*STAGES, "decide"], "success"), "trigger_retrain": "skipped"}
+    assert report_of(query, "2021-09-29")["drift_detected"] is True
+    assert "predicted 0 rows of the window (10 needed)" in airflow.log(DAG, run_id, "decide")
 
 
 def test_drift_below_the_threshold_triggers_nothing(airflow, seed, drift_run, query):

@@ -20,7 +20,7 @@ MARGIN = 0.2
 @pytest.fixture(scope="module")
 def retrain(airflow):
     def run(during=lambda: None, **params) -> dict[str, Any]:
-        run_id = airflow.trigger(DAG, {"start": "random", "min_samples": 100, **params})
+        run_id = airflow.trigger(DAG, {"start": "random", "min_samples": 100, "train_again": True, **params})
         during()
         states = airflow.wait(DAG, run_id, 900)
         failed = [task_id for task_id, state in states.items() if state == "failed"]
@@ -45,6 +45,9 @@ def story(airflow, seed, nothing_in_production, retrain, production, kubernetes)
     chapters["better in production"] = production()
     chapters["worse"] = retrain(epochs=1, seed=1)
     chapters["after the worse"] = production()
+    again = airflow.trigger(DAG, {"start": "random", "min_samples": 100, "epochs": 1, "seed": 1})
+    chapters["the worse again"] = airflow.wait(DAG, again, 300)
+    chapters["the worse again said"] = airflow.log(DAG, again, "fetch_training_data")
     version = chapters["first"]["evaluate"]["version"]
     rollback = airflow.trigger("model_rollback", {"version": version})
     assert airflow.wait("model_rollback", rollback, 120) == {"rollback": "success"}
@@ -94,6 +97,14 @@ def test_a_deleted_training_pod_resumes_from_its_checkpoint(story):
 def test_an_unchanged_data_set_is_reused(story):
     assert story["better"]["fetch_training_data"]["reused"] is True
     assert story["better"]["split_dataset"]["samples"] == story["first"]["split_dataset"]["samples"]
+
+
+def test_the_same_retraining_is_not_done_again(story):
+    states = dict(story["the worse again"])
+    done = {task_id for task_id, state in states.items() if state == "success"}
+    assert done == {"check_targets", "try_backbone", "fetch_training_data"}
+    assert set(states.values()) == {"success", "skipped"}
+    assert f"{story['worse']['evaluate']['version']} was trained on the same data" in story["the worse again said"]
 
 
 def test_a_worse_model_stays_a_candidate(story):

@@ -168,7 +168,10 @@ def test_a_run_without_task_instances_is_told_with_its_reason(inbox, ended):
     assert "task_failure" in message["body"]
 
 
-DRIFT = {"drift_detected": True, "drift_score": 0.2512, "threshold": 0.15}
+DRIFT = {
+    "drift_detected": True, "drift_score": 0.2512, "threshold": 0.15,
+    "retrain": False, "reasons": ["19 annotations since the last retraining (20 needed)"],
+}  # fmt: skip
 PROMOTED = {"promoted": True, "version": "v20260405-1a2b3c4d", "branch": "main"}
 REFUSED = {"promoted": False, "version": "v20260405-1a2b3c4d", "branch": "candidate/v20260405-1a2b3c4d"}
 RED = {"failed": 1}
@@ -179,7 +182,8 @@ RED = {"failed": 1}
     [
         pytest.param(
             "drift_detection_daily", "save_report", {"save_report": DRIFT},
-            "[Wakee] drift detected: score 0.251, threshold 0.150", id="drift",
+            "[Wakee] drift detected: score 0.251, threshold 0.150. No retraining: "
+            "19 annotations since the last retraining (20 needed)", id="drift",
         ),
         pytest.param(
             "model_retrain", "update_model_versions", {"upload_to_hub": PROMOTED},

@@ -41,7 +41,8 @@ def test_the_health_check_is_green(airflow):
 
 @pytest.mark.usefixtures("champion", "retraining_paused")
 def test_drift_is_found(airflow, seed, query):
-    seed("--rows", "200", "--days", "30", "--until", "2021-03-31T00:00:00", "--labels-only", "--drift-days", "7")
+    days = ("--days", "30", "--production-days", "40", "--until", "2021-03-31T00:00:00")
+    seed("--rows", "200", *days, "--labels-only", "--drift-bias", "confusion=0.5,frustration=0.6")
     run_id = airflow.trigger(DRIFT, {"until": "2021-03-30"})
 
     states = airflow.wait(DRIFT, run_id, 300)

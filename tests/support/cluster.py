@@ -92,5 +92,6 @@ def model_in_production(airflow, seed, query):
     """Something for the API to serve, and fresh annotations whose pictures exist."""
     seed("--reset", "--rows", "200", "--days", "7", "--seed", "7")
     if not query("SELECT 1 FROM model_versions WHERE is_production"):
-        run_id = airflow.trigger("model_retrain", {"epochs": 1, "start": "random", "accept_any_first_model": True})
+        params = {"epochs": 1, "start": "random", "accept_any_first_model": True, "train_again": True}
+        run_id = airflow.trigger("model_retrain", params)
         assert set(airflow.wait("model_retrain", run_id, 600).values()) == {"success"}

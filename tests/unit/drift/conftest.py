@@ -96,11 +96,12 @@ class Pipeline:
         fetched = self.fetch()
         loaded = self.load(fetched)
         calculated = self.calculate(loaded)
-        reported = self.report(loaded, calculated) if with_report else self._stand_in()
+        reported = self.report(loaded, calculated) if with_report else self.stand_in()
         saved = self.save(calculated, reported)
         return {"fetch": fetched, "load": loaded, "calculate": calculated, "report": reported, "save": saved}
 
-    def _stand_in(self) -> dict[str, Any]:
+    def stand_in(self) -> dict[str, Any]:
+        """What `generate-report` would leave, at once."""
         uri = self.pod.store.uri("stand-in/report.html")
         self.pod.store.put_bytes(uri, b"a report")
         return {"html_uri": str(uri)}

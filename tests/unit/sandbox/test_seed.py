@@ -214,3 +214,31 @@ def test_without_people_rows_are_as_they_were() -> None:
     found = populate(options(habits=Habits(people=0)))
     assert [visit.user for visit in found.visits[:3]] == ["user-00", "user-01", "user-02"]
     assert [visit.shot for visit in found.visits[:2]] == [11 * 1_000_003, 11 * 1_000_003 + 1]
+
+
+def test_the_version_in_production_is_as_old_as_its_rows(
+    sow: Callable[..., Summary], empty_labels: DatabaseSettings
+) -> None:
+    now = "now() AT TIME ZONE 'utc'"
+    statements = (
+        f"INSERT INTO model_versions (version_name, created_at, deployed_at) VALUES ('v1', {now}, {now})",
+        "INSERT INTO promotions (version_name, decided_by, reason) VALUES ('v1', 'gate', 'better')",
+        f"INSERT INTO model_versions (version_name, created_at) VALUES ('candidate', {now} + interval '1 hour')",
+    )
+    transact(empty_labels, lambda cursor: [cursor.execute(statement) for statement in statements] and None)
+
+    assert sow(options(), pictures=False, production_days=40).production == "v1"
+    assert sow(options(), pictures=False, production_days=40).production == "v1"
+
+    ((promoted_at,),) = rows(empty_labels, "SELECT promoted_at FROM promotions")
+    assert promoted_at == datetime(2024, 12, 26, 10, 30)
+    assert rows(empty_labels, "SELECT date_trunc('minute', created_at) FROM model_versions ORDER BY id") == [
+        (datetime(2024, 12, 26, 10, 30),),
+        (datetime(2024, 12, 26, 11, 30),),
+    ]
+    with pytest.raises(Exception, match="append-only"):
+        transact(empty_labels, lambda cursor: cursor.execute("DELETE FROM promotions"))
+
+
+def test_without_a_version_there_is_nothing_to_back_date(sow: Callable[..., Summary]) -> None:
+    assert sow(options(), pictures=False, production_days=40).production is None

@@ -45,11 +45,16 @@ LONGEST_CAUSE = 1000
 
 
 class StageResult(BaseModel):
-    """What a stage tells the next one: addresses, digests, counts and metrics; never data, never a secret."""
+    """What a stage tells the next one: addresses, digests, counts and metrics; never data, never a secret.
+
+    Attributes:
+        status: `insufficient_data` and `already_done` skip everything downstream: there is not enough to go on with, or
+            an earlier run has done the same.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    status: Literal["success", "insufficient_data"] = "success"
+    status: Literal["success", "insufficient_data", "already_done"] = "success"
 
 
 def stage(app: typer.Typer, *, record_required: bool = True) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -50,7 +50,8 @@ class Parameter:
 
 
 GATE: Final = "Promotion"
-"""Heading in the form."""
+TRIGGER: Final = "Retraining"
+"""Headings in the form."""
 
 DRIFT: Final = {
     "until": Parameter(
@@ -73,7 +74,7 @@ DRIFT: Final = {
         "number",
         0.15,
         "Drift threshold",
-        "Retrain when the mean absolute error (0 to 3) is above this.",
+        "There is drift when the mean absolute error (0 to 3) is above this.",
         0,
         3,
     ),
@@ -85,11 +86,52 @@ DRIFT: Final = {
         1,
         1_000_000,
     ),
+    "decide_on": Parameter(
+        "string",
+        "lower_bound",
+        "Decide on",
+        "What must be above the threshold for a retraining: the score of the rows that the version in production"
+        " predicted, or the lower end of its 95 % interval, which chance alone seldom reaches.",
+        choices=("lower_bound", "score"),
+        section=TRIGGER,
+    ),
+    "days_in_a_row": Parameter(
+        "integer",
+        1,
+        "Days in a row",
+        "On how many days in a row it must be above, this one included.",
+        1,
+        30,
+        section=TRIGGER,
+    ),
+    "cooldown_days": Parameter(
+        "number", 2, "Pause", "Days after a retraining in which no other one is triggered.", 0, 365, section=TRIGGER
+    ),
+    "min_new_samples": Parameter(
+        "integer",
+        20,
+        "New annotations",
+        "How many there must be since the last retraining. With the same ones it would end in the same model.",
+        0,
+        1_000_000,
+        section=TRIGGER,
+    ),
+    "reload_minutes": Parameter(
+        "number",
+        30,
+        "Reload time",
+        "Minutes after a promotion in which the API may still answer with the version before. Rows of that time do not"
+        " count for the new one.",
+        0,
+        1440,
+        section=TRIGGER,
+    ),
     "queue_while_paused": Parameter(
         "boolean",
         False,
         "Queue while paused",
         "Where model_retrain is paused, let the retraining wait. Off: the run fails and says so.",
+        section=TRIGGER,
     ),
 }
 
@@ -210,6 +252,12 @@ RETRAIN: Final = {
         False,
         "Quantised model",
         "Also publish model_int8.onnx, if it is faster and nearly as accurate.",
+    ),
+    "train_again": Parameter(
+        "boolean",
+        False,
+        "Train again",
+        "Train even if an earlier run trained on the same data with the same parameters, champion and image.",
     ),
     "restore_deleted_experiment": Parameter(
         "boolean",

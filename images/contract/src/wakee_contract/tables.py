@@ -9,10 +9,15 @@ EMOTION_LABELS: Final = "emotion_labels"
 DRIFT_REPORTS: Final = "drift_reports"
 MODEL_VERSIONS: Final = "model_versions"
 HEALTH_REPORTS: Final = "health_reports"
+PROMOTIONS: Final = "promotions"
+"""One row per change of production; rows are only ever added."""
 
 PREDICTED: Final = tuple(f"predicted_{emotion}" for emotion in EMOTIONS)
 LABELS: Final = tuple(f"user_{emotion}" for emotion in EMOTIONS)
 """Columns of `emotion_labels`, in the order of the emotions."""
+
+PREDICTED_BY: Final = "model_version"
+"""Optional column of `emotion_labels`: the name of the model version that made the prediction."""
 
 PERSON: Final = (
     "hashtextextended(COALESCE('user:' || NULLIF(btrim(user_id), ''), 'session:' || NULLIF(btrim(session_id), ''),"

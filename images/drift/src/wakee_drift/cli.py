@@ -72,10 +72,12 @@ def load_predictions(
             "still says what is stored. 0: none.",
         ),
     ] = 16,
+    reload_minutes: Annotated[float, option(DRIFT["reload_minutes"])] = DRIFT["reload_minutes"].default,
 ) -> PairsResult:
     """Join the annotations with the predictions that the model made at the time.
 
-    Rows without a usable prediction are counted and left out. Trouble with the API is noted in the result, and
+    Which of them the version in production made is noted. Rows without a usable prediction are counted and left out.
+    Trouble with the API is noted in the result, and
     stops nothing.
     """
     from wakee_drift.fetch.api_comparison import ApiSettings
@@ -84,7 +86,7 @@ def load_predictions(
     store = _store()
     sources = R2Uri.parse(annotations), R2Uri.parse(reference)
     folder = _folder(store, "load_predictions")
-    return load_pairs(store, load(DatabaseSettings), load(ApiSettings), folder, sources, api_sample)
+    return load_pairs(store, load(DatabaseSettings), load(ApiSettings), folder, sources, api_sample, reload_minutes)
 
 
 @stage(app)
@@ -118,12 +120,25 @@ def generate_report(metrics: Metrics, pairs: Pairs, reference_pairs: ReferencePa
 def save_report(
     metrics: Metrics,
     report: Annotated[str, typer.Option(help="The html_uri of generate-report.")],
+    decide_on: Annotated[str, option(DRIFT["decide_on"])] = DRIFT["decide_on"].default,
+    days_in_a_row: Annotated[int, option(DRIFT["days_in_a_row"])] = DRIFT["days_in_a_row"].default,
+    cooldown_days: Annotated[float, option(DRIFT["cooldown_days"])] = DRIFT["cooldown_days"].default,
+    min_new_samples: Annotated[int, option(DRIFT["min_new_samples"])] = DRIFT["min_new_samples"].default,
 ) -> SavedReportResult:
-    """Write the day's row of the table drift_reports; run again, it replaces the row and keeps its id."""
+    """Write the day's row of the table drift_reports, and decide whether it asks for a retraining.
+
+    Run again, it replaces the row and keeps its id.
+    """
     from wakee_drift.report.save import save
 
     context = run_context("save_report")
-    return save(_store(), load(DatabaseSettings), context, R2Uri.parse(metrics), R2Uri.parse(report))
+    choices = {
+        "decide_on": decide_on,
+        "days_in_a_row": days_in_a_row,
+        "cooldown_days": cooldown_days,
+        "min_new_samples": min_new_samples,
+    }
+    return save(_store(), load(DatabaseSettings), context, R2Uri.parse(metrics), R2Uri.parse(report), choices)
 
 
 def _store() -> ObjectStore:

@@ -39,6 +39,19 @@ class ApiComparison(Record):
     max_abs_difference: dict[str, FiniteFloat] = {}
 
 
+class Production(Record):
+    """The version in production when the predictions were loaded.
+
+    Attributes:
+        version: Its name; None where no version is known to be in production: then every row counts as its own.
+        since: From when on rows count as its predictions, naive UTC: its promotion, and the time that the API may take to
+            load it. None where nobody noted when it was promoted: then every row counts.
+    """
+
+    version: str | None = None
+    since: datetime | None = None
+
+
 class Provenance(Record):
     """Where the rows of a file come from, and what was left out of them.
 
@@ -51,6 +64,7 @@ class Provenance(Record):
         excluded: Rows of the look-back window left out, per reason.
         reference_excluded: The same for the sample of the reference window.
         api_comparison: Filled in by `load-predictions`.
+        production: The same.
     """
 
     report_date: date
@@ -61,6 +75,7 @@ class Provenance(Record):
     excluded: dict[str, int] = {}
     reference_excluded: dict[str, int] = {}
     api_comparison: ApiComparison = ApiComparison(status="not_configured")
+    production: Production = Production()
 
 
 class EmotionErrors(Record):
@@ -115,6 +130,24 @@ class DistributionDrift(Record):
     skipped_columns: dict[str, str] = {}
 
 
+class ProductionScore(Record):
+    """The score of the rows that the version in production predicted.
+
+    Attributes:
+        num_samples: Rows.
+        num_people: Whose they are.
+        score: Mean of the four MAE, on the 0-3 scale; None without rows.
+        low: Lower end of its 95 % interval, by people.
+        high: Upper end of it.
+    """
+
+    num_samples: int = 0
+    num_people: int = 0
+    score: FiniteFloat | None = None
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+
+
 class DriftMetrics(Record):
     """Everything that one run measured.
 
@@ -127,6 +160,7 @@ class DriftMetrics(Record):
         drift_score_low: Lower end of the score's 95 % bootstrap interval, by people.
         drift_score_high: Upper end of it.
         drift_detected: Whether the score is above the threshold.
+        production: The same of the rows that the version in production predicted; the trigger judges these.
         emotions: Errors per emotion.
         distribution: Distributions against the reference window.
         pairs_uri: The rows measured.
@@ -141,6 +175,7 @@ class DriftMetrics(Record):
     drift_score_low: FiniteFloat
     drift_score_high: FiniteFloat
     drift_detected: bool
+    production: ProductionScore = ProductionScore()
     emotions: dict[str, EmotionErrors]
     distribution: DistributionDrift
     pairs_uri: str

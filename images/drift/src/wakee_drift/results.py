@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from wakee_common.stage import StageResult
 
-from wakee_drift.records import ApiComparison
+from wakee_drift.records import ApiComparison, ProductionScore
 
 
 class AnnotationsResult(StageResult):
@@ -28,6 +28,7 @@ class PairsResult(StageResult):
     reference_pairs_uri: str
     rows: int
     reference_rows: int
+    production_version: str | None
     excluded: dict[str, int]
     api_comparison: ApiComparison
 
@@ -44,6 +45,7 @@ class DriftResult(StageResult):
     drift_score_low: float | None = None
     drift_score_high: float | None = None
     drift_detected: bool | None = None
+    production: ProductionScore = ProductionScore()
     mae: dict[str, float] | None = None
 
 
@@ -56,10 +58,12 @@ class ReportResult(StageResult):
 
 
 class SavedReportResult(StageResult):
-    """Result of `save-report`: the row of `drift_reports`."""
+    """Result of `save-report`: the row of `drift_reports`, and whether to retrain; `reasons` says why, or why not."""
 
     drift_report_id: int
     report_date: date
     drift_detected: bool
     drift_score: float
     threshold: float
+    retrain: bool
+    reasons: list[str]

@@ -26,7 +26,14 @@ IMAGE_FIELDS = (
 )
 """Of each annotated picture; `person` is the number that stands for whose it is (`wakee_contract.tables.PERSON`)."""
 ANNOTATIONS_SCHEMA = pa.schema([*IMAGE_FIELDS, *(pa.field(name, pa.float64()) for name in LABELS)])
-PAIRS_SCHEMA = pa.schema([*IMAGE_FIELDS, *(pa.field(name, pa.float64()) for name in (*PREDICTED, *LABELS))])
+PAIRS_SCHEMA = pa.schema(
+    [
+        *IMAGE_FIELDS,
+        pa.field("by_production", pa.bool_()),
+        *(pa.field(name, pa.float64()) for name in (*PREDICTED, *LABELS)),
+    ]
+)
+"""`by_production`: whether the version that is in production now made the prediction."""
 
 
 class TableWriter:
@@ -112,6 +119,11 @@ def matrix(rows: pa.RecordBatch | pa.Table, columns: Sequence[str]) -> NDArray[n
 def integers(rows: pa.RecordBatch, column: str) -> NDArray[np.int64]:
     """A column of whole numbers, none of them NULL, shape (rows,)."""
     return _values(rows.column(column))
+
+
+def flags(rows: pa.RecordBatch, column: str) -> NDArray[np.bool_]:
+    """A column of booleans, none of them NULL, shape (rows,)."""
+    return _values(rows.column(column).cast(pa.uint8())).astype(bool)
 
 
 def nulls(rows: pa.RecordBatch, columns: Sequence[str]) -> NDArray[np.bool_]:

@@ -93,6 +93,14 @@ def seed(
         float, typer.Option(min=0, max=1, help="Share of the sliders that nobody moves.")
     ] = HABITS.untouched,
     seed: Annotated[int, typer.Option(help="The same number makes the same rows and pictures.")] = 7,
+    production_days: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Back-date the model versions: the newest promotion was so many days before the end, so that the rows "
+            "since then are predictions of that version.",
+        ),
+    ] = None,
     pictures_only: Annotated[bool, typer.Option("--pictures-only", help="Leave the database alone.")] = False,
     labels_only: Annotated[bool, typer.Option("--labels-only", help="Leave the bucket alone.")] = False,
     reset: Annotated[bool, typer.Option("--reset", help="First delete what earlier seeders wrote.")] = False,
@@ -108,7 +116,13 @@ def seed(
         )
         habits = Habits(people, burst, unequal, personal_bias, anonymous, untouched)
         options = Options(parse_until(until), rows, days, usual, drift, drift_days, bad, seed, habits)
-        summary = seeding.seed(options, pictures=not labels_only, labels=not pictures_only, reset=reset)
+        summary = seeding.seed(
+            options,
+            pictures=not labels_only,
+            labels=not pictures_only,
+            reset=reset,
+            production_days=production_days,
+        )
         typer.echo(summary.model_dump_json(indent=2))
 
 

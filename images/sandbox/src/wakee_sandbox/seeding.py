@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 from wakee_common.settings import DatabaseSettings, R2Settings, load
@@ -11,6 +11,7 @@ from wakee_common.storage import ObjectStore
 from wakee_contract.emotions import EMOTIONS
 
 from wakee_sandbox import annotations
+from wakee_sandbox.backdating import backdate
 from wakee_sandbox.population import Options, populate
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ class Summary(BaseModel):
     until: datetime
     mae_last_7_days: dict[str, float | None]
     drift_score_last_7_days: float | None
+    production: str | None
     seconds: float
 
 
@@ -36,6 +38,7 @@ def seed(
     pictures: bool = True,
     labels: bool = True,
     reset: bool = False,
+    production_days: float | None = None,
     database: DatabaseSettings | None = None,
     r2: R2Settings | None = None,
 ) -> Summary:
@@ -46,6 +49,8 @@ def seed(
         pictures: Whether to write to the bucket.
         labels: Whether to write to the database.
         reset: Whether to delete first what earlier seeders wrote.
+        production_days: How many days before the end the version in production shall have been promoted; None: leave the
+            versions alone.
         database: Where the rows go; from the environment by default.
         r2: Where the pictures go; from the environment by default.
     """
@@ -55,6 +60,9 @@ def seed(
     # Pictures first, so that no reader ever finds a row without its picture.
     drawn = annotations.write_pictures(population, ObjectStore(r2 or load(R2Settings))) if pictures else 0
     written = annotations.write_rows(population, database or load(DatabaseSettings)) if labels else 0
+    version = None
+    if production_days is not None:
+        version = backdate(database or load(DatabaseSettings), options.until - timedelta(days=production_days))
     mae = dict(zip(EMOTIONS, map(_rounded, population.mae().tolist()), strict=True))
     return Summary(
         rows=written,
@@ -65,6 +73,7 @@ def seed(
         until=options.until,
         mae_last_7_days=mae,
         drift_score_last_7_days=_rounded(float(population.mae().mean())),
+        production=version,
         seconds=round(time.monotonic() - clock, 2),
     )
 

@@ -91,18 +91,30 @@ def fetch_training_data(
     max_bad_share: Annotated[float, option(RETRAIN["max_bad_share"])] = RETRAIN["max_bad_share"].default,
     until: Annotated[str, typer.Option(help="Only annotations before this moment (ISO 8601, UTC). Empty: all.")] = "",
     drift_report_id: DriftReportId = "",
+    choices: Annotated[
+        str, typer.Option(help="The run's parameters as JSON, to find an earlier run of the same. Empty: none is sought.")
+    ] = "",
+    train_again: Annotated[bool, option(RETRAIN["train_again"])] = RETRAIN["train_again"].default,
 ) -> DatasetResult:
-    """Make the data set of all validated annotations and their pictures, or find the very same one made."""
-    from wakee_train.data.dataset import fetch
+    """Make the data set of all validated annotations and their pictures, or find the very same one made.
 
-    return fetch(
+    Where an earlier run has trained on it with the same parameters, champion and image, there is nothing left to do.
+    """
+    from wakee_train.data.dataset import fetch
+    from wakee_train.release.repetitions import find_repetition
+
+    database = load(DatabaseSettings)
+    fetched = fetch(
         _store(),
-        load(DatabaseSettings),
+        database,
         min_samples=min_samples,
         max_bad_share=max_bad_share,
         until=_moment(until),
         drift_report_id=_report_id(drift_report_id),
     )
+    if not choices:
+        return fetched
+    return find_repetition(database, run_context("fetch_training_data"), fetched, choices, train_again=train_again)
 
 
 @stage(app)
@@ -245,12 +257,13 @@ def log_to_mlflow(
 @stage(app)
 def update_model_versions(
     tracking: Annotated[str, typer.Option(help="The tracking_uri of log-to-mlflow.")],
+    retraining_key: Annotated[str, typer.Option(help="The retraining_key of fetch-training-data.")] = "",
 ) -> ModelVersionResult:
     """Write the version's row of the table model_versions; a promoted one becomes the only one in production."""
     from wakee_train.release.model_versions import update
 
     context, hub = run_context("update_model_versions"), load(HubSettings)
-    return update(_store(), context, load(DatabaseSettings), hub, R2Uri.parse(tracking))
+    return update(_store(), context, load(DatabaseSettings), hub, R2Uri.parse(tracking), retraining_key)
 
 
 @stage(app)

@@ -27,7 +27,10 @@ class TargetsResult(StageResult):
 
 
 class DatasetResult(StageResult):
-    """Result of `fetch-training-data`; `excluded` counts the quarantined rows per reason."""
+    """Result of `fetch-training-data`; `excluded` counts the quarantined rows per reason.
+
+    `retraining_key` tells retrainings apart; `already_done_by` is the version that an earlier run made of the same.
+    """
 
     dataset_id: str
     manifest_uri: str | None = None
@@ -35,6 +38,8 @@ class DatasetResult(StageResult):
     samples: int
     excluded: dict[str, int]
     reused: bool
+    retraining_key: str = ""
+    already_done_by: str | None = None
 
 
 class SplitsResult(StageResult):

@@ -78,5 +78,6 @@ def _result(metrics: DriftMetrics, uri: R2Uri) -> DriftResult:
         drift_score_low=metrics.drift_score_low,
         drift_score_high=metrics.drift_score_high,
         drift_detected=metrics.drift_detected,
+        production=metrics.production,
         mae={emotion: errors.mae for emotion, errors in metrics.emotions.items()},
     )

@@ -12,8 +12,8 @@ from wakee_contract.tables import LABELS, PREDICTED
 
 from wakee_drift.measure.bootstrap import PeoplesScores
 from wakee_drift.measure.distribution import compare_distributions, sample_frame
-from wakee_drift.records import DriftMetrics, EmotionErrors
-from wakee_drift.tables import PAIRS_SCHEMA, batches, integers, matrix, read_provenance
+from wakee_drift.records import DriftMetrics, EmotionErrors, ProductionScore
+from wakee_drift.tables import PAIRS_SCHEMA, batches, flags, integers, matrix, read_provenance
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,34 @@ class ErrorSums:
         )
 
 
+@dataclass(frozen=True)
+class Scored:
+    """What one pass over rows leaves of them: sums of errors, and scores per person."""
+
+    sums: ErrorSums
+    people: PeoplesScores
+
+    @property
+    def score(self) -> float:
+        """The drift score.
+
+        Raises:
+            ZeroDivisionError: there are no rows.
+        """
+        return drift_score([errors.mae for errors in emotion_errors(self.sums).values()])
+
+    def interval(self) -> tuple[float, float]:
+        """The score's 95 % interval, by people.
+
+        When all rows are equally wrong, rounding alone could put the score outside of it.
+
+        Raises:
+            ZeroDivisionError: there are no rows.
+        """
+        low, high = self.people.interval()
+        return min(low, self.score), max(high, self.score)
+
+
 def measure(pairs: Path, reference: Path | None, threshold: float, uris: tuple[str, str] = ("", "")) -> DriftMetrics:
     """Exact errors and score of all pairs, an interval, and the distributions of a sample.
 
@@ -64,36 +92,49 @@ def measure(pairs: Path, reference: Path | None, threshold: float, uris: tuple[s
         threshold: Drift is detected when the score is above it.
         uris: Where both files lie in R2.
     """
-    sums, people = one_pass(pairs)
-    emotions = emotion_errors(sums)
-    score = drift_score([errors.mae for errors in emotions.values()])
-    low, high = people.interval()
+    every, of_production = one_pass(pairs)
+    low, high = every.interval()
     current = sample_frame(pairs)
     return DriftMetrics(
         provenance=read_provenance(pairs),
-        num_samples=sums.rows,
-        num_people=people.people,
+        num_samples=every.sums.rows,
+        num_people=every.people.people,
         threshold=threshold,
-        drift_score=score,
-        # When all rows are equally wrong, rounding alone could put the score outside of its interval.
-        drift_score_low=min(low, score),
-        drift_score_high=max(high, score),
-        drift_detected=score > threshold,
-        emotions=emotions,
+        drift_score=every.score,
+        drift_score_low=low,
+        drift_score_high=high,
+        drift_detected=every.score > threshold,
+        production=production_score(of_production),
+        emotions=emotion_errors(every.sums),
         distribution=compare_distributions(current, sample_frame(reference) if reference else current.iloc[:0]),
         pairs_uri=uris[0],
         reference_pairs_uri=uris[1],
     )
 
 
-def one_pass(pairs: Path) -> tuple[ErrorSums, PeoplesScores]:
-    """Read the pairs once; the memory needed does not depend on their number."""
-    sums, people = ErrorSums.none(), PeoplesScores()
+def production_score(scored: Scored) -> ProductionScore:
+    """Score and interval of the rows that the version in production predicted, as far as there are any."""
+    if not scored.sums.rows:
+        return ProductionScore()
+    low, high = scored.interval()
+    return ProductionScore(
+        num_samples=scored.sums.rows, num_people=scored.people.people, score=scored.score, low=low, high=high
+    )
+
+
+def one_pass(pairs: Path) -> tuple[Scored, Scored]:
+    """Read the pairs once: all of them, and those that the version in production predicted.
+
+    The memory needed does not depend on their number.
+    """
+    sums = [ErrorSums.none(), ErrorSums.none()]
+    people = [PeoplesScores(), PeoplesScores()]
     for batch in batches(pairs, PAIRS_SCHEMA):
-        errors = matrix(batch, PREDICTED) - matrix(batch, LABELS)
-        sums = sums + ErrorSums.of(errors)
-        people.add(np.abs(errors).mean(axis=1), integers(batch, "person"))
-    return sums, people
+        errors, persons = matrix(batch, PREDICTED) - matrix(batch, LABELS), integers(batch, "person")
+        for index, rows in enumerate((slice(None), flags(batch, "by_production"))):
+            sums[index] += ErrorSums.of(errors[rows])
+            people[index].add(np.abs(errors[rows]).mean(axis=1), persons[rows])
+    return Scored(sums[0], people[0]), Scored(sums[1], people[1])
 
 
 def emotion_errors(sums: ErrorSums) -> dict[str, EmotionErrors]:

@@ -1,7 +1,10 @@
-"""One row of `drift_reports` per report date."""
+"""One row of `drift_reports` per report date, with the decision on a retraining."""
 
+import logging
+from datetime import UTC, datetime
 from typing import Any
 
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a type, whatever its case
 from psycopg2.extras import Json
 from wakee_common.database import transact, upsert
 from wakee_common.errors import BadInputError
@@ -12,12 +15,29 @@ from wakee_contract.tables import DRIFT_REPORTS
 
 from wakee_drift.records import JSON_NAME, PNG_NAME, DriftMetrics, read_metrics
 from wakee_drift.results import SavedReportResult
+from wakee_drift.trigger.conditions import Decision, Rules, decide
+from wakee_drift.trigger.history import history
+
+logger = logging.getLogger(__name__)
 
 
 def save(
-    store: ObjectStore, database: DatabaseSettings, context: RunContext, metrics: R2Uri, report: R2Uri
+    store: ObjectStore,
+    database: DatabaseSettings,
+    context: RunContext,
+    metrics: R2Uri,
+    report: R2Uri,
+    choices: dict[str, Any],
 ) -> SavedReportResult:
-    """Insert or replace the row of the report's date, in one transaction.
+    """Insert or replace the row of the report's date, and decide whether it asks for a retraining, in one transaction.
+
+    Args:
+        store: The bucket.
+        database: Where the row goes.
+        context: This process.
+        metrics: The metrics.json of `calculate-drift`.
+        report: The page of `generate-report`.
+        choices: Fields of `Rules`, but for those that the metrics hold.
 
     Raises:
         BadInputError: there are no such metrics, or no such report.
@@ -25,18 +45,35 @@ def save(
     measured = read_metrics(store.get_bytes(metrics), metrics)
     if not store.exists(report):
         raise BadInputError(f"no such report: {report}")
-    row = report_row(measured, context, metrics, report)
-    report_id = transact(database, lambda cursor: upsert(cursor, DRIFT_REPORTS, ["report_date"], row))
+    origin = measured.provenance
+    rules = Rules(threshold=measured.threshold, min_samples=origin.min_samples, **choices)
+
+    def work(cursor: Cursor) -> tuple[int, Decision]:
+        before = history(cursor, origin.report_date, origin.production.version, rules.days_in_a_row)
+        decision = decide(origin.production.version, measured.production, before, rules, _now())
+        row = report_row(measured, decision, context, metrics, report)
+        return upsert(cursor, DRIFT_REPORTS, ["report_date"], row), decision
+
+    report_id, decision = transact(database, work)
+    logger.info("%s: %s", "retrain" if decision.retrain else "no retraining", "; ".join(decision.reasons))
     return SavedReportResult(
         drift_report_id=report_id,
-        report_date=measured.provenance.report_date,
+        report_date=origin.report_date,
         drift_detected=measured.drift_detected,
         drift_score=measured.drift_score,
         threshold=measured.threshold,
+        retrain=decision.retrain,
+        reasons=decision.reasons,
     )
 
 
-def report_row(metrics: DriftMetrics, context: RunContext, metrics_uri: R2Uri, report: R2Uri) -> dict[str, Any]:
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def report_row(
+    metrics: DriftMetrics, decision: Decision, context: RunContext, metrics_uri: R2Uri, report: R2Uri
+) -> dict[str, Any]:
     """The row's columns and values, but for its id and the times of writing."""
     origin = metrics.provenance
     per_emotion = {
@@ -56,7 +93,10 @@ def report_row(metrics: DriftMetrics, context: RunContext, metrics_uri: R2Uri, r
         "window_start": origin.window_start,
         "window_end": origin.window_end,
         "report_uri": str(report),
-        "report_json": Json(report_document(metrics, context, metrics_uri, report)),
+        "report_json": Json(
+            report_document(metrics, context, metrics_uri, report)
+            | {"retraining": decision.model_dump(mode="json") | {"retrain": decision.retrain}}
+        ),
         "dag_id": context.dag_id,
         "run_id": context.run_id,
         "image": context.image,

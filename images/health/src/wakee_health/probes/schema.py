@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from wakee_contract.emotions import EMOTIONS
+from wakee_contract.tables import PREDICTED_BY
 
 INTEGER, NUMBER, TEXT, FLAG, DAY = "integer", "double precision", "character varying", "boolean", "date"
 MOMENT, JSON = "timestamp without time zone", "jsonb"
@@ -70,6 +71,10 @@ EXPECTED: dict[str, dict[str, str]] = {
 }
 
 
+OPTIONAL: dict[str, dict[str, str]] = {"emotion_labels": {PREDICTED_BY: TEXT}}
+"""Columns that need not be there; where they are, they must be of this type."""
+
+
 def differences(found: Mapping[str, Columns]) -> list[str]:
     """What is missing, or of another type; columns that came on top are welcome.
 
@@ -81,7 +86,8 @@ def differences(found: Mapping[str, Columns]) -> list[str]:
         if not found.get(table):
             problems.append(f"table {table} is missing")
             continue
-        problems += _table_differences(table, columns, found[table])
+        present = {name: kind for name, kind in OPTIONAL.get(table, {}).items() if name in found[table]}
+        problems += _table_differences(table, {**columns, **present}, found[table])
     return problems
 
 

@@ -77,10 +77,19 @@ def update(
     database: DatabaseSettings,
     hub_settings: HubSettings,
     tracking_uri: R2Uri,
+    retraining_key: str = "",
 ) -> ModelVersionResult:
     """Write the version's row; when promoted, and still on main, it takes over production in the same transaction.
 
     A promotion's row in `promotions` is part of that transaction, with the gate's reasons.
+
+    Args:
+        store: The bucket.
+        context: This process.
+        database: Where the row goes.
+        hub_settings: The Hub.
+        tracking_uri: The record of `log-to-mlflow`.
+        retraining_key: What later runs find this retraining by (`repetitions`); empty when nobody is to.
 
     Raises:
         BadInputError: the drift report that it names does not exist.
@@ -89,7 +98,7 @@ def update(
     publication = read_record(store, R2Uri.parse(tracking.publication_uri), Publication)
     evaluation = read_record(store, R2Uri.parse(publication.evaluation_uri), Evaluation)
     cause = Cause.of(context, "gate", "; ".join(evaluation.decision.reasons))
-    row = version_row(store, context, publication, tracking)
+    row = version_row(store, context, publication, tracking, retraining_key)
     with workspace() as scratch:
         production = publication.promoted and ModelHub(hub_settings, scratch).main_holds(publication.version)
 
@@ -108,7 +117,7 @@ def update(
 
 
 def version_row(
-    store: ObjectStore, context: RunContext, publication: Publication, tracking: Tracking
+    store: ObjectStore, context: RunContext, publication: Publication, tracking: Tracking, retraining_key: str = ""
 ) -> dict[str, Any]:
     """The row's columns and values, but for its id, the times of writing and production."""
     training = read_record(store, R2Uri.parse(publication.training_uri), Training)
@@ -136,7 +145,9 @@ def version_row(
         "hf_commit": publication.commit,
         "dataset_id": training.dataset_id,
         "run_id": context.run_id,
-        "lineage": Json(lineage(context, publication, tracking, training, evaluation, export)),
+        "lineage": Json(
+            lineage(context, publication, tracking, training, evaluation, export) | {"retraining_key": retraining_key}
+        ),
     }
 
 

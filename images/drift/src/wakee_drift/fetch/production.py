@@ -1,0 +1,59 @@
+"""Which rows the version that is in production now predicted.
+
+After a promotion, rows of the version before stay in the look-back window for days. Their errors are not the new
+version's, and must not ask for another retraining.
+
+Where the Wakee API writes the version beside its prediction (the optional column `model_version`), that decides; else
+the time does: rows from a while after the promotion on, for the API loads the new version a little later.
+"""
+
+from datetime import timedelta
+
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
+from wakee_contract.tables import EMOTION_LABELS, PREDICTED_BY
+
+from wakee_drift.records import Production
+
+# The flag may have been moved by hand, which leaves no row in `promotions`.
+IN_PRODUCTION = """
+SELECT model.version_name, CASE WHEN newest.version_name = model.version_name THEN newest.promoted_at ELSE deployed_at END
+FROM model_versions AS model
+LEFT JOIN (SELECT version_name, promoted_at FROM promotions ORDER BY promoted_at DESC, id DESC LIMIT 1) AS newest ON true
+WHERE model.is_production"""
+HAS_COLUMN = """
+SELECT EXISTS (SELECT FROM information_schema.columns
+    WHERE table_schema = current_schema() AND table_name = %s AND column_name = %s)"""
+
+
+def in_production(connection: Connection, reload_minutes: float) -> Production:
+    """The version in production, and since when rows count as its predictions.
+
+    Args:
+        connection: The database.
+        reload_minutes: How long the API may take to load a new version.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(IN_PRODUCTION)
+        found = cursor.fetchone()
+    if found is None:
+        return Production()
+    version, promoted_at = found
+    return Production(version=version, since=promoted_at and promoted_at + timedelta(minutes=reload_minutes))
+
+
+def predicted_by(connection: Connection, production: Production) -> sql.Composable:
+    """Whether a row of `emotion_labels` holds a prediction of that version, as an expression of SQL; never NULL."""
+    if production.version is None:
+        return sql.SQL("true")
+    by_time: sql.Composable = sql.SQL("true")
+    if production.since is not None:
+        by_time = sql.SQL('COALESCE("timestamp" >= {}, false)').format(sql.Literal(production.since))
+    with connection.cursor() as cursor:
+        cursor.execute(HAS_COLUMN, (EMOTION_LABELS, PREDICTED_BY))
+        (has_column,) = cursor.fetchone() or (False,)
+    if not has_column:
+        return by_time
+    return sql.SQL("COALESCE({}::text = {}, {})").format(
+        sql.Identifier(PREDICTED_BY), sql.Literal(production.version), by_time
+    )

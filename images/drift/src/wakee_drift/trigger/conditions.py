@@ -1,0 +1,139 @@
+"""Whether a report asks for a retraining: five conditions, each with the numbers that it was judged by.
+
+Drift itself is about all rows of the look-back window. The trigger is about the version that is in production now: only
+rows that it predicted count, so that the errors of the version before ask for nothing.
+"""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import FiniteFloat
+
+from wakee_drift.records import ProductionScore, Record
+
+
+class Rules(Record):
+    """What a person chose (`wakee_contract.parameters.DRIFT` says what each means)."""
+
+    threshold: FiniteFloat
+    min_samples: int
+    decide_on: Literal["lower_bound", "score"]
+    days_in_a_row: int
+    cooldown_days: FiniteFloat
+    min_new_samples: int
+
+
+class History(Record):
+    """What happened before.
+
+    Attributes:
+        days_above: Reports of the days right before this one, without a gap, whose score of the same version was above
+            their threshold.
+        retrained: The newest version that a retraining made; None without any.
+        retrained_at: When, naive UTC.
+        new_samples: Validated annotations since then; all of them without a retraining.
+    """
+
+    days_above: int = 0
+    retrained: str | None = None
+    retrained_at: datetime | None = None
+    new_samples: int = 0
+
+
+class Condition(Record):
+    """One condition: whether it is met, and the numbers that say why."""
+
+    met: bool
+    detail: str
+
+
+class Decision(Record):
+    """Whether to retrain.
+
+    Attributes:
+        version: The version in production that was judged; None where none is known.
+        above: Whether its score is above the threshold; later reports count their days by it.
+        conditions: By name, all of them.
+    """
+
+    version: str | None
+    above: bool
+    conditions: dict[str, Condition]
+
+    @property
+    def retrain(self) -> bool:
+        """Whether every condition is met."""
+        return all(condition.met for condition in self.conditions.values())
+
+    @property
+    def reasons(self) -> list[str]:
+        """The conditions that held it back; all of them when none did."""
+        return [condition.detail for condition in self.conditions.values() if self.retrain or not condition.met]
+
+
+def decide(version: str | None, score: ProductionScore, history: History, rules: Rules, now: datetime) -> Decision:
+    """Judge a report.
+
+    Args:
+        version: The version in production.
+        score: Of the rows that it predicted.
+        history: What happened before.
+        rules: What a person chose.
+        now: The present, naive UTC.
+    """
+    conditions = {
+        "rows": _rows(version, score, rules),
+        "score": _score(score, rules),
+        "days": _days(history, rules, above=(above := _is_above(score, rules))),
+        "cooldown": _cooldown(history, rules, now),
+        "new_samples": _new_samples(history, rules),
+    }
+    return Decision(version=version, above=above, conditions=conditions)
+
+
+def _is_above(score: ProductionScore, rules: Rules) -> bool:
+    judged = score.low if rules.decide_on == "lower_bound" else score.score
+    return judged is not None and judged > rules.threshold
+
+
+def _rows(version: str | None, score: ProductionScore, rules: Rules) -> Condition:
+    whose = version or "the model in production"
+    return Condition(
+        met=score.num_samples >= rules.min_samples,
+        detail=f"{whose} predicted {score.num_samples} rows of the window ({rules.min_samples} needed)",
+    )
+
+
+def _score(score: ProductionScore, rules: Rules) -> Condition:
+    if score.score is None or score.low is None:
+        return Condition(met=False, detail="no score of the version in production")
+    met = _is_above(score, rules)
+    judged = f"lower bound {score.low:.3f} of its score {score.score:.3f}"
+    if rules.decide_on == "score":
+        judged = f"its score {score.score:.3f}"
+    return Condition(met=met, detail=f"{judged} is {'above' if met else 'not above'} the threshold {rules.threshold:.3f}")
+
+
+def _days(history: History, rules: Rules, *, above: bool) -> Condition:
+    days = history.days_above + 1 if above else 0
+    return Condition(
+        met=days >= rules.days_in_a_row, detail=f"above on {days} days in a row ({rules.days_in_a_row} needed)"
+    )
+
+
+def _cooldown(history: History, rules: Rules, now: datetime) -> Condition:
+    if history.retrained_at is None:
+        return Condition(met=True, detail="no retraining before")
+    age = now - history.retrained_at
+    return Condition(
+        met=age >= timedelta(days=rules.cooldown_days),
+        detail=f"the last retraining ({history.retrained}) was {age / timedelta(days=1):.1f} days ago"
+        f" ({rules.cooldown_days:g} needed)",
+    )
+
+
+def _new_samples(history: History, rules: Rules) -> Condition:
+    return Condition(
+        met=history.new_samples >= rules.min_new_samples,
+        detail=f"{history.new_samples} annotations since the last retraining ({rules.min_new_samples} needed)",
+    )
