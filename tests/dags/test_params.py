@@ -168,6 +168,16 @@ def test_a_value_stays_one_argument(dag_bag, dag_id, value):
                 assert argument == PLAIN.sub(lambda _: str(value), template)
 
 
+def test_the_choices_of_a_retraining_are_one_json_object(dag_bag):
+    dag = dag_bag.dags["model_retrain"]
+    given = {name: HOSTILE_TEXTS[0] if name == "backbone" else param.value for name, param in dag.params.items()}
+    context = {"params": given, "dag_run": Run(), "ti": Ti()}
+    task = dag.get_task("fetch_training_data")
+
+    (choices,) = [a for a in task.render_template(task.arguments, context) if a.startswith("--choices=")]
+    assert json.loads(choices.removeprefix("--choices=")) == given
+
+
 def test_no_stage_runs_a_shell(dag_bag, dag_id):
     for task in dag_bag.dags[dag_id].tasks:
         if isinstance(task, StageOperator):

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from wakee_common.uris import R2Uri
@@ -14,8 +15,9 @@ from wakee_tools.airflow.seed import seed
 from wakee_tools.airflow.show import follow, table
 from wakee_tools.shell import console
 
-DRIFT, RETRAIN, HEALTH = "drift_detection_daily", "model_retrain", "health_check_weekly"
-SEED = "--reset --rows 1000 --days 35 --drift-days 7 --drift-bias confusion=0.5,frustration=0.6 --seed 7"
+DRIFT, RETRAIN, HEALTH, ROLLBACK = "drift_detection_daily", "model_retrain", "health_check_weekly", "model_rollback"
+ANNOTATIONS = "--rows 1000 --days 35 --drift-days 7 --drift-bias confusion=0.5,frustration=0.6 --seed 7"
+BACK_DATED = "--labels-only --production-days 36"
 FIRST_MODEL = {"epochs": 2, "accept_any_first_model": True}
 """So short a training that the next one has something to improve; it need not beat who always says the median."""
 
@@ -28,15 +30,15 @@ def run_demo(airflow: Airflow) -> None:
     """
     times: dict[str, float] = {}
     _timed(times, "waiting for earlier runs", lambda: _let_dags_run(airflow))
-    console.print(f"\n[bold]Annotations[/] of 35 days, the last 7 of them drifted: make seed SEED='{SEED}'")
-    _timed(times, "seed", lambda: seed(*SEED.split()))
-    if not _has_champion(airflow):
-        console.print(
-            f"\n[bold]A first model[/], hardly trained, promoted whatever it says: CONF='{json.dumps(FIRST_MODEL)}'"
-        )
-        _timed(times, "first model", lambda: _succeed(airflow, RETRAIN, airflow.trigger(RETRAIN, FIRST_MODEL)))
+    # To the second: another demo within the hour has annotations of its own, and so something to train on.
+    annotations = f"{ANNOTATIONS} --until {datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
+    console.print(f"\n[bold]Annotations[/] of 35 days, the last 7 of them drifted: make seed SEED='{annotations}'")
+    _timed(times, "seed", lambda: seed("--reset", *annotations.split()))
+    _timed(times, "first model", lambda: _hardly_trained_model(airflow))
+    console.print(f"Back-dated, so that the annotations are of its predictions: {BACK_DATED}")
+    _timed(times, "back-date", lambda: seed(*annotations.split(), *BACK_DATED.split()))
     airflow.unpause(HEALTH)
-    console.print("\n[bold]Drift detection[/]")
+    console.print("\n[bold]Drift detection[/], with the parameters' defaults")
     run_id = airflow.trigger(DRIFT)
     _timed(times, DRIFT, lambda: _succeed(airflow, DRIFT, run_id))
     _print_drift(airflow, run_id)
@@ -50,6 +52,22 @@ def run_demo(airflow: Airflow) -> None:
     _print_health(airflow, health)
     table("Times", ["step", "seconds"], [[name, f"{seconds:.0f}"] for name, seconds in times.items()])
     table("Where to look", ["page", "address"], [[name, page] for name, page in PAGES.items()])
+
+
+def _hardly_trained_model(airflow: Airflow) -> None:
+    """Put a model into production that the retraining can improve on: trained by the first demo, then put back."""
+    trained = [run for run in airflow.runs(RETRAIN) if run["state"] == "success"]
+    ours = [run["dag_run_id"] for run in trained if (run["conf"] or {}) == FIRST_MODEL]
+    if ours:
+        version = {"version": airflow.result(RETRAIN, ours[0], "upload_to_hub")["version"]}
+        console.print(f"\n[bold]The first demo's model[/], put back into production: CONF='{json.dumps(version)}'")
+        _succeed(airflow, ROLLBACK, airflow.trigger(ROLLBACK, version))
+    elif trained:
+        console.print("\n[bold]A model of yours[/] is in production, and stays there until a better one comes")
+    else:
+        conf = json.dumps(FIRST_MODEL)
+        console.print(f"\n[bold]A first model[/], hardly trained, promoted whatever it says: CONF='{conf}'")
+        _succeed(airflow, RETRAIN, airflow.trigger(RETRAIN, FIRST_MODEL))
 
 
 def _let_dags_run(airflow: Airflow) -> None:
@@ -67,10 +85,6 @@ def _let_dags_run(airflow: Airflow) -> None:
             if run["state"] in {"queued", "running"}:
                 console.print("\nAn earlier run goes first:")
                 follow(airflow, dag_id, run["dag_run_id"], 900)
-
-
-def _has_champion(airflow: Airflow) -> bool:
-    return any(run["state"] == "success" for run in airflow.runs(RETRAIN))
 
 
 def _succeed(airflow: Airflow, dag_id: str, run_id: str) -> None:
@@ -94,6 +108,8 @@ def _print_drift(airflow: Airflow, run_id: str) -> None:
         ["report", report["html_uri"]],
     ]
     table("Drift: predictions against corrections", ["", "mean absolute error, 0 to 3"], rows)
+    saved = airflow.result(DRIFT, run_id, "save_report")
+    table("Retraining" if saved["retrain"] else "No retraining", ["why"], [[reason] for reason in saved["reasons"]])
     console.print(f"The report opens for an hour at {store().link(R2Uri.parse(report['html_uri']))}", soft_wrap=True)
 
 
