@@ -18,8 +18,9 @@ next one waits.
 
 Promoted is who lowers the mean MAE with probability `confidence`, while no emotion and no part of the test pictures
 gets worse by more than `max_regression` (docs/gate.md). With fewer usable samples than `min_samples` the run succeeds
-and all tasks after `fetch_training_data` are skipped; so they are when an earlier run trained on the same data with the
-same parameters, champion and image (`train_again` trains all the same). To go back to an earlier version: `model_rollback`.
+and all tasks after `fetch_training_data` are skipped; so they are when an earlier run trained on the same data with
+the same parameters, champion and image (`train_again` trains all the same). To go back to an earlier version:
+`model_rollback`.
 """
 
 from datetime import timedelta

@@ -116,9 +116,16 @@ def test_a_second_production_model_is_refused(production_database):
 def test_earlier_deployments_are_the_first_promotions(production_database):
     upgrade_database(production_database)
 
-    rows = execute(production_database, "SELECT version_name, replaced, reason FROM promotions ORDER BY promoted_at, id")
+    rows = execute(
+        production_database, "SELECT version_name, replaced, reason FROM promotions ORDER BY promoted_at, id"
+    )
     before = "deployed before this table was kept"
-    assert rows == [("v1", None, before), ("v2", "v1", before), ("v4", "v2", before), ("v2", "v4", "found in production")]
+    assert rows == [
+        ("v1", None, before),
+        ("v2", "v1", before),
+        ("v4", "v2", before),
+        ("v2", "v4", "found in production"),
+    ]
 
 
 @pytest.mark.parametrize("change", ["UPDATE promotions SET version_name = 'v1'", "DELETE FROM promotions"])

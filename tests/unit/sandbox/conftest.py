@@ -145,5 +145,7 @@ def hub_url(data_root: Path) -> Iterator[str]:
 
 @pytest.fixture
 def empty_labels(database: DatabaseSettings) -> DatabaseSettings:
-    transact(database, lambda cursor: cursor.execute("TRUNCATE emotion_labels, model_versions, promotions RESTART IDENTITY"))
+    transact(
+        database, lambda cursor: cursor.execute("TRUNCATE emotion_labels, model_versions, promotions RESTART IDENTITY")
+    )
     return database

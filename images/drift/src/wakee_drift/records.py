@@ -44,8 +44,8 @@ class Production(Record):
 
     Attributes:
         version: Its name; None where no version is known to be in production: then every row counts as its own.
-        since: From when on rows count as its predictions, naive UTC: its promotion, and the time that the API may take to
-            load it. None where nobody noted when it was promoted: then every row counts.
+        since: From when on rows count as its predictions, naive UTC: its promotion, and the time that the API may take
+            to load it. None where nobody noted when it was promoted: then every row counts.
     """
 
     version: str | None = None

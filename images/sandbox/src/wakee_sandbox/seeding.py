@@ -49,8 +49,8 @@ def seed(
         pictures: Whether to write to the bucket.
         labels: Whether to write to the database.
         reset: Whether to delete first what earlier seeders wrote.
-        production_days: How many days before the end the version in production shall have been promoted; None: leave the
-            versions alone.
+        production_days: How many days before the end the version in production shall have been promoted; None: leave
+            the versions alone.
         database: Where the rows go; from the environment by default.
         r2: Where the pictures go; from the environment by default.
     """

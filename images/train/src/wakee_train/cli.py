@@ -92,7 +92,8 @@ def fetch_training_data(
     until: Annotated[str, typer.Option(help="Only annotations before this moment (ISO 8601, UTC). Empty: all.")] = "",
     drift_report_id: DriftReportId = "",
     choices: Annotated[
-        str, typer.Option(help="The run's parameters as JSON, to find an earlier run of the same. Empty: none is sought.")
+        str,
+        typer.Option(help="The run's parameters as JSON, to find an earlier run of the same. Empty: none is sought."),
     ] = "",
     train_again: Annotated[bool, option(RETRAIN["train_again"])] = RETRAIN["train_again"].default,
 ) -> DatasetResult:

@@ -77,9 +77,7 @@ def test_after_a_right_promotion_the_old_model_s_errors_trigger_nothing(life):
     assert report["drift_score"] == pytest.approx((6 * 0.3 + 0.1) / 7)
     assert report["retrain"] is False
     assert report["reasons"][0].startswith("lower bound 0.1")
-    [(document,)] = life.annotations.execute(
-        "SELECT report_json FROM drift_reports ORDER BY report_date DESC LIMIT 1"
-    )
+    [(document,)] = life.annotations.execute("SELECT report_json FROM drift_reports ORDER BY report_date DESC LIMIT 1")
     assert document["production"]["num_samples"] == 30
     assert document["production"]["score"] == pytest.approx(0.1)
     assert document["retraining"]["retrain"] is False

@@ -72,7 +72,10 @@ def test_previous_ends_a_rollback_that_came_to_the_hub_only(environment):
 
 def test_a_version_from_before_us_counts_though_nobody_wrote_down_when_it_was_deployed(environment):
     versions(environment, "old", old=None, v1=None)
-    transact(environment.database, lambda cursor: make_production(cursor, "v1", Cause("gate", "better", "model_retrain", "run-1")))
+    transact(
+        environment.database,
+        lambda cursor: make_production(cursor, "v1", Cause("gate", "better", "model_retrain", "run-1")),
+    )
 
     assert target(environment, on_main="v1") == Found("old", None, "v1")
     assert target(environment, "old", "v1") == Found("old", None, "v1")

@@ -17,9 +17,11 @@ from wakee_drift.records import Production
 
 # The flag may have been moved by hand, which leaves no row in `promotions`.
 IN_PRODUCTION = """
-SELECT model.version_name, CASE WHEN newest.version_name = model.version_name THEN newest.promoted_at ELSE deployed_at END
+SELECT model.version_name,
+    CASE WHEN newest.version_name = model.version_name THEN newest.promoted_at ELSE model.deployed_at END
 FROM model_versions AS model
-LEFT JOIN (SELECT version_name, promoted_at FROM promotions ORDER BY promoted_at DESC, id DESC LIMIT 1) AS newest ON true
+LEFT JOIN (SELECT version_name, promoted_at FROM promotions ORDER BY promoted_at DESC, id DESC LIMIT 1) AS newest
+    ON true
 WHERE model.is_production"""
 HAS_COLUMN = """
 SELECT EXISTS (SELECT FROM information_schema.columns

@@ -55,12 +55,17 @@ class ErrorSums:
         )
 
 
-@dataclass(frozen=True)
 class Scored:
     """What one pass over rows leaves of them: sums of errors, and scores per person."""
 
-    sums: ErrorSums
-    people: PeoplesScores
+    def __init__(self) -> None:
+        self.sums = ErrorSums.none()
+        self.people = PeoplesScores()
+
+    def add(self, errors: NDArray[np.float64], people: NDArray[np.int64]) -> None:
+        """Add rows: prediction minus label, shape (rows, 4), and whose they are, shape (rows,)."""
+        self.sums += ErrorSums.of(errors)
+        self.people.add(np.abs(errors).mean(axis=1), people)
 
     @property
     def score(self) -> float:
@@ -127,14 +132,13 @@ def one_pass(pairs: Path) -> tuple[Scored, Scored]:
 
     The memory needed does not depend on their number.
     """
-    sums = [ErrorSums.none(), ErrorSums.none()]
-    people = [PeoplesScores(), PeoplesScores()]
+    every, of_production = Scored(), Scored()
     for batch in batches(pairs, PAIRS_SCHEMA):
-        errors, persons = matrix(batch, PREDICTED) - matrix(batch, LABELS), integers(batch, "person")
-        for index, rows in enumerate((slice(None), flags(batch, "by_production"))):
-            sums[index] += ErrorSums.of(errors[rows])
-            people[index].add(np.abs(errors[rows]).mean(axis=1), persons[rows])
-    return Scored(sums[0], people[0]), Scored(sums[1], people[1])
+        errors, people = matrix(batch, PREDICTED) - matrix(batch, LABELS), integers(batch, "person")
+        every.add(errors, people)
+        ours = flags(batch, "by_production")
+        of_production.add(errors[ours], people[ours])
+    return every, of_production
 
 
 def emotion_errors(sums: ErrorSums) -> dict[str, EmotionErrors]:

@@ -111,7 +111,9 @@ def _score(score: ProductionScore, rules: Rules) -> Condition:
     judged = f"lower bound {score.low:.3f} of its score {score.score:.3f}"
     if rules.decide_on == "score":
         judged = f"its score {score.score:.3f}"
-    return Condition(met=met, detail=f"{judged} is {'above' if met else 'not above'} the threshold {rules.threshold:.3f}")
+    return Condition(
+        met=met, detail=f"{judged} is {'above' if met else 'not above'} the threshold {rules.threshold:.3f}"
+    )
 
 
 def _days(history: History, rules: Rules, *, above: bool) -> Condition:
