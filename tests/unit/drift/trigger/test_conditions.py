@@ -26,7 +26,7 @@ def test_all_conditions_met():
     assert decision.reasons == [
         "v3 predicted 120 rows of the window (10 needed)",
         "lower bound 0.240 of its score 0.300 is above the threshold 0.150",
-        "above on 1 days in a row (1 needed)",
+        "days in a row above it: 1 (1 needed)",
         "the last retraining (v3) was 9.0 days ago (2 needed)",
         "400 annotations since the last retraining (20 needed)",
     ]
@@ -44,11 +44,11 @@ def test_all_conditions_met():
             {"score": ProductionScore(num_samples=12, num_people=2, score=0.3, low=0.1, high=0.5)},
             [
                 "lower bound 0.100 of its score 0.300 is not above the threshold 0.150",
-                "above on 0 days in a row (1 needed)",
+                "days in a row above it: 0 (1 needed)",
             ],
             id="perhaps by chance",
         ),
-        pytest.param({"days_in_a_row": 3}, ["above on 1 days in a row (3 needed)"], id="a single day"),
+        pytest.param({"days_in_a_row": 3}, ["days in a row above it: 1 (3 needed)"], id="a single day"),
         pytest.param(
             {"history": LONG_AGO.model_copy(update={"retrained_at": NOW - timedelta(hours=36)})},
             ["the last retraining (v3) was 1.5 days ago (2 needed)"],

@@ -119,7 +119,7 @@ def _score(score: ProductionScore, rules: Rules) -> Condition:
 def _days(history: History, rules: Rules, *, above: bool) -> Condition:
     days = history.days_above + 1 if above else 0
     return Condition(
-        met=days >= rules.days_in_a_row, detail=f"above on {days} days in a row ({rules.days_in_a_row} needed)"
+        met=days >= rules.days_in_a_row, detail=f"days in a row above it: {days} ({rules.days_in_a_row} needed)"
     )
 
 
