@@ -21,6 +21,8 @@ BACK_DATED = "--labels-only --production-days 36"
 FIRST_MODEL = {"epochs": 2, "accept_any_first_model": True}
 """So short a training that the next one has something to improve; it need not beat who always says the median."""
 
+SPLIT_COUNTS = ("samples", "people", "sessions")
+
 
 def run_demo(airflow: Airflow) -> None:
     """Seed, find drift, retrain, check health, and print what happened and where to look.
@@ -117,7 +119,9 @@ def _print_retraining(airflow: Airflow, run_id: str) -> None:
     def result(task_id: str) -> dict[str, Any]:
         return dict(airflow.result(RETRAIN, run_id, task_id))
 
-    evaluation, hub = result("evaluate"), result("upload_to_hub")
+    evaluation, hub, split = result("evaluate"), result("upload_to_hub"), result("split_dataset")
+    counts = [[name, *(str(split[what][name]) for what in SPLIT_COUNTS)] for name in split["samples"]]
+    table("Each person is in one split", ["split", "pictures", "people", "sessions"], counts)
     before = evaluation["champion_mae_per_emotion"] or {}
     rows = [
         [emotion, f"{before[emotion]:.3f}" if before else "-", f"{error:.3f}"]
@@ -128,6 +132,8 @@ def _print_retraining(airflow: Airflow, run_id: str) -> None:
     table(f"Champion and challenger on {evaluation['test_samples']} test pictures (MAE)", ["", "old", "new"], rows)
     parts = [list(line.split(": ", 1)) for line in evaluation["parts"]]
     table("What the gate asked (interval and probabilities by people)", ["part", "old -> new"], parts)
+    for note in evaluation["notes"]:
+        console.print(note)
     facts = [
         ["decision", f"{evaluation['verdict']}: {'; '.join(evaluation['reasons'])}"],
         ["version", f"{hub['version']} (before: {evaluation['champion_version'] or 'none'})"],
