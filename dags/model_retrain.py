@@ -8,7 +8,7 @@ next one waits.
 | `check_targets` | Hub, MLflow, database, bucket: there, writable, of one mind about production | what was missing |
 | `try_backbone` | builds the backbone and lets it take one step, at the chosen size and batch | |
 | `fetch_training_data` | annotations and pictures, broken ones set aside; the same again is reused | tar shards in R2 |
-| `split_dataset` | training, validation, test by a hash of the picture's name | JSON in R2 |
+| `split_dataset` | training, validation, test: each person, with all pictures, in one of them for ever | JSON in R2 |
 | `fine_tune` | trains; a retry goes on from the last checkpoint | weights in R2 |
 | `evaluate` | champion (the Hub's main) against challenger, as ONNX, on the same test pictures | decision, ONNX in R2 |
 | `export_onnx` | the ONNX file that was judged: checked, compared with PyTorch, timed | measurements in R2 |
@@ -17,9 +17,10 @@ next one waits.
 | `update_model_versions` | metrics and lineage; a promoted version alone is in production | table `model_versions` |
 
 Promoted is who lowers the mean MAE with probability `confidence`, while no emotion and no part of the test pictures
-gets worse by more than `max_regression` (docs/gate.md). With fewer usable samples than `min_samples` the run succeeds
-and all tasks after `fetch_training_data` are skipped; so they are when an earlier run trained on the same data with
-the same parameters, champion and image (`train_again` trains all the same). To go back to an earlier version:
+gets worse by more than `max_regression` (docs/gate.md). With fewer usable samples than `min_samples`, or fewer than
+three people, the run succeeds and all tasks that follow are skipped; so they are when an earlier run trained on the
+same data with the same parameters, champion and image (`train_again` trains all the same). To go back to an earlier
+version: `model_rollback`.
 `model_rollback`.
 """
 

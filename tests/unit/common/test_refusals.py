@@ -50,6 +50,10 @@ EXAMPLES = [
     ),
     *((R2, code, code, MissingObjectError, "no such object") for code in ("NoSuchKey", "404", "NotFound")),
     *((R2, code, code, BadInputError, "does not take") for code in ("EntityTooLarge", "KeyTooLongError", "413")),
+    *(
+        (R2, code, code, UnavailableError, "another process has changed it")
+        for code in ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
+    ),
     (R2, "RequestTimeTooSkewed", "RequestTimeTooSkewed: too large", UnavailableError, "time service"),
     *((R2, code, code, UnavailableError, "R2 failed") for code in ("SlowDown", "InternalError", "503", "429", "")),
     (HUB, "403", "403: Private repository storage limit reached", ConfigurationError, "free space"),

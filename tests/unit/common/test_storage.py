@@ -196,3 +196,15 @@ def test_a_server_that_asks_for_patience_gets_it(make_r2_settings, status):
         store = ObjectStore(make_r2_settings(endpoint_url=server.url, attempts=4))
         assert store.get_bytes(store.uri("key")) == b"content"
         assert len(server.requests) == 3
+
+
+def test_an_object_is_replaced_only_where_it_is_the_version_that_was_read(store: ObjectStore) -> None:
+    uri = store.uri("versions/one.json")
+    store.replace(uri, b"1", "application/json", None)
+    content, etag = store.get_version(uri)
+    store.replace(uri, b"2", "application/json", etag)
+
+    for stale in (None, etag):
+        with pytest.raises(UnavailableError, match="another process has changed it"):
+            store.replace(uri, b"3", "application/json", stale)
+    assert (content, store.get_bytes(uri)) == (b"1", b"2")

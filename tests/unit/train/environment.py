@@ -53,12 +53,14 @@ class Environment(StageEnvironment):
             content, levels = face(identity)
             self.add_picture(f"face-{identity:05d}.jpg", content, levels)
 
-    def add_picture(self, name: str, content: bytes | None, levels: Any, validated: bool = True) -> None:
+    def add_picture(
+        self, name: str, content: bytes | None, levels: Any, validated: bool = True, user: str | None = None
+    ) -> None:
         if content is not None:
             self.store.put_bytes(self.store.uri(name), content, "image/jpeg")
-        columns = ["img_name", "s3_path", "is_validated", *(f"predicted_{e}" for e in EMOTIONS)]
+        columns = ["img_name", "s3_path", "is_validated", "user_id", *(f"predicted_{e}" for e in EMOTIONS)]
         columns += [f"user_{e}" for e in EMOTIONS]
-        row = (name, name, validated, 1.0, 1.0, 1.0, 1.0, *levels)
+        row = (name, name, validated, user, 1.0, 1.0, 1.0, 1.0, *levels)
         self.execute(f"INSERT INTO emotion_labels ({', '.join(columns)}) VALUES %s", [row])
 
     def stage(self, name: str, run_id: str = "run-1", exit_code: int = 0, **flags: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import pytest
 import torch
 from PIL import Image
 from wakee_contract.emotions import EMOTIONS
+from wakee_train.data.splits import RULE_BY_PEOPLE
 from wakee_train.training.backbone import make_model, normalised
 from wakee_train.training.weights import load_pickled, load_weights
 
@@ -131,6 +132,14 @@ def test_model_card_says_what_matters(story, downloaded):
         assert text in card
     assert f"{story.better['evaluate']['champion_mae']:.4f}" in card
     assert f"{story.better['evaluate']['mae']:.4f}" in card
+    split = story.better["split"]
+    assert f"| test | {split['samples']['test']} | {split['people']['test']} | 0 | " in card
+
+
+def test_models_of_a_new_installation_have_not_seen_the_test_people(story, downloaded):
+    """The second one starts from the first one's weights."""
+    assert json.loads(downloaded("config.json").read_text())["split_rule"] == RULE_BY_PEOPLE
+    assert story.better["evaluate"]["notes"] == []
 
 
 def test_onnx_from_the_hub_gives_the_answers_of_pytorch(story, downloaded):

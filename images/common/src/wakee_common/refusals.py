@@ -112,6 +112,11 @@ R2 = (
         ("AuthorizationHeaderMalformed", "MethodNotAllowed", "PermanentRedirect", "301", "307", "405"),
     ),
     Refusal(MissingObjectError, "no such object: {what}", ("NoSuchKey", "404", "NotFound")),
+    Refusal(
+        UnavailableError,
+        "Cannot write {what}: another process has changed it in the meantime ({said}). A retry reads it again.",
+        ("PreconditionFailed", "ConditionalRequestConflict", "412", "409"),
+    ),
     Refusal(BadInputError, "R2 does not take {what} ({said})", ("EntityTooLarge", "KeyTooLongError", "413")),
     Refusal(
         UnavailableError,

@@ -96,6 +96,28 @@ class ObjectStore:
             body: bytes = self._client.get_object(Bucket=uri.bucket, Key=uri.key)["Body"].read()
             return body
 
+    def get_version(self, uri: R2Uri) -> tuple[bytes, str]:
+        """Read an object whole, with the ETag that `replace` takes. Raises as `get_bytes`."""
+        with self._translated(uri):
+            answer = self._client.get_object(Bucket=uri.bucket, Key=uri.key)
+            return answer["Body"].read(), answer["ETag"]
+
+    def replace(self, uri: R2Uri, data: bytes, content_type: str, etag: str | None) -> None:
+        """Write an object only if it is still the version that was read.
+
+        Args:
+            uri: Where.
+            data: The whole new content.
+            content_type: Its type.
+            etag: From `get_version`. None: only if there is no object yet.
+
+        Raises:
+            UnavailableError: another process has written it in the meantime. A retry reads what it wrote.
+        """
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        with self._translated(uri):
+            self._client.put_object(Bucket=uri.bucket, Key=uri.key, Body=data, ContentType=content_type, **condition)
+
     def get_file(self, uri: R2Uri, path: Path) -> Path:
         """Download to `path`, which appears only when complete. Raises as `get_bytes`."""
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

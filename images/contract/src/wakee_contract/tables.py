@@ -27,3 +27,12 @@ PERSON: Final = (
 
 Who is not logged in is somebody else in each session; without a session, on each picture.
 """
+
+KNOWN_BY: Final = (
+    "CASE WHEN NULLIF(btrim(user_id), '') IS NOT NULL THEN 'user'"
+    " WHEN NULLIF(btrim(session_id), '') IS NOT NULL THEN 'session' ELSE 'picture' END"
+)
+"""What `PERSON` is made of in a row of `emotion_labels`."""
+
+SESSION: Final = "hashtextextended(NULLIF(btrim(session_id), ''), 0)"
+"""The session of a row of `emotion_labels` as a number; NULL without one."""

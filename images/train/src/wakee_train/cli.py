@@ -122,11 +122,10 @@ def fetch_training_data(
 def split_dataset(
     manifest: Annotated[str, typer.Option(help="The manifest_uri of fetch-training-data.")],
 ) -> SplitsResult:
-    """Put every sample into training, validation or test, by a hash of the picture's name."""
-    from wakee_train.data.splits import split
+    """Put every person into training, validation or test, with all their pictures; each stays there for ever."""
+    from wakee_train.data.splitting import split
 
-    store = _store()
-    return split(store, run_context("split_dataset").folder(store.bucket), R2Uri.parse(manifest))
+    return split(_store(), R2Uri.parse(manifest))
 
 
 @stage(app)

@@ -2,7 +2,7 @@
 
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from wakee_common.errors import BadInputError
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
@@ -143,7 +143,11 @@ class Decision(Record):
 
 
 class Evaluation(Record):
-    """Challenger against champion on the same test pictures."""
+    """Challenger against champion on the same test pictures.
+
+    `split_rule` is how the data of the challenger, and of the models it started from, were split; `notes` say what to
+    know of the figures (`evaluation.split_rules`).
+    """
 
     version: str
     training_uri: str
@@ -157,6 +161,8 @@ class Evaluation(Record):
     onnx_uri: str
     onnx_sha256: str
     figures: list[str]
+    split_rule: str = "names"
+    notes: list[str] = Field(default_factory=list)
 
 
 class Int8(Record):
@@ -226,8 +232,17 @@ def read_record(store: ObjectStore, uri: R2Uri, kind: type[R]) -> R:
     Raises:
         BadInputError: there is none, or it is something else.
     """
+    return parse_record(store.get_bytes(uri), uri, kind)
+
+
+def parse_record(content: bytes, uri: R2Uri, kind: type[R]) -> R:
+    """Read a record from what lies at an address.
+
+    Raises:
+        BadInputError: it is something else.
+    """
     try:
-        return kind.model_validate_json(store.get_bytes(uri))
+        return kind.model_validate_json(content)
     except ValidationError as error:
         raise BadInputError(f"{uri} is no {kind.__name__}: {error.errors()[0]['msg']}") from None
 

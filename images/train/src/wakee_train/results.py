@@ -43,11 +43,18 @@ class DatasetResult(StageResult):
 
 
 class SplitsResult(StageResult):
-    """Result of `split-dataset`."""
+    """Result of `split-dataset`, per split: pictures, people, sessions, and pictures per emotion and level 0 to 3.
 
-    splits_uri: str
+    `left_out` counts the pictures that are in no split, per reason.
+    """
+
+    splits_uri: str | None = None
     dataset_id: str
     samples: dict[str, int]
+    people: dict[str, int]
+    sessions: dict[str, int]
+    levels: dict[str, dict[str, list[int]]]
+    left_out: dict[str, int]
 
 
 class TrainingResult(StageResult):
@@ -66,7 +73,7 @@ class TrainingResult(StageResult):
 
 
 class EvaluationResult(StageResult):
-    """Result of `evaluate`."""
+    """Result of `evaluate`; `notes` say what to know of the figures."""
 
     evaluation_uri: str
     version: str
@@ -81,6 +88,7 @@ class EvaluationResult(StageResult):
     test_samples: int
     test_people: int
     parts: list[str]
+    notes: list[str]
 
 
 class ExportResult(StageResult):

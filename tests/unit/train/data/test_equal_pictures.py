@@ -12,15 +12,13 @@ from PIL import Image
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 from wakee_contract.tables import LABELS
-from wakee_train.data import packing
 from wakee_train.data.pictures import PREPROCESSING
 from wakee_train.data.records import Manifest
-from wakee_train.data.shards import load_splits, unpack_shard
 
 from ..environment import Environment, face
 from .test_dataset import GOOD
 
-TRAINED_ON, TRAINED_ON_TOO, TESTED_ON = "a.jpg", "b.jpg", "f.jpg"
+FIRST, SECOND, THIRD = "a.jpg", "b.jpg", "c.jpg"
 PAGE = b"<html><body>502 Bad Gateway</body></html>"
 PART = 5 << 20
 """Bytes; the least that S3 allows."""
@@ -36,17 +34,17 @@ def large() -> bytes:
     return file.getvalue()
 
 
-def add_in_parts(environment: Environment, name: str, content: bytes, labels: Any = GOOD) -> str:
+def add_in_parts(environment: Environment, name: str, content: bytes, labels: Any = GOOD, **row: Any) -> str:
     """Annotate a picture and upload it in parts; returns its ETag."""
-    environment.add_picture(name, None, labels)
+    environment.add_picture(name, None, labels, **row)
     parts = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART)
     environment.store._client.upload_fileobj(io.BytesIO(content), environment.store.bucket, name, Config=parts)
     return str(environment.store.head(environment.store.uri(name))["ETag"])
 
 
-def add_whole(environment: Environment, name: str, content: bytes, labels: Any = GOOD) -> str:
+def add_whole(environment: Environment, name: str, content: bytes, labels: Any = GOOD, **row: Any) -> str:
     """Annotate a picture and upload it whole; returns its ETag."""
-    environment.add_picture(name, content, labels)
+    environment.add_picture(name, content, labels, **row)
     return str(environment.store.head(environment.store.uri(name))["ETag"])
 
 
@@ -64,35 +62,33 @@ def manifest_of(environment: Environment, fetched: dict[str, Any]) -> Manifest:
     return Manifest.model_validate_json(environment.read(fetched["manifest_uri"]))
 
 
-def test_a_picture_uploaded_in_parts_and_whole_is_in_no_two_splits(environment, large):
-    etags = add_in_parts(environment, TRAINED_ON, large), add_whole(environment, TESTED_ON, large)
-    environment.add_faces(range(3))
+def test_a_picture_uploaded_in_parts_and_whole_is_used_once_of_a_person(environment, large):
+    etags = (
+        add_in_parts(environment, FIRST, large, user="anna"),
+        add_whole(environment, SECOND, large, user="anna"),
+        add_whole(environment, THIRD, large, user="ben"),
+    )
 
     fetched = fetch(environment)
 
     assert etags[0] != etags[1]
-    assert fetched["samples"] == 3
-    assert left_out(environment, fetched) == dict.fromkeys((TRAINED_ON, TESTED_ON), "in_several_splits")
+    manifest = manifest_of(environment, fetched)
+    assert [sample.name for sample in manifest.samples] == [FIRST, THIRD]
+    assert [shared.names for shared in manifest.shared] == [[FIRST, THIRD]]
+    assert left_out(environment, fetched) == {SECOND: "duplicate"}
 
 
-def test_a_picture_uploaded_in_parts_and_whole_under_names_of_one_split_is_used_once(environment, large):
-    etags = add_in_parts(environment, TRAINED_ON, large), add_whole(environment, TRAINED_ON_TOO, large)
+def test_a_picture_of_people_in_several_splits_is_in_none(environment, large):
+    """A row with unusable labels still says who has the picture."""
+    for person in range(12):
+        environment.add_picture(f"own-{person}.jpg", *face(person), user=f"user-{person}")
+    for person in range(12):
+        add_whole(environment, f"card-{person}.jpg", large, GOOD if person else NO_NUMBER, user=f"user-{person}")
 
-    fetched = fetch(environment)
+    split = environment.stage("split-dataset", manifest=fetch(environment)["manifest_uri"])
 
-    assert etags[0] != etags[1]
-    assert [sample.name for sample in manifest_of(environment, fetched).samples] == [TRAINED_ON]
-    assert left_out(environment, fetched) == {TRAINED_ON_TOO: "duplicate"}
-
-
-def test_a_row_with_unusable_labels_still_tells_where_its_picture_belongs(environment, large):
-    add_whole(environment, TRAINED_ON, large)
-    add_in_parts(environment, TESTED_ON, large, NO_NUMBER)
-
-    fetched = fetch(environment)
-
-    assert fetched["samples"] == 0
-    assert left_out(environment, fetched) == {TRAINED_ON: "in_several_splits", TESTED_ON: "label_not_finite"}
+    assert split["left_out"] == {"in_several_splits": 11}
+    assert sum(split["samples"].values()) == sum(split["people"].values()) == 12
 
 
 @pytest.mark.parametrize(
@@ -145,36 +141,6 @@ def test_a_data_set_that_is_made_is_reused_without_reading_a_picture(environment
 
     assert again["reused"] is True
     assert [key for key in read if key.endswith(".jpg")] == []
-
-
-def test_shards_lose_a_picture_whose_other_name_comes_later(environment, monkeypatch, tmp_path):
-    """By then the shard that holds it has been uploaded."""
-    monkeypatch.setattr(packing, "SAMPLES_PER_SHARD", 4)
-    environment.add_faces(range(20))
-    environment.add_picture(TESTED_ON, face(5)[0], GOOD)  # the other one, in the second shard, is of training
-
-    fetched = fetch(environment)
-
-    manifest, folder = manifest_of(environment, fetched), fetched["manifest_uri"].removesuffix("manifest.json")
-    packed = [list(unpack_shard(environment.read(folder + shard.name))) for shard in manifest.shards]
-    assert [sample.name for sample in manifest.samples] == [f"face-{at:05d}.jpg" for at in range(20) if at != 5]
-    assert [sample for shard in packed for sample, _ in shard] == manifest.samples
-    assert [len(shard) for shard in packed] == [shard.samples for shard in manifest.shards] == [4, 3, 4, 4, 4]
-    splits = environment.stage("split-dataset", manifest=fetched["manifest_uri"])["splits_uri"]
-    load_splits(environment.store, R2Uri.parse(splits), ("train",), tmp_path)  # checks every shard's digest
-
-
-def test_a_shard_whose_pictures_are_all_withdrawn_is_empty(environment, monkeypatch):
-    monkeypatch.setattr(packing, "SAMPLES_PER_SHARD", 1)
-    environment.add_picture(TRAINED_ON, face(1)[0], GOOD)
-    environment.add_picture(TRAINED_ON_TOO, face(2)[0], GOOD)
-    environment.add_picture(TESTED_ON, face(1)[0], GOOD)
-
-    fetched = fetch(environment)
-
-    manifest = manifest_of(environment, fetched)
-    assert [sample.name for sample in manifest.samples] == [TRAINED_ON_TOO]
-    assert [shard.samples for shard in manifest.shards] == [0, 1]
 
 
 def test_a_data_set_whose_pictures_were_known_by_their_etags_is_made_anew(environment):

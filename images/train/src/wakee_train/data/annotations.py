@@ -3,13 +3,14 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg2 import sql
 from wakee_common.database import reading
 from wakee_common.errors import BadInputError
 from wakee_common.settings import DatabaseSettings
 from wakee_contract.emotions import HIGHEST_LEVEL, LOWEST_LEVEL
-from wakee_contract.tables import LABELS, PERSON, PREDICTED
+from wakee_contract.tables import KNOWN_BY, LABELS, PERSON, PREDICTED, SESSION
 
 from wakee_train.data.records import NOTHING_KNOWN, Facts, Labels
 
@@ -21,9 +22,11 @@ REPORT = "SELECT 1 FROM drift_reports WHERE id = %s"
 
 FACTS = sql.SQL(
     '{person}, CASE WHEN isfinite("timestamp") THEN extract(epoch FROM "timestamp")::float8 END,'
-    " COALESCE(source, ''), COALESCE({corrected}, true)"
+    " COALESCE(source, ''), COALESCE({corrected}, true), id, {known_by}, {session}"
 ).format(
     person=sql.SQL(PERSON),
+    known_by=sql.SQL(KNOWN_BY),
+    session=sql.SQL(SESSION),
     corrected=sql.SQL(" OR ").join(
         sql.SQL("abs({} - {}) > {}").format(sql.Identifier(label), sql.Identifier(predicted), sql.Literal(HALF_A_STEP))
         for label, predicted in zip(LABELS, PREDICTED, strict=True)
@@ -57,10 +60,12 @@ def read_annotations(database: DatabaseSettings, until: str, drift_report_id: in
         with connection.cursor("annotations") as cursor:
             cursor.itersize = ROWS_AT_A_TIME
             cursor.execute(_query(until))
-            return [
-                Annotation(name, key, tuple(values), Facts(person, time, source, corrected))
-                for name, key, *values, person, time, source, corrected in cursor
-            ]
+            return [_annotation(row) for row in cursor]
+
+
+def _annotation(row: tuple[Any, ...]) -> Annotation:
+    name, key, *rest = row
+    return Annotation(name, key, tuple(rest[: len(LABELS)]), Facts(*rest[len(LABELS) :]))
 
 
 def _query(until: str) -> sql.Composed:

@@ -20,10 +20,10 @@ from wakee_common.uris import R2Uri
 
 from wakee_train.data.annotations import Annotation, checked_labels, read_annotations
 from wakee_train.data.duplicates import DUPLICATE, DUPLICATES_RULE, Selection
-from wakee_train.data.packing import Packed, withdraw, write_shards
+from wakee_train.data.packing import Packed, write_shards
 from wakee_train.data.pictures import PREPROCESSING
 from wakee_train.data.records import Manifest, Quarantine, Quarantined, Sample
-from wakee_train.data.source_pictures import SourcePicture, list_pictures, read_pictures, screen
+from wakee_train.data.source_pictures import Content, SourcePicture, list_pictures, read_pictures, screen
 from wakee_train.records import read_record, write_record
 from wakee_train.results import DatasetResult
 
@@ -97,9 +97,6 @@ def _make(
     folder, selection = store.uri(f"datasets/{identity}"), Selection()
     pictures, quarantined = screen(annotations, listing)
     shards, samples = write_shards(store, folder, _selected(store, pictures, selection, quarantined))
-    withdrawn = selection.withdrawn()
-    shards = withdraw(store, folder, shards, withdrawn)
-    samples = [sample for position, sample in enumerate(samples) if position not in withdrawn]
     quarantined += selection.left_out()
     write_record(store, _quarantine_uri(store, identity), Quarantine(dataset_id=identity, rows=quarantined))
     excluded = dict(sorted(Counter(row.reason for row in quarantined).items()))
@@ -111,6 +108,7 @@ def _make(
         shards=shards,
         samples=samples,
         excluded=excluded,
+        shared=selection.shared(),
     )
 
 
@@ -125,11 +123,19 @@ def _selected(
                 for row in picture.usable
             ]
             continue
-        selection.add_names(content.sha256, picture.names())
+        selection.add_people(content.sha256, picture.rows())
         for row in picture.usable:
             if selection.take(content.sha256, row):
-                sample = Sample(name=row.name, labels=checked_labels(row.values), facts=row.facts)
-                yield sample, content.packed
+                yield _sample(row, content), content.packed
+
+
+def _sample(row: Annotation, content: Content) -> Sample:
+    return Sample(
+        name=row.name,
+        labels=checked_labels(row.values),
+        facts=row.facts,
+        perceptual_hash="" if row.facts.named else content.perceptual_hash,
+    )
 
 
 def _quarantine_uri(store: ObjectStore, identity: str) -> R2Uri:

@@ -2,67 +2,61 @@
 
 Pictures are equal when their bytes are: they are known by the SHA-256 of what was read. An ETag is not enough. It says
 that an object changed, but the same bytes have another one for each way in which they were uploaded in parts.
+
+Of each person, one row of a picture becomes a sample. The same picture of several people says nothing about these
+people (a stock photo, a test card): they stay different people. Whether the picture can be used then depends on their
+splits, which `assignment` decides.
 """
 
 from collections.abc import Iterable
 
 from wakee_train.data.annotations import Annotation
-from wakee_train.data.records import Quarantined
-from wakee_train.data.splits import split_of
+from wakee_train.data.records import Quarantined, SharedPicture
 
 DUPLICATE = "duplicate"
-"""The same picture under a second name of the same split: left out, and not a defect of the source."""
-IN_SEVERAL_SPLITS = "in_several_splits"
-"""The same picture under names of different splits: none is used, which could empty a split, so it counts as bad."""
-DUPLICATES_RULE = "equal-by-sha256-one-of-a-split-none-of-several"
+"""The same picture again: left out, and not a defect of the source."""
+DUPLICATES_RULE = "equal-by-sha256-one-of-a-person"
 """Part of a data set's identity: changes when other pictures would be left out."""
+Owner = tuple[bytes, int | None]
+"""A picture, and whose it is; None: it has neither user nor session."""
 
 
 class Selection:
-    """Takes of each picture the first usable row, and none of a picture whose names belong to several splits.
-
-    All names count, be their rows usable or not, and whichever came first: a model that learnt from a picture must not
-    be tested on it. So a row that was taken may have to be withdrawn when another name of its picture comes later.
-    """
+    """Takes the first usable row of each picture and person. Rows come in the order of the data set."""
 
     def __init__(self) -> None:
-        self._splits: dict[bytes, set[str]] = {}
-        self._taken: dict[bytes, tuple[int, Annotation]] = {}
-        self._others: list[tuple[bytes, Annotation]] = []
+        self._people: dict[bytes, dict[int, None]] = {}  # a set in the order of the rows
+        self._taken: dict[Owner, Annotation] = {}
+        self._left_out: list[Quarantined] = []
 
-    def add_names(self, picture: bytes, names: Iterable[str]) -> None:
-        """Note names under which a picture lies.
+    def add_people(self, picture: bytes, rows: Iterable[Annotation]) -> None:
+        """Note who has a picture.
 
         Args:
             picture: The SHA-256 of its bytes.
-            names: Of all its rows, usable or not.
+            rows: All its rows, usable or not.
         """
-        self._splits.setdefault(picture, set()).update(map(split_of, names))
+        self._people.setdefault(picture, {}).update(dict.fromkeys(row.facts.person for row in rows))
 
     def take(self, picture: bytes, row: Annotation) -> bool:
-        """Whether a usable row becomes a sample, as far as is known by now; its name was added before."""
-        taken = picture not in self._taken and not self._in_several(picture)
-        if taken:
-            self._taken[picture] = len(self._taken), row
-        else:
-            self._others.append((picture, row))
-        return taken
-
-    def withdrawn(self) -> set[int]:
-        """Positions, among the rows that were taken, of those that no longer may be samples."""
-        return {position for picture, (position, _) in self._taken.items() if self._in_several(picture)}
+        """Whether a usable row becomes a sample."""
+        first = self._taken.setdefault((picture, row.facts.person if row.facts.named else None), row)
+        if first is not row:
+            detail = f"the same picture as {first.name}"
+            self._left_out.append(Quarantined(name=row.name, key=row.key, reason=DUPLICATE, detail=detail))
+        return first is row
 
     def left_out(self) -> list[Quarantined]:
         """The usable rows that are not samples, and why."""
-        withdrawn = [(picture, row) for picture, (_, row) in self._taken.items() if self._in_several(picture)]
-        return [self._quarantined(picture, row) for picture, row in [*withdrawn, *self._others]]
+        return self._left_out
 
-    def _in_several(self, picture: bytes) -> bool:
-        return len(self._splits[picture]) > 1
-
-    def _quarantined(self, picture: bytes, row: Annotation) -> Quarantined:
-        if self._in_several(picture):
-            detail = f"its names are of {' and '.join(sorted(self._splits[picture]))}"
-            return Quarantined(name=row.name, key=row.key, reason=IN_SEVERAL_SPLITS, detail=detail)
-        first = self._taken[picture][1]
-        return Quarantined(name=row.name, key=row.key, reason=DUPLICATE, detail=f"the same picture as {first.name}")
+    def shared(self) -> list[SharedPicture]:
+        """The pictures that several people have, and that are samples."""
+        names: dict[bytes, list[str]] = {}
+        for (picture, _), row in self._taken.items():
+            names.setdefault(picture, []).append(row.name)
+        return [
+            SharedPicture(names=shown, people=list(self._people[picture]))
+            for picture, shown in names.items()
+            if len(self._people[picture]) > 1
+        ]

@@ -1,4 +1,4 @@
-"""Writes the shards of a data set while its pictures arrive, and takes pictures out of them again."""
+"""Writes the shards of a data set while its pictures arrive."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 
 from wakee_train.data.records import Sample, Shard
-from wakee_train.data.shards import SAMPLES_PER_SHARD, pack, shard_name, unpack_shard
+from wakee_train.data.shards import SAMPLES_PER_SHARD, pack, shard_name
 
 Packed = tuple[Sample, bytes]
 """A sample with its prepared picture."""
@@ -23,22 +23,6 @@ def write_shards(store: ObjectStore, folder: R2Uri, prepared: Iterable[Packed]) 
     with ThreadPoolExecutor(1, "shards") as uploader:  # one is on its way while the next is filled
         shards = list(map_ahead(uploader, lambda numbered: _put(store, folder, *numbered), filled, 1))
     return shards, samples
-
-
-def withdraw(store: ObjectStore, folder: R2Uri, shards: list[Shard], positions: set[int]) -> list[Shard]:
-    """Write the shards that hold the samples at these positions again, without them; the others stay as they are."""
-    numbers = {position // SAMPLES_PER_SHARD for position in positions}
-    return [
-        _without(store, folder, number, positions) if number in numbers else shard
-        for number, shard in enumerate(shards)
-    ]
-
-
-def _without(store: ObjectStore, folder: R2Uri, number: int, positions: set[int]) -> Shard:
-    samples = unpack_shard(store.get_bytes(folder / shard_name(number)))
-    first = number * SAMPLES_PER_SHARD
-    kept = [sample for position, sample in enumerate(samples, start=first) if position not in positions]
-    return _put(store, folder, number, kept)
 
 
 def _filled(prepared: Iterator[Packed], samples: list[Sample]) -> Iterator[tuple[int, list[Packed]]]:

@@ -12,6 +12,7 @@ from wakee_common.errors import BadInputError
 from wakee_common.storage import ObjectStore, StoredObject
 
 from wakee_train.data.annotations import Annotation, label_defect
+from wakee_train.data.near_duplicates import perceptual_hash
 from wakee_train.data.pictures import LARGEST_FILE, UnusablePictureError, prepare
 from wakee_train.data.records import Quarantined
 
@@ -27,16 +28,16 @@ class SourcePicture:
     Attributes:
         key: Its key.
         usable: Rows whose labels can be learnt from.
-        unusable: The others. They are no samples, but their names belong to the picture all the same.
+        unusable: The others. They are not samples, but their people have the picture all the same.
     """
 
     key: str
     usable: list[Annotation] = field(default_factory=list)
     unusable: list[Annotation] = field(default_factory=list)
 
-    def names(self) -> Iterator[str]:
-        """The names of all its rows."""
-        return (row.name for row in (*self.usable, *self.unusable))
+    def rows(self) -> list[Annotation]:
+        """All its rows."""
+        return [*self.usable, *self.unusable]
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,14 @@ class Content:
     Attributes:
         sha256: Of its bytes; empty when there are none.
         packed: The prepared picture; empty when it has a defect, or when no row needs it.
+        perceptual_hash: Of the prepared picture; empty when each usable row says whose it is.
         reason: Short name of its defect; empty when it has none.
         detail: More about the defect.
     """
 
     sha256: bytes
     packed: bytes = b""
+    perceptual_hash: str = ""
     reason: str = ""
     detail: str = ""
 
@@ -108,7 +111,11 @@ def _read(store: ObjectStore, picture: SourcePicture) -> Content:
     except BadInputError as error:
         return Content(b"", reason="missing_object", detail=str(error)[:200])
     sha256 = hashlib.sha256(file).digest()
+    if not picture.usable:
+        return Content(sha256)
     try:
-        return Content(sha256, prepare(file) if picture.usable else b"")
+        packed = prepare(file)
     except UnusablePictureError as error:
         return Content(sha256, reason=error.reason, detail=error.detail)
+    nobody = any(not row.facts.named for row in picture.usable)
+    return Content(sha256, packed, perceptual_hash(packed) if nobody else "")

@@ -1,70 +1,39 @@
-"""Training, validation and test: which one a picture is in follows from its name alone, for ever.
-
-A picture that was once in the test split can thus never be trained on later, whatever is added or removed around it.
-
-The same bytes may lie under several names. Were the first usable row to decide, a picture would move to another split
-when that row's labels break or are mended, or another row joins. So the data set looks at all names of a picture,
-usable or not: where they belong to one split, the picture is in it; where they belong to several, it is in none
-(`duplicates`). A picture can then leave a split when a name joins, but never come to another one, as long as rows
-stay in the database, as the API leaves them.
-"""
+"""Training, validation and test: their names, what describes them, and the rule that once decided which is which."""
 
 import hashlib
-import logging
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from wakee_common.errors import BadInputError
-from wakee_common.storage import ObjectStore
-from wakee_common.uris import R2Uri
 from wakee_contract.emotions import EMOTIONS
 
-from wakee_train.data.records import Manifest, Sample, Splits, SplitStatistics
-from wakee_train.records import read_record, write_record
-from wakee_train.results import SplitsResult
-
-logger = logging.getLogger(__name__)
+from wakee_train.data.records import Sample, SplitStatistics
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 UPPER_BOUNDS = {TRAIN: 0.70, VALIDATION: 0.85, TEST: 1.0}
-RULE = "sha256(name)[:8] / 2**64: below 0.70 train, below 0.85 validation, else test"
+RULE_BY_PEOPLE = "people-1: all pictures of a person are in one split, as datasets/people.json says"
+"""What splits that are made now name as their rule; older ones name another."""
 
 
-def split_of(name: str) -> str:
-    """The split of a picture."""
+def split_by_name(name: str) -> str:
+    """The split that the old rule puts a picture into, by a hash of its name.
+
+    It still decides about new pictures with neither user nor session, and says which pictures were once tested on.
+    """
     position = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
     return next((split for split, bound in UPPER_BOUNDS.items() if position < bound), TEST)
 
 
-def split(store: ObjectStore, folder: R2Uri, manifest_uri: R2Uri) -> SplitsResult:
-    """Write which sample is in which split, and what the splits look like.
+def statistics(samples: Sequence[Sample], joined: Mapping[str, int]) -> SplitStatistics:
+    """Describe a split that is not empty.
 
-    Raises:
-        BadInputError: a split is empty.
+    Args:
+        samples: Its pictures.
+        joined: The person that a picture counts for, by name, where it is not its row's own (`groups`).
     """
-    manifest = read_record(store, manifest_uri, Manifest)
-    members: dict[str, list[Sample]] = {name: [] for name in UPPER_BOUNDS}
-    for sample in manifest.samples:
-        members[split_of(sample.name)].append(sample)
-    for name, samples in members.items():
-        if not samples:
-            raise BadInputError(f"the {name} split of data set {manifest.dataset_id} is empty: more samples are needed")
-    splits = Splits(
-        dataset_id=manifest.dataset_id,
-        manifest_uri=str(manifest_uri),
-        rule=RULE,
-        statistics={name: statistics(samples) for name, samples in members.items()},
-        names={name: [sample.name for sample in samples] for name, samples in members.items()},
-    )
-    uri = write_record(store, folder / "splits.json", splits)
-    counts = {name: len(samples) for name, samples in members.items()}
-    logger.info("splits: %s", ", ".join(f"{name} {count}" for name, count in counts.items()))
-    return SplitsResult(splits_uri=str(uri), dataset_id=manifest.dataset_id, samples=counts)
-
-
-def statistics(samples: list[Sample]) -> SplitStatistics:
-    """Describe the labels of a split."""
     labels = np.array([sample.labels for sample in samples])
     levels = np.floor(labels + 0.5).astype(int)
+    people = [joined.get(sample.name, sample.facts.person) for sample in samples]
+    sessions = {(person, s.facts.session) for person, s in zip(people, samples, strict=True) if s.facts.session}
     return SplitStatistics(
         samples=len(samples),
         label_mean=labels.mean(axis=0).round(6).tolist(),
@@ -72,4 +41,12 @@ def statistics(samples: list[Sample]) -> SplitStatistics:
         level_counts={
             emotion: np.bincount(levels[:, index], minlength=4).tolist() for index, emotion in enumerate(EMOTIONS)
         },
+        people=len(set(people)),
+        sessions=len(sessions),
     )
+
+
+def described(split: SplitStatistics) -> str:
+    """A split in one line: pictures, people, sessions, and pictures per level 0 to 3 of each emotion."""
+    levels = ", ".join(f"{emotion} {'/'.join(map(str, counts))}" for emotion, counts in split.level_counts.items())
+    return f"{split.samples} pictures of {split.people} people in {split.sessions} sessions; levels 0 to 3: {levels}"

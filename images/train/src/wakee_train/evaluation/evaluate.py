@@ -14,7 +14,7 @@ from wakee_common.telemetry import measured
 from wakee_common.uris import R2Uri
 from wakee_contract.model import ONNX, publication
 
-from wakee_train.data.records import Manifest
+from wakee_train.data.records import Manifest, Splits
 from wakee_train.data.shards import SplitPixels, load_splits
 from wakee_train.data.splits import TEST, TRAIN
 from wakee_train.evaluation.figures import all_figures
@@ -24,6 +24,7 @@ from wakee_train.evaluation.onnx_export import to_onnx
 from wakee_train.evaluation.onnx_model import OnnxModel
 from wakee_train.evaluation.paired import Contest
 from wakee_train.evaluation.slices import facts_of, medians, people, slices, window_of
+from wakee_train.evaluation.split_rules import notes, rule_of, rule_of_training
 from wakee_train.records import Evaluation, GateLimits, ModelMetrics, Training, read_record, write_record
 from wakee_train.results import EvaluationResult
 from wakee_train.settings import HubSettings
@@ -60,16 +61,18 @@ def evaluate(
         splits, pixels = load_splits(store, R2Uri.parse(training.splits_uri), (TEST,), scratch)
         manifest = read_record(store, R2Uri.parse(splits.manifest_uri), Manifest)
         test, content = pixels[TEST], to_onnx(trained_model(store, training))
-        champion = _champion(hub, head, test)
+        champion, rules = _champion(hub, head, test), _rules(hub, head, training, splits)
         challenger = OnnxModel(content).predict(test)
     store.put_bytes(folder / ONNX, content)
     facts = facts_of(manifest, test.names)
+    groups, seen = people(facts, test.names, splits), list[str]()
     if champion is None:
         constant = np.broadcast_to(medians(manifest, splits, TRAIN), challenger.shape)
-        contest = Contest(challenger, constant, test.labels, people(facts))
+        contest = Contest(challenger, constant, test.labels, groups)
         decision = decide_first(contest, limits, accept_any=accept_any_first_model)
     else:
-        contest = Contest(challenger, champion, test.labels, people(facts))
+        contest = Contest(challenger, champion, test.labels, groups)
+        seen = notes(contest, test.names, *rules)
         decision = decide(contest, slices(facts, window), limits)
     evaluation = Evaluation(
         version=version,
@@ -84,6 +87,8 @@ def evaluate(
         onnx_uri=str(folder / ONNX),
         onnx_sha256=hashlib.sha256(content).hexdigest(),
         figures=[],
+        split_rule=rules[1],
+        notes=seen,
     )
     evaluation = evaluation.model_copy(update={"figures": _draw(store, folder, evaluation, training)})
     write_record(store, folder / EVALUATION, evaluation)
@@ -116,6 +121,11 @@ def _acted_upon(
     return evaluation
 
 
+def _rules(hub: ModelHub, head: Head, training: Training, splits: Splits) -> tuple[str, str]:
+    """How the data of champion and challenger were split."""
+    return rule_of(hub, head.commit), rule_of_training(hub, training.started_from, splits.rule)
+
+
 def _champion(hub: ModelHub, head: Head, test: SplitPixels) -> NDArray[np.float32] | None:
     """What the model in production says; None without one."""
     if ONNX not in head.files:
@@ -131,6 +141,8 @@ def _result(evaluation: Evaluation, uri: R2Uri) -> EvaluationResult:
         logger.info("gate: %s", reason)
     for part in evaluation.decision.parts:
         logger.info("gate: %s", described(part))
+    for note in evaluation.notes:
+        logger.warning("%s", note)
     logger.info("%s: %s", evaluation.version, evaluation.decision.verdict)
     _tell(evaluation.challenger if evaluation.decision.promote or champion is None else champion)
     return EvaluationResult(
@@ -147,6 +159,7 @@ def _result(evaluation: Evaluation, uri: R2Uri) -> EvaluationResult:
         test_samples=evaluation.challenger.samples,
         test_people=evaluation.decision.parts[0].people,
         parts=[described(part) for part in evaluation.decision.parts],
+        notes=evaluation.notes,
     )
 
 

@@ -59,9 +59,9 @@ def slices(facts: Sequence[Facts], window: Window | None) -> dict[str, Rows]:
     return parts
 
 
-def people(facts: Sequence[Facts]) -> NDArray[np.int64]:
-    """Whose picture each is, shape (N,)."""
-    return np.array([each.person for each in facts], np.int64)
+def people(facts: Sequence[Facts], names: Sequence[str], splits: Splits) -> NDArray[np.int64]:
+    """Whose picture each is, shape (N,); pictures that the split took for one person's are of one person here too."""
+    return np.array([splits.joined.get(name, each.person) for name, each in zip(names, facts, strict=True)], np.int64)
 
 
 def medians(manifest: Manifest, splits: Splits, split: str) -> NDArray[np.float64]:

@@ -2,9 +2,9 @@
 
 import re
 
-from wakee_common.settings import RunContext
 from wakee_contract.emotions import EMOTIONS
 
+from wakee_train.data.records import Splits
 from wakee_train.records import Evaluation, Export, Int8, ModelMetrics, Training
 
 CARD = """---
@@ -36,10 +36,13 @@ Preprocessing: resize to 256 x 256 (bilinear), centre crop 224, scale to [0, 1],
 
 ## Test split
 
-{samples} pictures that no version was ever trained on (split by a hash of the picture's name).
-Outputs are clipped to 0..3, as Wakee's API does; accuracy and macro-F1 are taken after rounding to the nearest level.
+{samples} pictures. Each person is in one split with all pictures; no picture of these people trained this version.
+{notes}Outputs are clipped to 0..3, as Wakee's API does. Accuracy and macro-F1 are taken after rounding to the nearest
+level.
 
 {table}
+
+{splits}
 
 ![Gate](figures/gate.png)
 ![MAE](figures/mae.png)
@@ -56,7 +59,7 @@ Outputs are clipped to 0..3, as Wakee's API does; accuracy and macro-F1 are take
 
 
 def model_card(
-    context: RunContext, training: Training, evaluation: Evaluation, export: Export, lineage: dict[str, str]
+    splits: Splits, training: Training, evaluation: Evaluation, export: Export, lineage: dict[str, str]
 ) -> str:
     """The card as Markdown."""
     size = training.settings.image_size
@@ -70,6 +73,8 @@ def model_card(
         resizing="" if size == 224 else f"The graph itself resizes to {size} x {size}, the size of its backbone.",
         int8=int8_note(export.int8),
         samples=evaluation.challenger.samples,
+        notes="".join(f"{sentence(note)}\n" for note in evaluation.notes),
+        splits=splits_table(splits),
         table=metrics_table(evaluation.challenger, evaluation.champion),
         lineage="\n".join(f"| {name} | {cell(value)} |" for name, value in lineage.items() if value),
     )
@@ -94,6 +99,18 @@ def int8_note(int8: Int8 | None) -> str:
     if int8 is None or not int8.kept:
         return ""
     return f"`model_int8.onnx` does the same with int8 arithmetic; measured by the exporting CPU: {int8.reason}.\n"
+
+
+def splits_table(splits: Splits) -> str:
+    """What each split holds, one line per split, as a Markdown table; levels from 0 to 3."""
+    lines = [
+        f"| split | pictures | people | sessions | {' | '.join(EMOTIONS)} |",
+        f"|---|---|---|---|{'---|' * len(EMOTIONS)}",
+    ]
+    for name, split in splits.statistics.items():
+        levels = " | ".join("/".join(map(str, split.level_counts[emotion])) for emotion in EMOTIONS)
+        lines.append(f"| {name} | {split.samples} | {split.people} | {split.sessions} | {levels} |")
+    return "\n".join(lines)
 
 
 def metrics_table(challenger: ModelMetrics, champion: ModelMetrics | None) -> str:

@@ -16,6 +16,8 @@ from wakee_contract.model import CARD, CONFIG, INPUT, ONNX, ONNX_INT8, OUTPUT, P
 from wakee_contract.pictures import CROPPED, RESIZED
 
 from wakee_train.data.pictures import PREPROCESSING
+from wakee_train.data.records import Splits
+from wakee_train.evaluation.split_rules import CONFIG_KEY
 from wakee_train.records import Evaluation, Export, Training, read_record, write_record
 from wakee_train.release.model_card import model_card
 from wakee_train.release.preflight import check_targets
@@ -75,9 +77,7 @@ def publish(
             hub.ensure_branch(branch)
         if found := hub.find_commit(branch, title):
             logger.info("%s is on the Hub already: %s", evaluation.version, found)
-        commit = found or _commit(
-            hub, branch, title, evaluation, _files(store, context, training, evaluation, export, lineage)
-        )
+        commit = found or _commit(hub, branch, title, evaluation, _files(store, training, evaluation, export, lineage))
         if evaluation.decision.promote:
             hub.ensure_tag(evaluation.version, commit)
     record = publication_record(hub, evaluation, uris, commit, drift_report_id)
@@ -124,7 +124,6 @@ def _commit(hub: ModelHub, branch: str, title: str, evaluation: Evaluation, file
 
 def _files(
     store: ObjectStore,
-    context: RunContext,
     training: Training,
     evaluation: Evaluation,
     export: Export,
@@ -132,6 +131,7 @@ def _files(
 ) -> dict[str, bytes]:
     """Everything of the commit by its path."""
     weights = store.get_bytes(R2Uri.parse(training.weights_uri))
+    splits = read_record(store, R2Uri.parse(training.splits_uri), Splits)
     figures = {f"figures/{uri.rpartition('/')[2]}": store.get_bytes(R2Uri.parse(uri)) for uri in evaluation.figures}
     metrics = evaluation.model_dump(mode="json", include={"version", "challenger", "champion", "decision"})
     int8 = {ONNX_INT8: store.get_bytes(R2Uri.parse(export.int8.uri))} if export.int8 and export.int8.uri else {}
@@ -142,17 +142,19 @@ def _files(
             ONNX: store.get_bytes(R2Uri.parse(export.onnx_uri)),
             SAFETENSORS: weights,
             PICKLED: _pickled(weights),
-            CONFIG: _json(model_config(evaluation.version, training, export, lineage)),
+            CONFIG: _json(model_config(evaluation, training, export, lineage)),
             "metrics.json": _json(metrics),
-            CARD: model_card(context, training, evaluation, export, lineage).encode(),
+            CARD: model_card(splits, training, evaluation, export, lineage).encode(),
         }
     )
 
 
-def model_config(version: str, training: Training, export: Export, lineage: dict[str, str]) -> dict[str, object]:
+def model_config(
+    evaluation: Evaluation, training: Training, export: Export, lineage: dict[str, str]
+) -> dict[str, object]:
     """What a program needs to know of the model."""
     return {
-        "version": version,
+        "version": evaluation.version,
         "architecture": training.settings.backbone,
         "num_classes": len(EMOTIONS),
         "labels": list(EMOTIONS),
@@ -169,6 +171,7 @@ def model_config(version: str, training: Training, export: Export, lineage: dict
         "onnx_int8_sha256": export.int8.sha256 if export.int8 else None,
         "weights_sha256": training.weights_sha256,
         "dataset_id": training.dataset_id,
+        CONFIG_KEY: evaluation.split_rule,
         "lineage": lineage,
     }
 

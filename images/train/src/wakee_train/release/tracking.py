@@ -12,7 +12,7 @@ from wakee_common.uris import R2Uri
 from wakee_contract.emotions import EMOTIONS
 from wakee_contract.model import CHALLENGER, CHAMPION, ONNX, VERSION_TAG
 
-from wakee_train.data.records import Splits
+from wakee_train.data.records import Splits, SplitStatistics
 from wakee_train.records import (
     Epoch,
     Evaluation,
@@ -168,9 +168,14 @@ def _log_dataset(registry: Registry, store: ObjectStore, run_id: str, training: 
         digest=training.dataset_id[:LONGEST_DIGEST],
         source_type="r2",
         source=json.dumps({"manifest": training.manifest_uri, "splits": training.splits_uri}),
-        profile=json.dumps({name: statistics.samples for name, statistics in splits.statistics.items()}),
+        profile=json.dumps({name: split_counts(found) for name, found in splits.statistics.items()}),
     )
     registry.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+
+
+def split_counts(statistics: SplitStatistics) -> dict[str, object]:
+    """What MLflow shows of a split: pictures, people, sessions, and pictures per emotion and level."""
+    return statistics.model_dump(mode="json", include={"samples", "people", "sessions", "level_counts"})
 
 
 def _log_files(

@@ -1,0 +1,57 @@
+"""Near-duplicates: pictures that show the same scene within seconds, known by their perceptual hashes.
+
+Only for pictures with neither user nor session: nothing else says that they are of one person. The hash is that of the
+library ImageHash (`phash`, from the lowest frequencies of a cosine transform), with 256 bits. On drawn faces, 71 % of
+the pairs of one session differ in at most 24 bits, and of 24,090 pairs of strangers none differs in fewer than 40.
+"""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+HASH_SIZE = 16
+"""Side of the square of bits."""
+MOST_BITS = 24
+"""Pictures whose hashes differ in more bits are not near-duplicates."""
+COMPARED_AT_ONCE = 1 << 23
+"""Pairs, 4 bytes each."""
+
+
+def perceptual_hash(picture: bytes) -> str:
+    """The perceptual hash of a picture file, 64 hexadecimal digits."""
+    from imagehash import phash  # loads half of SciPy
+
+    with Image.open(io.BytesIO(picture)) as image:
+        return str(phash(image, hash_size=HASH_SIZE))
+
+
+def clusters(hashes: Sequence[str]) -> list[int]:
+    """For each picture the position of the first picture of its cluster, shape (N,).
+
+    A cluster is what chains of near-duplicates connect. All pairs are compared: time grows with the square of N.
+    """
+    if not hashes:
+        return []
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    first, second = _pairs(hashes)
+    graph = coo_array((np.ones(len(first), bool), (first, second)), shape=(len(hashes), len(hashes)))
+    _, labels = connected_components(graph, directed=False)
+    _, firsts = np.unique(labels, return_index=True)
+    return [int(firsts[label]) for label in labels]
+
+
+def _pairs(hashes: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Positions of near-duplicates: the dot product of bits, written as -1 and 1, counts equal bits minus others."""
+    bits = np.unpackbits(np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8)).reshape(len(hashes), -1)
+    signs = bits.astype(np.float32) * 2 - 1
+    step = max(1, COMPARED_AT_ONCE // len(hashes))
+    found = []
+    for start in range(0, len(hashes), step):
+        rows, columns = np.nonzero(signs[start : start + step] @ signs[start:].T >= signs.shape[1] - 2 * MOST_BITS)
+        found.append((rows + start, columns + start))
+    return np.concatenate([rows for rows, _ in found]), np.concatenate([columns for _, columns in found])

@@ -1,0 +1,69 @@
+"""The bucket's `datasets/people.json`: which split each person is in, for all data sets."""
+
+from typing import NamedTuple
+
+from wakee_common.errors import BadInputError
+from wakee_common.storage import MissingObjectError, ObjectStore
+from wakee_common.uris import R2Uri
+
+from wakee_train.data.duplicates import DUPLICATES_RULE
+from wakee_train.data.records import Assignment, Manifest
+from wakee_train.records import parse_record, read_record
+
+FOLDER = "datasets/"
+KEY = f"{FOLDER}people.json"
+SPLITS = "splits-by-people-1.json"
+"""File name of a data set's splits, beside its manifest; another rule would have another one."""
+
+
+class StoredAssignment(NamedTuple):
+    """What the bucket holds, and the ETag of that version; None where there is none yet."""
+
+    assignment: Assignment
+    etag: str | None
+
+
+def read_people(store: ObjectStore, manifest: Manifest) -> StoredAssignment:
+    """Read what was decided, or begin.
+
+    Args:
+        store: The bucket.
+        manifest: The data set that is to be split: its rows are those that the old rule may have split.
+
+    Raises:
+        BadInputError: the file is missing or damaged although data sets were split by it.
+    """
+    uri = store.uri(KEY)
+    try:
+        content, etag = store.get_version(uri)
+    except MissingObjectError:
+        return StoredAssignment(_beginning(store, manifest), None)
+    return StoredAssignment(parse_record(content, uri, Assignment), etag)
+
+
+def write_people(store: ObjectStore, before: StoredAssignment, assignment: Assignment) -> None:
+    """Replace what was read, unless nothing changed.
+
+    Raises:
+        UnavailableError: another process has written it in the meantime.
+    """
+    if before.etag is None or assignment != before.assignment:
+        store.replace(store.uri(KEY), assignment.model_dump_json().encode(), "application/json", before.etag)
+
+
+def _beginning(store: ObjectStore, manifest: Manifest) -> Assignment:
+    keys = list(store.list_keys(FOLDER))
+    if any(key.endswith(f"/{SPLITS}") for key in keys):
+        raise BadInputError(
+            f"{store.uri(KEY)} is missing, but data sets were split by it. Without it, people who were tested on could "
+            f"be trained on. Restore it, or begin anew: an empty Hub repository, and no {FOLDER}*/{SPLITS}"
+        )
+    manifests = (store.uri(key) for key in keys if key.endswith("/manifest.json"))
+    if not any(_split_by_name(store, uri) for uri in manifests):
+        return Assignment()
+    return Assignment(adopted_until=max((sample.facts.row for sample in manifest.samples), default=0))
+
+
+def _split_by_name(store: ObjectStore, manifest_uri: R2Uri) -> bool:
+    """Whether a data set is from the time of the old rule."""
+    return read_record(store, manifest_uri, Manifest).duplicates_rule != DUPLICATES_RULE

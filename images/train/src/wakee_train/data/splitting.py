@@ -1,0 +1,99 @@
+"""`split-dataset`: which picture of a data set is in training, validation and test, and what the splits look like.
+
+People are assigned once, for all data sets (`people`). What follows for a data set is kept beside its manifest and is
+found there again, so a retry, or a later run with the same data set, has the same splits.
+"""
+
+import logging
+from collections import Counter
+
+from wakee_common.storage import MissingObjectError, ObjectStore
+from wakee_common.uris import R2Uri
+
+from wakee_train.data.assignment import Assigned, assign
+from wakee_train.data.groups import joined_people
+from wakee_train.data.people import SPLITS, read_people, write_people
+from wakee_train.data.records import Manifest, Sample, Splits
+from wakee_train.data.splits import RULE_BY_PEOPLE, UPPER_BOUNDS, described, statistics
+from wakee_train.records import read_record, write_record
+from wakee_train.results import SplitsResult
+
+logger = logging.getLogger(__name__)
+
+
+def split(store: ObjectStore, manifest_uri: R2Uri) -> SplitsResult:
+    """Write which picture is in which split, or find it written.
+
+    With too few people for three splits the result's status is `insufficient_data`, and nothing is written.
+
+    Raises:
+        BadInputError: `people.json` is missing although data sets were split by it.
+        UnavailableError: another process changed `people.json` in the meantime.
+    """
+    uri = manifest_uri.parent / SPLITS
+    try:
+        splits = read_record(store, uri, Splits)
+        logger.info("the splits of data set %s are decided already: reused", splits.dataset_id)
+    except MissingObjectError:
+        splits = _decide(store, manifest_uri, uri)
+    return _result(splits, uri)
+
+
+def _decide(store: ObjectStore, manifest_uri: R2Uri, uri: R2Uri) -> Splits:
+    """Assign new people; persist first the people, then the splits, so that a retry in between decides the same."""
+    manifest = read_record(store, manifest_uri, Manifest)
+    before = read_people(store, manifest)
+    joined = joined_people(manifest.samples)
+    assigned = assign(manifest.samples, joined, manifest.shared, before.assignment)
+    splits = _splits(manifest, manifest_uri, assigned, joined)
+    if not _empty(splits):
+        write_people(store, before, assigned.assignment)
+        write_record(store, uri, splits)
+    return splits
+
+
+def _splits(manifest: Manifest, manifest_uri: R2Uri, assigned: Assigned, joined: dict[str, int]) -> Splits:
+    members: dict[str, list[Sample]] = {name: [] for name in UPPER_BOUNDS}
+    for sample in manifest.samples:
+        if sample.name in assigned.splits:
+            members[assigned.splits[sample.name]].append(sample)
+    return Splits(
+        dataset_id=manifest.dataset_id,
+        manifest_uri=str(manifest_uri),
+        rule=RULE_BY_PEOPLE,
+        statistics={name: statistics(samples, joined) for name, samples in members.items() if samples},
+        names={name: [sample.name for sample in samples] for name, samples in members.items()},
+        left_out={
+            reason: [name for name, why in assigned.left_out.items() if why == reason]
+            for reason in sorted(set(assigned.left_out.values()))
+        },
+        joined=joined,
+    )
+
+
+def _empty(splits: Splits) -> list[str]:
+    return [name for name, members in splits.names.items() if not members]
+
+
+def _result(splits: Splits, uri: R2Uri) -> SplitsResult:
+    left_out = Counter({reason: len(names) for reason, names in splits.left_out.items()})
+    for name, found in splits.statistics.items():
+        logger.info("%s: %s", name, described(found))
+    if left_out:
+        logger.info("in no split: %s", ", ".join(f"{reason} {count}" for reason, count in left_out.items()))
+    if empty := _empty(splits):
+        logger.warning(
+            "The data set %s has too few people: no pictures are left for %s. Collect annotations of more people",
+            splits.dataset_id,
+            " and ".join(empty),
+        )
+    return SplitsResult(
+        status="insufficient_data" if empty else "success",
+        splits_uri=None if empty else str(uri),
+        dataset_id=splits.dataset_id,
+        samples={name: len(members) for name, members in splits.names.items()},
+        people={name: found.people for name, found in splits.statistics.items()},
+        sessions={name: found.sessions for name, found in splits.statistics.items()},
+        levels={name: found.level_counts for name, found in splits.statistics.items()},
+        left_out=dict(left_out),
+    )
