@@ -143,7 +143,10 @@ class Decision(Record):
 
 
 class Evaluation(Record):
-    """Challenger against champion on the same test pictures."""
+    """Challenger against champion on the same test pictures.
+
+    `training_sample_uri` names the sample of the data set that drift detection compares with; None in older records.
+    """
 
     version: str
     training_uri: str
@@ -157,6 +160,7 @@ class Evaluation(Record):
     onnx_uri: str
     onnx_sha256: str
     figures: list[str]
+    training_sample_uri: str | None = None
 
 
 class Int8(Record):

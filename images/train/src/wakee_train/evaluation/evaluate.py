@@ -24,6 +24,7 @@ from wakee_train.evaluation.onnx_export import to_onnx
 from wakee_train.evaluation.onnx_model import OnnxModel
 from wakee_train.evaluation.paired import Contest
 from wakee_train.evaluation.slices import facts_of, medians, people, slices, window_of
+from wakee_train.evaluation.training_sample import TRAINING_SAMPLE, training_sample
 from wakee_train.records import Evaluation, GateLimits, ModelMetrics, Training, read_record, write_record
 from wakee_train.results import EvaluationResult
 from wakee_train.settings import HubSettings
@@ -63,6 +64,8 @@ def evaluate(
         champion = _champion(hub, head, test)
         challenger = OnnxModel(content).predict(test)
     store.put_bytes(folder / ONNX, content)
+    sample = training_sample(version, manifest, splits, dict(zip(test.names, challenger, strict=True)))
+    store.put_bytes(folder / TRAINING_SAMPLE, sample.model_dump_json().encode(), "application/json")
     facts = facts_of(manifest, test.names)
     if champion is None:
         constant = np.broadcast_to(medians(manifest, splits, TRAIN), challenger.shape)
@@ -84,6 +87,7 @@ def evaluate(
         onnx_uri=str(folder / ONNX),
         onnx_sha256=hashlib.sha256(content).hexdigest(),
         figures=[],
+        training_sample_uri=str(folder / TRAINING_SAMPLE),
     )
     evaluation = evaluation.model_copy(update={"figures": _draw(store, folder, evaluation, training)})
     write_record(store, folder / EVALUATION, evaluation)
