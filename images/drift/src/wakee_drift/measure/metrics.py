@@ -11,8 +11,8 @@ from wakee_contract.emotions import EMOTIONS
 from wakee_contract.tables import LABELS, PREDICTED
 
 from wakee_drift.measure.bootstrap import PeoplesScores
-from wakee_drift.measure.distribution import compare_distributions, sample_frame
-from wakee_drift.records import DriftMetrics, EmotionErrors
+from wakee_drift.measure.comparisons import compare_both
+from wakee_drift.records import DriftMetrics, EmotionErrors, ProductionSample
 from wakee_drift.tables import PAIRS_SCHEMA, batches, integers, matrix, read_provenance
 
 
@@ -55,7 +55,13 @@ class ErrorSums:
         )
 
 
-def measure(pairs: Path, reference: Path | None, threshold: float, uris: tuple[str, str] = ("", "")) -> DriftMetrics:
+def measure(
+    pairs: Path,
+    reference: Path | None,
+    threshold: float,
+    uris: tuple[str, str] = ("", ""),
+    production: ProductionSample | None = None,
+) -> DriftMetrics:
     """Exact errors and score of all pairs, an interval, and the distributions of a sample.
 
     Args:
@@ -63,14 +69,16 @@ def measure(pairs: Path, reference: Path | None, threshold: float, uris: tuple[s
         reference: Pairs of the reference window, if there are any.
         threshold: Drift is detected when the score is above it.
         uris: Where both files lie in R2.
+        production: The training data of the version in production, if it was handed on.
     """
     sums, people = one_pass(pairs)
     emotions = emotion_errors(sums)
     score = drift_score([errors.mae for errors in emotions.values()])
     low, high = people.interval()
-    current = sample_frame(pairs)
+    provenance = read_provenance(pairs)
+    distribution, rolling = compare_both(pairs, reference, production, provenance)
     return DriftMetrics(
-        provenance=read_provenance(pairs),
+        provenance=provenance,
         num_samples=sums.rows,
         num_people=people.people,
         threshold=threshold,
@@ -80,7 +88,8 @@ def measure(pairs: Path, reference: Path | None, threshold: float, uris: tuple[s
         drift_score_high=max(high, score),
         drift_detected=score > threshold,
         emotions=emotions,
-        distribution=compare_distributions(current, sample_frame(reference) if reference else current.iloc[:0]),
+        distribution=distribution,
+        distribution_rolling=rolling,
         pairs_uri=uris[0],
         reference_pairs_uri=uris[1],
     )
