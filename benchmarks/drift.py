@@ -37,7 +37,7 @@ TOLERANCE = 1e-9
 
 def ours(pairs: str, reference: str, folder: str) -> dict[str, Any]:
     """The two stages, without the transfers."""
-    from wakee_drift.measure.distribution import sample_frame
+    from wakee_drift.measure.frames import sample_frame
     from wakee_drift.measure.metrics import measure
     from wakee_drift.report.pages import write_report
 
@@ -52,7 +52,8 @@ def evidently(pairs: str, reference: str, folder: str) -> dict[str, Any]:
     import pandas as pd
     from evidently.presets import DataDriftPreset, RegressionPreset
     from wakee_contract.emotions import EMOTIONS
-    from wakee_drift.measure.distribution import COLUMNS, run_evidently
+    from wakee_drift.measure.evidently_runs import run_evidently
+    from wakee_drift.measure.frames import COLUMNS
 
     current, before = (pd.read_parquet(path, columns=list(COLUMNS)) for path in (pairs, reference))
     presets = [DataDriftPreset(columns=list(COLUMNS)), *(RegressionPreset(regression_name=name) for name in EMOTIONS)]

@@ -16,7 +16,7 @@ model gave for the same pictures. The mean absolute error, averaged over the fou
 |---|---|---|
 | `fetch_annotations` | streams the window's validated annotations; counts and leaves out invalid ones | Parquet in R2 |
 | `load_predictions` | joins the stored predictions by picture; compares a sample with today's model | Parquet in R2 |
-| `calculate_drift` | exact errors, interval by people, Evidently's distribution drift | JSON in R2 |
+| `calculate_drift` | exact errors, interval by people, Evidently's distribution drift, by two references | JSON in R2 |
 | `generate_report` | Evidently's report and a figure of the errors | HTML, JSON, PNG in R2 |
 | `save_report` | one row per date, with the decision on a retraining | table `drift_reports` |
 | `decide` | goes on only when the report asks for a retraining; its log says why, or why not | |
@@ -92,6 +92,8 @@ with DAG(
         result("load_predictions", "pairs_uri"),
         "--reference-pairs",
         result("load_predictions", "reference_pairs_uri"),
+        "--training-sample",
+        result("load_predictions", "training_sample_uri"),
     ]
     calculate_drift = stage("drift", "calculate_drift", *pairs, "--threshold={{ params.threshold }}")
     metrics = ["--metrics", result("calculate_drift", "metrics_uri")]

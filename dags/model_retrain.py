@@ -21,7 +21,6 @@ gets worse by more than `max_regression` (docs/gate.md). With fewer usable sampl
 three people, the run succeeds and all tasks that follow are skipped; so they are when an earlier run trained on the
 same data with the same parameters, champion and image (`train_again` trains all the same). To go back to an earlier
 version: `model_rollback`.
-`model_rollback`.
 """
 
 from datetime import timedelta

@@ -108,7 +108,8 @@ class Pipeline:
 
 
 def _pairs(loaded: dict[str, Any]) -> dict[str, Any]:
-    return {"pairs": loaded["pairs_uri"], "reference_pairs": loaded["reference_pairs_uri"]}
+    names = ("pairs", "reference_pairs", "training_sample")
+    return {name: loaded[f"{name}_uri"] for name in names}
 
 
 @pytest.fixture

@@ -30,6 +30,14 @@ ReferencePairs = Annotated[
         "distributions are not compared."
     ),
 ]
+TrainingSampleUri = Annotated[
+    str,
+    typer.Option(
+        "--training-sample",
+        help="Training data of the version in production: the training_sample_uri of load-predictions. Empty, or "
+        "nothing there: distributions are compared with the reference window only.",
+    ),
+]
 Metrics = Annotated[str, typer.Option(help="The metrics_uri of calculate-drift.")]
 
 
@@ -74,7 +82,7 @@ def load_predictions(
     ] = 16,
     reload_minutes: Annotated[float, option(DRIFT["reload_minutes"])] = DRIFT["reload_minutes"].default,
 ) -> PairsResult:
-    """Join the annotations with the predictions that the model made at the time.
+    """Join the annotations with the predictions that the model made at the time, and fetch its training data's sample.
 
     Which of them the version in production made is noted. Rows without a usable prediction are counted and left out.
     Trouble with the API is noted in the result, and
@@ -94,6 +102,7 @@ def calculate_drift(
     pairs: Pairs,
     reference_pairs: ReferencePairs = "",
     threshold: Annotated[float, option(DRIFT["threshold"])] = DRIFT["threshold"].default,
+    training_sample: TrainingSampleUri = "",
 ) -> DriftResult:
     """Measure the errors per emotion, the drift score with its 95 % interval, and the change of distributions.
 
@@ -103,17 +112,21 @@ def calculate_drift(
 
     store = _store()
     folder = _folder(store, "calculate_drift")
-    return calculate(store, folder, R2Uri.parse(pairs), _optional(reference_pairs), threshold)
+    windows = R2Uri.parse(pairs), _optional(reference_pairs)
+    return calculate(store, folder, *windows, threshold, _optional(training_sample))
 
 
 @stage(app)
-def generate_report(metrics: Metrics, pairs: Pairs, reference_pairs: ReferencePairs = "") -> ReportResult:
+def generate_report(
+    metrics: Metrics, pairs: Pairs, reference_pairs: ReferencePairs = "", training_sample: TrainingSampleUri = ""
+) -> ReportResult:
     """Write the report for people: a page (HTML), its numbers (JSON) and a picture (PNG)."""
     from wakee_drift.report.pages import generate
 
     store = _store()
     folder = _folder(store, "generate_report")
-    return generate(store, folder, R2Uri.parse(metrics), R2Uri.parse(pairs), _optional(reference_pairs))
+    windows = R2Uri.parse(pairs), _optional(reference_pairs)
+    return generate(store, folder, R2Uri.parse(metrics), *windows, _optional(training_sample))
 
 
 @stage(app)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 from wakee_common.errors import BadInputError
+from wakee_common.training_sample import TrainingSample
 
 HTML_NAME, JSON_NAME, PNG_NAME = "report.html", "report.json", "errors.png"
 """The files of a report, side by side in one folder."""
@@ -95,34 +96,39 @@ class EmotionErrors(Record):
 
 
 class ColumnDrift(Record):
-    """One column's distribution against the reference window.
+    """One column's distribution against a reference.
 
     Attributes:
-        score: Population stability index, or p-value of the Kolmogorov-Smirnov test.
-        threshold: Drifted when the index is at or above it, or the p-value below it.
-        drifted: Whether it is.
+        score: Population stability index, or the p-value.
+        threshold: The index must be at least, the p-value at most this for the column to count as drifted.
+        drifted: Whether it does (`measure.distribution.decide`).
+        p_value: Of the permutation by people, adjusted by Holm over the columns compared; None in older reports,
+            where `score` was the p-value of the Kolmogorov-Smirnov test without either.
     """
 
     score: FiniteFloat
     threshold: FiniteFloat
     drifted: bool
+    p_value: FiniteFloat | None = None
 
 
 class DistributionDrift(Record):
-    """Whether predictions and labels are distributed as in the reference window.
+    """Whether predictions and labels are distributed as in a reference.
 
     Attributes:
         status: `compared`, or `skipped` for the reason given.
         reason: Why it was skipped, or why the method was chosen.
-        method: Evidently's name of the method.
+        against: What the reference is, for people to read.
+        method: What the columns' score is: `psi`, or `ks` for the p-value.
         rows: Rows of the look-back window that were compared (a bounded sample).
-        reference_rows: Rows of the reference window that were compared.
+        reference_rows: Rows of the reference that were compared (a bounded sample).
         columns: Result per column.
         skipped_columns: Reason per column that could not be compared.
     """
 
     status: Literal["compared", "skipped"]
     reason: str
+    against: str = "the reference window"
     method: Literal["psi", "ks"] | None = None
     rows: int = 0
     reference_rows: int = 0
@@ -148,6 +154,20 @@ class ProductionScore(Record):
     high: FiniteFloat | None = None
 
 
+class ProductionSample(Record):
+    """The training data of the version in production, from `load-predictions` to the stages without a database.
+
+    Attributes:
+        version: Name of the version; empty when there is none.
+        sample: A sample of the data that it was trained on, if there is one.
+        reason: Why there is none.
+    """
+
+    version: str = ""
+    sample: TrainingSample | None = None
+    reason: str = ""
+
+
 class DriftMetrics(Record):
     """Everything that one run measured.
 
@@ -162,7 +182,9 @@ class DriftMetrics(Record):
         drift_detected: Whether the score is above the threshold.
         production: The same of the rows that the version in production predicted; the trigger judges these.
         emotions: Errors per emotion.
-        distribution: Distributions against the reference window.
+        distribution: Distributions against the data that the version in production was trained on; in older
+            reports, against the reference window.
+        distribution_rolling: Distributions against the reference window; None in older reports.
         pairs_uri: The rows measured.
         reference_pairs_uri: The sample of the reference window.
     """
@@ -178,8 +200,14 @@ class DriftMetrics(Record):
     production: ProductionScore = ProductionScore()
     emotions: dict[str, EmotionErrors]
     distribution: DistributionDrift
+    distribution_rolling: DistributionDrift | None = None
     pairs_uri: str
     reference_pairs_uri: str
+
+    @property
+    def distributions(self) -> tuple[DistributionDrift, ...]:
+        """The comparisons of distributions that there are."""
+        return (self.distribution, *([self.distribution_rolling] if self.distribution_rolling else []))
 
 
 def read_metrics(data: bytes, origin: object) -> DriftMetrics:

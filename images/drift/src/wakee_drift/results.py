@@ -26,6 +26,7 @@ class PairsResult(StageResult):
 
     pairs_uri: str
     reference_pairs_uri: str
+    training_sample_uri: str
     rows: int
     reference_rows: int
     production_version: str | None

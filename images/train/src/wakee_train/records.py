@@ -147,6 +147,7 @@ class Evaluation(Record):
 
     `split_rule` is how the data of the challenger, and of the models it started from, were split; `notes` say what to
     know of the figures (`evaluation.split_rules`).
+    `training_sample_uri` names the sample of the data set that drift detection compares with; None in older records.
     """
 
     version: str
@@ -163,6 +164,7 @@ class Evaluation(Record):
     figures: list[str]
     split_rule: str = "names"
     notes: list[str] = Field(default_factory=list)
+    training_sample_uri: str | None = None
 
 
 class Int8(Record):

@@ -5,18 +5,20 @@ import pandas as pd
 import pytest
 from wakee_contract.emotions import EMOTIONS
 from wakee_drift.measure.distribution import (
-    COLUMNS,
+    FEWEST_PEOPLE,
     FEWEST_REFERENCE_ROWS,
     ROWS_FOR_PSI,
     compare_distributions,
-    in_steps,
-    run_evidently,
 )
+from wakee_drift.measure.evidently_runs import run_evidently
+from wakee_drift.measure.frames import COLUMNS, PERSON, in_steps
 
 
 def frame(rows, shift=0.0, seed=0):
+    """Independent rows, each of a person of its own."""
     values = np.random.default_rng(seed).normal(1.5 + shift, 0.4, (rows, len(COLUMNS)))
-    return pd.DataFrame(np.clip(values, 0, 3), columns=list(COLUMNS))
+    people = seed * 1_000_000 + np.arange(rows)
+    return pd.DataFrame(np.clip(values, 0, 3), columns=list(COLUMNS)).assign(**{PERSON: people})
 
 
 @pytest.mark.parametrize(
@@ -66,12 +68,26 @@ def test_a_constant_reference_is_not_compared():
     assert "constant" in found.reason
 
 
-@pytest.mark.parametrize("rows", [1, 100, 600])
+@pytest.mark.parametrize("rows", [10, 100, 600])
 def test_a_constant_window_is_compared(rows):
-    found = compare_distributions(frame(rows) * 0 + 2.9, frame(600, seed=1))
+    constant = frame(rows).assign(**dict.fromkeys(COLUMNS, 2.9))
+
+    found = compare_distributions(constant, frame(600, seed=1))
 
     assert found.status == "compared"
-    assert rows == 1 or all(column.drifted for column in found.columns.values())
+    assert all(column.drifted for column in found.columns.values())
+
+
+@pytest.mark.parametrize("people", [1, FEWEST_PEOPLE - 1])
+@pytest.mark.parametrize("side", ["look-back", "reference"])
+def test_few_people_are_not_compared(people, side):
+    frames = {"look-back": frame(100), "reference": frame(100, seed=1)}
+    frames[side][PERSON] = np.arange(100) % people
+
+    found = compare_distributions(frames["look-back"], frames["reference"])
+
+    assert (found.status, found.columns) == ("skipped", {})
+    assert f"the {side} window: rows of {people} people, fewer than {FEWEST_PEOPLE}" in found.reason
 
 
 ROUNDINGS = {

@@ -71,7 +71,7 @@ def test_the_score_is_the_mean_of_the_four_mae():
 
 def test_mae_agrees_with_evidently():
     from evidently.metrics import MAE
-    from wakee_drift.measure.distribution import run_evidently
+    from wakee_drift.measure.evidently_runs import run_evidently
 
     generator = np.random.default_rng(5)
     predicted, user = generator.uniform(0, 3, (2, 500, 4))

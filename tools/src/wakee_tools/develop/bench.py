@@ -30,6 +30,7 @@ QUICK = (
     Benchmark("drift", "dag_parse"),
     Benchmark("drift", "annotations", ("--largest", "10000000")),
     Benchmark("drift", "drift", ("--largest", "10000000")),
+    Benchmark("drift", "false_alarms"),
     Benchmark("train", "loading"),
     Benchmark("train", "pictures", ("--largest", "20000")),
     Benchmark("train", "train_throughput"),

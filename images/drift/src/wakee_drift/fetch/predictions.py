@@ -19,6 +19,7 @@ from wakee_contract.tables import PREDICTED
 from wakee_drift.fetch.annotations import Written, log_exclusions
 from wakee_drift.fetch.api_comparison import ApiSettings, compare_with_api
 from wakee_drift.fetch.production import in_production, predicted_by
+from wakee_drift.fetch.training_sample import hand_on_training_sample
 from wakee_drift.fetch.validity import add_counts, usable_predictions
 from wakee_drift.records import ApiComparison, Provenance
 from wakee_drift.results import PairsResult
@@ -77,11 +78,13 @@ def load(
             reference_pairs, _ = _join(connection, reference, work / "reference_pairs.parquet", provenance)
         for name in ("pairs.parquet", "reference_pairs.parquet"):
             store.put_file(folder / name, work / name)
+    training_sample = hand_on_training_sample(store, database, folder)
     log_exclusions("pairs", pairs)
     return PairsResult(
         status="success" if pairs.rows >= provenance.min_samples else "insufficient_data",
         pairs_uri=str(folder / "pairs.parquet"),
         reference_pairs_uri=str(folder / "reference_pairs.parquet"),
+        training_sample_uri=str(training_sample),
         rows=pairs.rows,
         reference_rows=reference_pairs.rows,
         production_version=production.version,

@@ -10,6 +10,8 @@ from wakee_common.storage import MissingObjectError, ObjectStore
 from wakee_common.telemetry import measured
 from wakee_common.uris import R2Uri
 
+from wakee_drift.measure.comparisons import fetch_production_sample
+from wakee_drift.measure.distribution import described
 from wakee_drift.measure.metrics import measure
 from wakee_drift.records import DriftMetrics
 from wakee_drift.results import DriftResult
@@ -22,7 +24,12 @@ PRESENT = timedelta(days=2)
 
 
 def calculate(
-    store: ObjectStore, folder: R2Uri, pairs: R2Uri, reference: R2Uri | None, threshold: float
+    store: ObjectStore,
+    folder: R2Uri,
+    pairs: R2Uri,
+    reference: R2Uri | None,
+    threshold: float,
+    training_sample: R2Uri | None = None,
 ) -> DriftResult:
     """Measure the pairs and write metrics.json, unless there are too few of them."""
     with workspace() as work:
@@ -37,9 +44,12 @@ def calculate(
                 num_samples=count,
             )
         reference_path = fetch_reference(store, reference, work / "reference_pairs.parquet")
-        metrics = measure(path, reference_path, threshold, (str(pairs), str(reference or "")))
+        production = fetch_production_sample(store, training_sample)
+        metrics = measure(path, reference_path, threshold, (str(pairs), str(reference or "")), production)
     uri = folder / "metrics.json"
     store.put_bytes(uri, metrics.model_dump_json(indent=2).encode(), "application/json")
+    for drift in metrics.distributions:
+        logger.info("distributions %s", described(drift))
     _tell(metrics)
     return _result(metrics, uri)
 

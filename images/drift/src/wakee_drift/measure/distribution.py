@@ -1,127 +1,119 @@
-"""Are predictions and labels distributed as in the reference window? Evidently's answer, on bounded samples.
+"""Are predictions and labels distributed as in a reference? Evidently's scores, on bounded samples.
 
-The method is chosen by size. Evidently's own choice for small samples of whole-numbered labels, a chi-square test,
-calls 29 % of undrifted columns drifted. False alarms per column measured here, predictions / labels: population
-stability index (PSI) at 100 rows on each side 85 % / 17 %, at 200 44 % / 2 %, at 300 to 400 3 % / 0, at 500 2 % / 0,
-from 1000 none; two-sample Kolmogorov-Smirnov test at most 8 % / 2 % at any size. With large samples the test finds
-differences too small to matter, and the index does not. So: PSI from 500 rows on each side, the test below.
+FIGURES_PLACEHOLDER
 """
 
-import json
-import math
-import warnings
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+import numpy as np
 import pandas as pd
-from wakee_contract.emotions import EMOTIONS
-from wakee_contract.tables import LABELS, PREDICTED
 
+from wakee_drift.measure.evidently_runs import PEOPLE_TEST, value_drifts
+from wakee_drift.measure.frames import COLUMNS, PERSON, in_steps
+from wakee_drift.measure.permutation import holm
 from wakee_drift.records import ColumnDrift, DistributionDrift
-from wakee_drift.tables import PAIRS_SCHEMA, matrix, spread_sample
 
-with warnings.catch_warnings():
-    # Its dependencies warn about their own future.
-    warnings.simplefilter("ignore")
-    from evidently import DataDefinition, Dataset, Regression, Report
-    from evidently.core.report import Snapshot
-    from evidently.metrics import ValueDrift
-
-COLUMNS = (*PREDICTED, *LABELS)
-SAMPLE_ROWS = 5_000
 ROWS_FOR_PSI = 500
 FEWEST_REFERENCE_ROWS = 30
-STEPS = 2.0**20
-"""Values are compared in steps of a millionth: what differs by rounding only is equal, and so are differences of them.
-
-A histogram of 0.3 and 0.1 + 0.2 has no bins that floating-point numbers could tell apart. Steps that are powers of two
-make sums and differences exact, so that errors which are all the same stay the same.
-"""
-THRESHOLDS: Mapping[Literal["psi", "ks"], float] = {"psi": 0.1, "ks": 0.05}
-
-DEFINITION = DataDefinition(
-    numerical_columns=list(COLUMNS),
-    regression=[
-        Regression(name=emotion, target=label, prediction=predicted)
-        for emotion, label, predicted in zip(EMOTIONS, LABELS, PREDICTED, strict=True)
-    ],
-)
+FEWEST_PEOPLE = 10
+"""In each sample. With fewer the permutation has too few outcomes to pass Holm's correction over eight columns."""
+FAMILY_ERROR = 0.05
+"""Probability that any column is called drifted when none is."""
+THRESHOLDS: Mapping[Literal["psi", "ks"], float] = {"psi": 0.1, "ks": FAMILY_ERROR}
+REFERENCE_WINDOW = "the reference window"
 
 
-def sample_frame(path: Path, rows: int = SAMPLE_ROWS) -> pd.DataFrame:
-    """Predictions and labels of at most `rows` pairs, float64; the same ones every time."""
-    sample = spread_sample(path, PAIRS_SCHEMA, rows)
-    return in_steps(pd.DataFrame(matrix(sample, COLUMNS), columns=list(COLUMNS)))
-
-
-def in_steps(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with its values rounded to whole steps."""
-    return (frame * STEPS).round() / STEPS
-
-
-def compare_distributions(current: pd.DataFrame, reference: pd.DataFrame) -> DistributionDrift:
-    """Compare each column of the look-back window with the reference window.
+def compare_distributions(
+    current: pd.DataFrame, reference: pd.DataFrame, against: str = REFERENCE_WINDOW
+) -> DistributionDrift:
+    """Compare each column of the look-back window with a reference.
 
     Args:
-        current: Predictions and labels of the look-back window.
-        reference: The same of the reference window.
+        current: Predictions, labels and people of the look-back window, as `frames.sample_frame` gives them.
+        reference: The same of the reference; where a row has no value of a column, NaN.
+        against: What the reference is, for people to read.
     """
     current, reference = in_steps(current), in_steps(reference)
-    rows, reference_rows = len(current), len(reference)
-    constant = {name: "constant in the reference window" for name in COLUMNS if reference[name].nunique() < 2}
-    columns = [name for name in COLUMNS if name not in constant]
-    if reference_rows < FEWEST_REFERENCE_ROWS:
-        reason = f"the reference window has {reference_rows} usable rows, fewer than {FEWEST_REFERENCE_ROWS}"
-        return DistributionDrift(status="skipped", reason=reason, rows=rows, reference_rows=reference_rows)
-    if not columns:
-        reason = "every column is constant in the reference window"
-        return DistributionDrift(status="skipped", reason=reason, rows=rows, reference_rows=reference_rows)
-    method, reason = choose_method(rows, reference_rows)
-    return DistributionDrift(
-        status="compared",
-        reason=reason,
-        method=method,
-        rows=rows,
-        reference_rows=reference_rows,
-        columns=_column_drifts(current, reference, columns, method),
-        skipped_columns=constant,
+    unusable = {name: reason for name in COLUMNS if (reason := why_not(current, reference, name, against))}
+    columns = [name for name in COLUMNS if name not in unusable]
+    drift = DistributionDrift(
+        status="compared", reason="", against=against, rows=len(current), reference_rows=len(reference)
     )
+    if not columns:
+        reasons = "; ".join(dict.fromkeys(unusable.values()))
+        return drift.model_copy(update={"status": "skipped", "reason": reasons})
+    method, reason = choose_method(len(current), min(int(reference[name].count()) for name in columns))
+    scores = value_drifts(current, reference, columns, {PEOPLE_TEST: FAMILY_ERROR, **_effect_size(method)})
+    update = {"reason": reason, "method": method, "skipped_columns": unusable, "columns": decide(scores, method)}
+    return drift.model_copy(update=update)
+
+
+def why_not(current: pd.DataFrame, reference: pd.DataFrame, name: str, against: str) -> str:
+    """Why a column cannot be compared; empty when it can."""
+    known = reference[name].notna()
+    if known.sum() < FEWEST_REFERENCE_ROWS:
+        return f"{against}: {known.sum()} usable rows, fewer than {FEWEST_REFERENCE_ROWS}"
+    if reference[name].nunique() < 2:
+        return f"constant in {against}"
+    samples = {"the look-back window": current[PERSON], against: reference.loc[known, PERSON]}
+    for what, people in samples.items():
+        if (count := people.nunique()) < FEWEST_PEOPLE:
+            return f"{what}: rows of {count} people, fewer than {FEWEST_PEOPLE}"
+    return ""
 
 
 def choose_method(rows: int, reference_rows: int) -> tuple[Literal["psi", "ks"], str]:
     """The method for samples of these sizes, and why."""
     if min(rows, reference_rows) >= ROWS_FOR_PSI:
-        return "psi", f"population stability index: {ROWS_FOR_PSI} rows or more on each side"
-    return "ks", f"Kolmogorov-Smirnov test: the stability index is unreliable below {ROWS_FOR_PSI} rows on each side"
+        return "psi", f"population stability index, and permutation by people: {ROWS_FOR_PSI} rows or more on each side"
+    return "ks", (
+        "Kolmogorov-Smirnov distance, permutation by people: "
+        f"the stability index is unreliable below {ROWS_FOR_PSI} rows on each side"
+    )
 
 
-def run_evidently(metrics: list[Any], current: pd.DataFrame, reference: pd.DataFrame | None) -> Snapshot:
-    """Run Evidently over one or two frames."""
-    with warnings.catch_warnings():
-        # Divisions by zero and the like inside its plots; the numbers are checked afterwards.
-        warnings.simplefilter("ignore")
-        return Report(metrics).run(dataset(current), None if reference is None else dataset(reference))
+def decide(scores: Mapping[str, Mapping[str, float]], method: Literal["psi", "ks"]) -> dict[str, ColumnDrift]:
+    """Which columns have drifted.
 
+    A column has drifted when its p-value, adjusted by Holm over all columns compared, is at most `FAMILY_ERROR`, and,
+    where the index is measured, that is at least 0.1: the difference is then neither chance nor too small to matter.
 
-def dataset(frame: pd.DataFrame) -> Dataset:
-    """A frame of predictions and labels as Evidently wants it."""
-    return Dataset.from_pandas(frame.astype("float64"), data_definition=DEFINITION)
-
-
-def _column_drifts(
-    current: pd.DataFrame, reference: pd.DataFrame, columns: list[str], method: Literal["psi", "ks"]
-) -> dict[str, ColumnDrift]:
-    threshold = THRESHOLDS[method]
-    metrics = [ValueDrift(column=name, method=method, threshold=threshold) for name in columns]
-    found = json.loads(run_evidently(metrics, current, reference).json())["metrics"]
-    scores = {metric["config"]["column"]: float(metric["value"]) for metric in found}
+    Args:
+        scores: Per method and column: p-values of `PEOPLE_TEST`, and the index where it is measured.
+        method: Which of them is the score of the column.
+    """
+    raw = scores[PEOPLE_TEST]
+    p_values = dict(zip(raw, holm(np.array(list(raw.values()))).tolist(), strict=True))
+    shown = scores["psi"] if method == "psi" else p_values
     return {
-        name: ColumnDrift(score=score, threshold=threshold, drifted=_drifted(score, method))
-        for name, score in scores.items()
-        if math.isfinite(score)
+        name: ColumnDrift(
+            score=shown[name],
+            threshold=THRESHOLDS[method],
+            p_value=p_value,
+            drifted=p_value <= FAMILY_ERROR and (method == "ks" or shown[name] >= THRESHOLDS["psi"]),
+        )
+        for name, p_value in p_values.items()
+        if name in shown
     }
 
 
-def _drifted(score: float, method: Literal["psi", "ks"]) -> bool:
-    return score >= THRESHOLDS[method] if method == "psi" else score <= THRESHOLDS[method]
+def described(drift: DistributionDrift) -> str:
+    """One line for people: against what, which columns have drifted, or why nothing was compared."""
+    if drift.status == "skipped":
+        return f"against {drift.against}: skipped, {drift.reason}"
+    found = [
+        f"{name} ({drift.method} {column.score:.3g}{_p_value(column)})"
+        for name, column in drift.columns.items()
+        if column.drifted
+    ]
+    sizes = f"{drift.rows:,} rows against {drift.reference_rows:,}"
+    return f"against {drift.against}: {', '.join(found) or 'no column'} drifted, {sizes} ({drift.reason})"
+
+
+def _effect_size(method: Literal["psi", "ks"]) -> dict[str, float]:
+    return {"psi": THRESHOLDS["psi"]} if method == "psi" else {}
+
+
+def _p_value(column: ColumnDrift) -> str:
+    return "" if column.p_value is None else f", p {column.p_value:.3g}"

@@ -11,8 +11,8 @@ from wakee_contract.emotions import EMOTIONS
 from wakee_contract.tables import LABELS, PREDICTED
 
 from wakee_drift.measure.bootstrap import PeoplesScores
-from wakee_drift.measure.distribution import compare_distributions, sample_frame
-from wakee_drift.records import DriftMetrics, EmotionErrors, ProductionScore
+from wakee_drift.measure.comparisons import compare_both
+from wakee_drift.records import DriftMetrics, EmotionErrors, ProductionSample, ProductionScore
 from wakee_drift.tables import PAIRS_SCHEMA, batches, flags, integers, matrix, read_provenance
 
 
@@ -88,7 +88,13 @@ class Scored:
         return min(low, self.score), max(high, self.score)
 
 
-def measure(pairs: Path, reference: Path | None, threshold: float, uris: tuple[str, str] = ("", "")) -> DriftMetrics:
+def measure(
+    pairs: Path,
+    reference: Path | None,
+    threshold: float,
+    uris: tuple[str, str] = ("", ""),
+    production: ProductionSample | None = None,
+) -> DriftMetrics:
     """Exact errors and score of all pairs, an interval, and the distributions of a sample.
 
     Args:
@@ -96,12 +102,14 @@ def measure(pairs: Path, reference: Path | None, threshold: float, uris: tuple[s
         reference: Pairs of the reference window, if there are any.
         threshold: Drift is detected when the score is above it.
         uris: Where both files lie in R2.
+        production: The training data of the version in production, if it was handed on.
     """
     every, of_production = one_pass(pairs)
     low, high = every.interval()
-    current = sample_frame(pairs)
+    provenance = read_provenance(pairs)
+    distribution, rolling = compare_both(pairs, reference, production, provenance)
     return DriftMetrics(
-        provenance=read_provenance(pairs),
+        provenance=provenance,
         num_samples=every.sums.rows,
         num_people=every.people.people,
         threshold=threshold,
@@ -111,7 +119,8 @@ def measure(pairs: Path, reference: Path | None, threshold: float, uris: tuple[s
         drift_detected=every.score > threshold,
         production=production_score(of_production),
         emotions=emotion_errors(every.sums),
-        distribution=compare_distributions(current, sample_frame(reference) if reference else current.iloc[:0]),
+        distribution=distribution,
+        distribution_rolling=rolling,
         pairs_uri=uris[0],
         reference_pairs_uri=uris[1],
     )

@@ -14,11 +14,16 @@ from wakee_common.uris import R2Uri
 from wakee_contract.emotions import EMOTIONS
 
 from wakee_drift.measure.calculate import fetch_reference
-from wakee_drift.measure.distribution import THRESHOLDS, run_evidently, sample_frame
-from wakee_drift.records import HTML_NAME, JSON_NAME, PNG_NAME, DriftMetrics, read_metrics
+from wakee_drift.measure.comparisons import fetch_production_sample
+from wakee_drift.measure.distribution import THRESHOLDS, described
+from wakee_drift.measure.evidently_runs import register_decisions, run_evidently
+from wakee_drift.measure.frames import sample_frame, training_frame
+from wakee_drift.records import HTML_NAME, JSON_NAME, PNG_NAME, DistributionDrift, DriftMetrics, read_metrics
 from wakee_drift.report.figures import draw_errors
 from wakee_drift.results import ReportResult
 
+SHOWN_METHODS = {"psi": "PSI, with people swapped and Holm", "ks": "p-value, people swapped, Holm"}
+"""How Evidently's page names the score of a column."""
 CONTENT_TYPES = {
     HTML_NAME: "text/html; charset=utf-8",
     JSON_NAME: "application/json",
@@ -26,13 +31,22 @@ CONTENT_TYPES = {
 }
 
 
-def generate(store: ObjectStore, folder: R2Uri, metrics: R2Uri, pairs: R2Uri, reference: R2Uri | None) -> ReportResult:
+def generate(
+    store: ObjectStore,
+    folder: R2Uri,
+    metrics: R2Uri,
+    pairs: R2Uri,
+    reference: R2Uri | None,
+    training_sample: R2Uri | None = None,
+) -> ReportResult:
     """Write HTML, JSON and PNG to R2."""
     measured = read_metrics(store.get_bytes(metrics), metrics)
     with workspace() as work:
         current = sample_frame(store.get_file(pairs, work / "pairs.parquet"))
         reference_path = fetch_reference(store, reference, work / "reference_pairs.parquet")
-        write_report(measured, current, sample_frame(reference_path) if reference_path else None, work)
+        rolling = sample_frame(reference_path) if reference_path else None
+        training = fetch_production_sample(store, training_sample).sample
+        write_report(measured, current, rolling, work, training=training_frame(training) if training else None)
         for name, content_type in CONTENT_TYPES.items():
             store.put_file(folder / name, work / name, content_type)
     return ReportResult(
@@ -40,29 +54,40 @@ def generate(store: ObjectStore, folder: R2Uri, metrics: R2Uri, pairs: R2Uri, re
     )
 
 
-def write_report(metrics: DriftMetrics, current: pd.DataFrame, reference: pd.DataFrame | None, folder: Path) -> None:
+def write_report(
+    metrics: DriftMetrics,
+    current: pd.DataFrame,
+    reference: pd.DataFrame | None,
+    folder: Path,
+    *,
+    training: pd.DataFrame | None = None,
+) -> None:
     """Write the three files; without comparable distributions the page holds the regression part only.
+
+    Evidently's page shows one reference: the training data where it was compared with, else the reference window.
 
     Args:
         metrics: What was measured.
         current: Sample of the look-back window.
         reference: Sample of the reference window, if any.
         folder: Where the files go.
+        training: Sample of the data that the version in production was trained on, if any.
     """
-    compared = metrics.distribution.status == "compared" and reference is not None
-    presets: list[Any] = [_drift_preset(metrics)] if compared else []
+    shown = _shown(metrics, reference, training)
+    presets: list[Any] = [_drift_preset(shown[0])] if shown else []
     presets += [RegressionPreset(regression_name=emotion) for emotion in EMOTIONS]
-    snapshot = run_evidently(presets, current, reference if compared else None)
+    snapshot = run_evidently(presets, current, shown[1] if shown else None)
     snapshot.save_html(str(folder / HTML_NAME))
     page = (folder / HTML_NAME).read_text(encoding="utf-8")
     (folder / HTML_NAME).write_text(page.replace("<body>", f"<body>{verdict(metrics)}", 1), encoding="utf-8")
-    (folder / JSON_NAME).write_text(json.dumps(without_nan(json.loads(snapshot.json())), allow_nan=False))
+    numbers = without_nan(json.loads(snapshot.json())) | {"distributions": _comparisons(metrics)}
+    (folder / JSON_NAME).write_text(json.dumps(numbers, allow_nan=False))
     draw_errors(metrics, folder / PNG_NAME)
 
 
 def verdict(metrics: DriftMetrics) -> str:
     """The conclusion as a piece of HTML."""
-    origin, drift = metrics.provenance, metrics.distribution
+    origin = metrics.provenance
     rows = {
         "Drift": "detected" if metrics.drift_detected else "not detected",
         "Score": f"{metrics.drift_score:.4f} (95 % interval {metrics.drift_score_low:.4f} to "
@@ -70,8 +95,7 @@ def verdict(metrics: DriftMetrics) -> str:
         "Pictures": f"{metrics.num_samples:,} of {metrics.num_people:,} people, annotated from {origin.window_start} "
         f"to {origin.window_end} (UTC)",
         "Left out": ", ".join(f"{reason} {count}" for reason, count in origin.excluded.items() if count) or "none",
-        "Distributions": f"{drift.status}; {drift.reason}; {drift.rows:,} rows against {drift.reference_rows:,}"
-        f" of the reference window from {origin.reference_start}",
+        "Distributions": "; ".join(described(drift) for drift in metrics.distributions),
         "Model now": _api(metrics),
     }
     cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
@@ -88,11 +112,25 @@ def without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _drift_preset(metrics: DriftMetrics) -> DataDriftPreset:
-    method = metrics.distribution.method or "ks"
-    return DataDriftPreset(
-        columns=list(metrics.distribution.columns), num_method=method, num_threshold=THRESHOLDS[method]
-    )
+def _shown(
+    metrics: DriftMetrics, reference: pd.DataFrame | None, training: pd.DataFrame | None
+) -> tuple[DistributionDrift, pd.DataFrame] | None:
+    """The comparison that Evidently's page shows, and its reference; None when nothing was compared."""
+    rolling = metrics.distribution_rolling
+    # In older metrics the only comparison is the one with the reference window.
+    pairs = [(metrics.distribution, training), (rolling, reference)] if rolling else [(metrics.distribution, reference)]
+    compared = [(drift, frame) for drift, frame in pairs if drift and drift.status == "compared" and frame is not None]
+    return compared[0] if compared else None
+
+
+def _drift_preset(drift: DistributionDrift) -> DataDriftPreset:
+    method = drift.method or "ks"
+    shown = register_decisions(drift.columns, SHOWN_METHODS[method])
+    return DataDriftPreset(columns=list(drift.columns), num_method=shown, num_threshold=THRESHOLDS[method])
+
+
+def _comparisons(metrics: DriftMetrics) -> list[dict[str, Any]]:
+    return [drift.model_dump(mode="json") for drift in metrics.distributions]
 
 
 def _api(metrics: DriftMetrics) -> str:

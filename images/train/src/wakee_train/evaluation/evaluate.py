@@ -25,6 +25,7 @@ from wakee_train.evaluation.onnx_model import OnnxModel
 from wakee_train.evaluation.paired import Contest
 from wakee_train.evaluation.slices import facts_of, medians, people, slices, window_of
 from wakee_train.evaluation.split_rules import notes, rule_of, rule_of_training
+from wakee_train.evaluation.training_sample import TRAINING_SAMPLE, training_sample
 from wakee_train.records import Evaluation, GateLimits, ModelMetrics, Training, read_record, write_record
 from wakee_train.results import EvaluationResult
 from wakee_train.settings import HubSettings
@@ -64,6 +65,8 @@ def evaluate(
         champion, rules = _champion(hub, head, test), _rules(hub, head, training, splits)
         challenger = OnnxModel(content).predict(test)
     store.put_bytes(folder / ONNX, content)
+    sample = training_sample(version, manifest, splits, dict(zip(test.names, challenger, strict=True)))
+    store.put_bytes(folder / TRAINING_SAMPLE, sample.model_dump_json().encode(), "application/json")
     facts = facts_of(manifest, test.names)
     groups, seen = people(facts, test.names, splits), list[str]()
     if champion is None:
@@ -89,6 +92,7 @@ def evaluate(
         figures=[],
         split_rule=rules[1],
         notes=seen,
+        training_sample_uri=str(folder / TRAINING_SAMPLE),
     )
     evaluation = evaluation.model_copy(update={"figures": _draw(store, folder, evaluation, training)})
     write_record(store, folder / EVALUATION, evaluation)

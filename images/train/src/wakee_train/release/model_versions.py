@@ -167,6 +167,7 @@ def lineage(
         "image": context.image,
         "git_commit": context.git_commit,
         "dataset": {"id": training.dataset_id, "manifest": training.manifest_uri, "splits": training.splits_uri},
+        "reference": evaluation.training_sample_uri,
         "training": {
             "started_from": training.started_from,
             "settings": training.settings.model_dump(mode="json"),

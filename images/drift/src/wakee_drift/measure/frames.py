@@ -1,0 +1,42 @@
+"""Predictions and labels side by side, with whose they are: bounded samples of windows and of training data."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from wakee_common.training_sample import HELD_OUT, TrainingSample
+from wakee_contract.emotions import EMOTIONS
+from wakee_contract.tables import LABELS, PREDICTED
+
+from wakee_drift.tables import PAIRS_SCHEMA, integers, matrix, spread_sample
+
+COLUMNS = (*PREDICTED, *LABELS)
+PERSON = "person"
+SAMPLE_ROWS = 5_000
+STEPS = 2.0**20
+"""Values are compared in steps of a millionth: what differs by rounding only is equal, and so are differences of them.
+
+A histogram of 0.3 and 0.1 + 0.2 has no bins that floating-point numbers could tell apart. Steps that are powers of two
+make sums and differences exact, so that errors which are all the same stay the same.
+"""
+
+
+def sample_frame(path: Path, rows: int = SAMPLE_ROWS) -> pd.DataFrame:
+    """Predictions and labels (float64) of at most `rows` pairs, and `person` (int64); the same ones every time."""
+    sample = spread_sample(path, PAIRS_SCHEMA, rows)
+    frame = pd.DataFrame(matrix(sample, COLUMNS), columns=list(COLUMNS))
+    return in_steps(frame).assign(**{PERSON: integers(sample, PERSON)})
+
+
+def training_frame(sample: TrainingSample) -> pd.DataFrame:
+    """The same of a version's training data; NaN for predictions of pictures that were not held out."""
+    unknown = (np.nan,) * len(EMOTIONS)
+    rows = [(*((row.split in HELD_OUT and row.predictions) or unknown), *row.labels) for row in sample.rows]
+    frame = pd.DataFrame(np.array(rows, np.float64).reshape(-1, len(COLUMNS)), columns=list(COLUMNS))
+    return in_steps(frame).assign(**{PERSON: np.array([row.person for row in sample.rows], np.int64)})
+
+
+def in_steps(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its values, not its people, rounded to whole steps."""
+    columns = [name for name in frame.columns if name != PERSON]
+    return frame.assign(**{name: (frame[name] * STEPS).round() / STEPS for name in columns})

@@ -1,0 +1,57 @@
+"""What drift detection compares later data with: a bounded sample of the data that a version was trained on."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from wakee_common.training_sample import HELD_OUT, MOST_ROWS, SampledRow, TrainingSample
+
+from wakee_train.data.records import Manifest, Sample, Splits
+
+TRAINING_SAMPLE = "training_sample.json"
+DIGITS = 6
+"""Of predictions, behind the decimal point; drift detection compares in steps of a millionth."""
+
+Predictions = Mapping[str, NDArray[np.float32]]
+"""Predictions by a picture's name, shape (4,) each."""
+
+
+def training_sample(
+    version: str, manifest: Manifest, splits: Splits, predictions: Predictions, most: int = MOST_ROWS
+) -> TrainingSample:
+    """Sample at most `most` pictures, spread evenly over the data set: the same ones every time.
+
+    Args:
+        version: Name of the model version.
+        manifest: The data set.
+        splits: Which of its pictures are in which split; those in none are left out.
+        predictions: What the version says about held-out pictures, 0 to 3. Predictions on training pictures are
+            ignored: the version fits those too well to be a reference for new pictures.
+        most: Number of rows.
+    """
+    home = {name: split for split, names in splits.names.items() for name in names}
+    members = [sample for sample in manifest.samples if sample.name in home]
+    return TrainingSample(
+        version=version,
+        dataset_id=manifest.dataset_id,
+        pictures=len(members),
+        rows=tuple(_row(sample, home[sample.name], predictions) for sample in spread(members, most)),
+    )
+
+
+def spread(samples: Sequence[Sample], most: int) -> list[Sample]:
+    """At most `most` samples at even distances, the first and the last among them."""
+    places = np.unique(np.linspace(0, len(samples) - 1, min(most, len(samples))).round().astype(int))
+    return [samples[place] for place in places]
+
+
+def _row(sample: Sample, split: str, predictions: Predictions) -> SampledRow:
+    levels = predictions.get(sample.name) if split in HELD_OUT else None
+    return SampledRow.model_validate(
+        {
+            "person": sample.facts.person,
+            "split": split,
+            "labels": sample.labels,
+            "predictions": None if levels is None else [round(float(level), DIGITS) for level in levels],
+        }
+    )
