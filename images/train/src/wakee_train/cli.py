@@ -210,7 +210,8 @@ def export_onnx(
     parity_samples: Annotated[int, typer.Option(min=1, help="Test pictures to compare on.")] = 128,
     int8: Annotated[bool, option(RETRAIN["int8"])] = RETRAIN["int8"].default,
     int8_mae_limit: Annotated[
-        float, typer.Option(min=0, max=3, help="By how much the MAE of any emotion may rise with int8.")
+        float,
+        typer.Option(min=0, max=3, help="By how much the MAE of an emotion, or of a part, may rise with int8."),
     ] = 0.01,
 ) -> ExportResult:
     """Check the ONNX file that was judged: its contract, its likeness to PyTorch, its speed."""

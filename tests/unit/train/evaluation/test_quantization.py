@@ -12,6 +12,7 @@ from wakee_train.evaluation.onnx_model import OnnxModel
 from wakee_train.training.backbone import EmotionRegressor, make_model
 
 from ..training.two_processes import pixels
+from .int8_examinations import examination
 
 CALIBRATION, TEST = pixels(8, 1), pixels(6, 2)
 
@@ -40,7 +41,7 @@ def labelled(model: bytes) -> SplitPixels:
 def test_a_faster_and_accurate_variant_is_kept(wide, environment):
     plain, _ = wide
     folder = environment.store.uri("export")
-    int8 = quantization.int8_variant(environment.store, folder, plain, CALIBRATION, labelled(plain), 0.1)
+    int8 = quantization.int8_variant(environment.store, folder, plain, CALIBRATION, examination(labelled(plain), 0.1))
 
     assert int8.kept, int8.reason
     assert int8.latency_ms_median < int8.plain_latency_ms_median
@@ -51,7 +52,7 @@ def test_a_faster_and_accurate_variant_is_kept(wide, environment):
 def test_an_inaccurate_variant_is_dropped_with_the_reason(wide, environment):
     plain, _ = wide
     int8 = quantization.int8_variant(
-        environment.store, environment.store.uri("export"), plain, CALIBRATION, labelled(plain), 0.0
+        environment.store, environment.store.uri("export"), plain, CALIBRATION, examination(labelled(plain), 0.0)
     )
 
     assert (int8.kept, int8.uri) == (False, None)
@@ -62,7 +63,7 @@ def test_an_inaccurate_variant_is_dropped_with_the_reason(wide, environment):
 def test_a_slower_variant_is_dropped_with_the_reason(wide):
     plain, int8 = wide
 
-    judged = quantization.judge(OnnxModel(int8), OnnxModel(plain), labelled(int8), 3.0)
+    judged = quantization.judge(OnnxModel(int8), OnnxModel(plain), examination(labelled(int8), 3.0))
 
     assert judged.kept is False
     assert judged.reason.startswith("no faster: ")
@@ -72,18 +73,40 @@ def test_answers_that_are_no_numbers_are_too_inaccurate(wide):
     plain, int8 = wide
     test = SplitPixels(TEST.names, TEST.pixels, np.full((6, 4), np.nan, np.float32))
 
-    judged = quantization.judge(OnnxModel(plain), OnnxModel(int8), test, 3.0)
+    judged = quantization.judge(OnnxModel(plain), OnnxModel(int8), examination(test, 3.0))
 
     assert (judged.kept, judged.mae_increase) == (False, None)
 
 
 def test_a_graph_that_cannot_be_quantised_is_said_so(environment):
     int8 = quantization.int8_variant(
-        environment.store, environment.store.uri("x"), b"no graph", CALIBRATION, TEST, 0.01
+        environment.store, environment.store.uri("x"), b"no graph", CALIBRATION, examination(TEST, 0.01)
     )
 
     assert int8.kept is False
     assert int8.reason.startswith("cannot be quantised: DecodeError")
+
+
+def test_a_part_that_gets_worse_drops_the_variant_though_the_emotions_do_not(wide):
+    plain, _ = wide
+    true = labelled(plain)
+    corrected = np.array([True] * 3 + [False] * 3)
+    labels = np.where(corrected[:, None], true.labels, np.clip(true.labels + 1, 0, 3))
+    test = SplitPixels(TEST.names, TEST.pixels, labels.astype(np.float32))
+
+    class Shifted:
+        """Worse by 0.3 where somebody corrected, better by as much elsewhere."""
+
+        def __call__(self, pictures):
+            return OnnxModel(plain)(pictures)
+
+        def predict(self, pictures):
+            return OnnxModel(plain).predict(pictures) + np.float32(0.3)
+
+    judged = quantization.judge(OnnxModel(plain), Shifted(), examination(test, 0.1, {"corrected pictures": corrected}))
+
+    assert judged.kept is False
+    assert judged.reason.startswith("too inaccurate: corrected pictures 0.0000 -> 0.3000")
 
 
 def test_squeeze_excitation_and_head_stay_as_they_are():

@@ -13,6 +13,7 @@ from wakee_train.evaluation import quantization
 from wakee_train.evaluation.onnx_model import OnnxModel
 from wakee_train.training.weights import load_pickled
 
+from ..evaluation.int8_examinations import examination
 from .two_processes import pixels
 
 
@@ -45,5 +46,5 @@ def test_int8_is_not_given_up(told_to_stop, environment):
 
     with pytest.raises(InterruptedStageError):
         quantization.int8_variant(
-            environment.store, environment.store.uri("x"), b"a model", pixels(2, 1), pixels(2, 2), 0.1
+            environment.store, environment.store.uri("x"), b"a model", pixels(2, 1), examination(pixels(2, 2), 0.1)
         )

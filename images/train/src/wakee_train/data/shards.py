@@ -80,6 +80,11 @@ class SplitPixels:
     def __len__(self) -> int:
         return len(self.names)
 
+    def spread(self, most: int) -> "SplitPixels":
+        """At most so many pictures at even distances, so that old and new ones are among them; they are copied."""
+        places = np.unique(np.linspace(0, len(self) - 1, min(most, len(self))).round().astype(int))
+        return SplitPixels([self.names[place] for place in places], self.pixels[places], self.labels[places])
+
 
 def load_splits(
     store: ObjectStore, splits_uri: R2Uri, wanted: tuple[str, ...], scratch: Path

@@ -38,10 +38,7 @@ def decide(contest: Contest, slices: Mapping[str, Rows], limits: GateLimits) -> 
     overall = contest.overall()
     if too_few := _too_few(overall, limits):
         return Decision(verdict=UNDECIDED, reasons=[too_few], parts=[_part("all", overall, limits)], limits=limits)
-    parts = {emotion: contest.emotion(index) for index, emotion in enumerate(EMOTIONS)} | {
-        BALANCED: contest.balanced(),
-        **{name: contest.overall(rows) for name, rows in slices.items() if _large(contest.size(rows), limits)},
-    }
+    parts = _parts(contest, slices, limits)
     verdicts = [_better(overall, limits), *(_not_worse(name, part, limits) for name, part in parts.items())]
     found = {each for each, _ in verdicts}
     verdict = KEEP if KEEP in found else UNDECIDED if UNDECIDED in found else PROMOTE
@@ -51,6 +48,18 @@ def decide(contest: Contest, slices: Mapping[str, Rows], limits: GateLimits) -> 
         parts=[_part(name, part, limits) for name, part in {"all": overall, **parts}.items()],
         limits=limits,
     )
+
+
+def worse_parts(contest: Contest, slices: Mapping[str, Rows], limits: GateLimits) -> list[str]:
+    """The parts that get worse by more than `max_regression` more likely than not, each with its numbers.
+
+    Args:
+        contest: Both models on the test pictures.
+        slices: Parts of these by name, shape (N,) each; those that are too small are left out.
+        limits: What a person chose.
+    """
+    verdicts = [_not_worse(name, part, limits) for name, part in _parts(contest, slices, limits).items()]
+    return [reason for _, reason in verdicts if reason]
 
 
 def decide_first(contest: Contest, limits: GateLimits, *, accept_any: bool) -> Decision:
@@ -69,6 +78,13 @@ def decide_first(contest: Contest, limits: GateLimits, *, accept_any: bool) -> D
     if accept_any and verdict != PROMOTE:
         verdict, reason = PROMOTE, f"{reason}; promoted all the same, as accept_any_first_model asks"
     return Decision(verdict=verdict, reasons=[reason], parts=[_part("all", overall, limits)], limits=limits)
+
+
+def _parts(contest: Contest, slices: Mapping[str, Rows], limits: GateLimits) -> dict[str, Comparison]:
+    return {emotion: contest.emotion(index) for index, emotion in enumerate(EMOTIONS)} | {
+        BALANCED: contest.balanced(),
+        **{name: contest.overall(rows) for name, rows in slices.items() if _large(contest.size(rows), limits)},
+    }
 
 
 def _too_few(overall: Comparison, limits: GateLimits) -> str:

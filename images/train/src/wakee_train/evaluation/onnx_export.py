@@ -21,11 +21,20 @@ from wakee_common.uris import R2Uri
 from wakee_contract.model import INPUT, OUTPUT
 from wakee_contract.pictures import CROPPED
 
+from wakee_train.data.records import Manifest, Splits
 from wakee_train.data.shards import SplitPixels, load_splits
 from wakee_train.data.splits import TEST, VALIDATION
 from wakee_train.evaluation.onnx_model import OnnxModel, as_the_api_does
-from wakee_train.evaluation.quantization import TIMED_CALLS, UNTIMED_CALLS, int8_variant, judged_before, timed
-from wakee_train.records import Evaluation, Export, Training, read_record, write_record
+from wakee_train.evaluation.quantization import (
+    TIMED_CALLS,
+    UNTIMED_CALLS,
+    Examination,
+    int8_variant,
+    judged_before,
+    timed,
+)
+from wakee_train.evaluation.slices import facts_of, people, slices
+from wakee_train.records import Evaluation, Export, GateLimits, Training, read_record, write_record
 from wakee_train.results import ExportResult
 from wakee_train.training.backbone import EmotionRegressor
 from wakee_train.training.prediction import predict
@@ -49,7 +58,7 @@ def export_onnx(
     parity_samples: int,
     int8_limit: float | None = None,
 ) -> ExportResult:
-    """Check the file that was judged; with an `int8_limit` (rise of any emotion's MAE) also try an int8 variant.
+    """Check the file that was judged; with an `int8_limit` (rise of a part's MAE) also try an int8 variant.
 
     Raises:
         BadInputError: its answers differ from PyTorch's by more than `parity_limit`, or it is another file by now.
@@ -63,8 +72,8 @@ def export_onnx(
         raise BadInputError(f"{evaluation.onnx_uri} is not the file that was judged: clear evaluate and what follows")
     with workspace() as scratch:
         wanted = (TEST,) if int8_limit is None else (TEST, VALIDATION)
-        _, splits = load_splits(store, R2Uri.parse(training.splits_uri), wanted, scratch)
-        test = _first(splits[TEST], parity_samples)
+        record, splits = load_splits(store, R2Uri.parse(training.splits_uri), wanted, scratch)
+        test = splits[TEST].spread(parity_samples)
         session = OnnxModel(content)
         difference = float(np.abs(session.predict(test) - predict(model, test, torch.device("cpu"))).max())
         logger.info("parity over %d pictures: largest difference %.2e (limit %g)", len(test), difference, parity_limit)
@@ -73,7 +82,9 @@ def export_onnx(
         latencies = _latencies(session, test)
         if int8_limit is not None:
             int8 = judged_before(store, folder / EXPORT, digest, int8_limit)
-            int8 = int8 or int8_variant(store, folder, content, splits[VALIDATION], test, int8_limit)
+            limits = evaluation.decision.limits.model_copy(update={"max_regression": int8_limit})
+            examination = _examination(store, record, splits[TEST], limits)
+            int8 = int8 or int8_variant(store, folder, content, splits[VALIDATION], examination)
     export = Export(
         training_uri=evaluation.training_uri,
         weights_sha256=training.weights_sha256,
@@ -130,8 +141,9 @@ def _bare(graph: onnx.ModelProto) -> onnx.ModelProto:
     return graph
 
 
-def _first(split: SplitPixels, count: int) -> SplitPixels:
-    return SplitPixels(split.names[:count], split.pixels[:count], split.labels[:count])
+def _examination(store: ObjectStore, splits: Splits, test: SplitPixels, limits: GateLimits) -> Examination:
+    facts = facts_of(read_record(store, R2Uri.parse(splits.manifest_uri), Manifest), test.names)
+    return Examination(test, people(facts, test.names, splits), slices(facts, None), limits)
 
 
 def _latencies(session: OnnxModel, test: SplitPixels) -> list[float]:

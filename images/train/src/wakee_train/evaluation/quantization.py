@@ -1,4 +1,4 @@
-"""The int8 variant of an exported model, kept only when it is measured to be faster and all but as accurate.
+"""The int8 variant of an exported model, kept only when it is measured to be faster and the gate finds no part worse.
 
 Static quantisation (QDQ, uint8 activations, int8 weights per channel) of all but the layers on global means: of the
 ways of onnxruntime, this was the fastest for EfficientNet-B4 on a CPU with VNNI (35 ms a picture against 53 ms, one
@@ -9,6 +9,7 @@ import hashlib
 import logging
 import math
 import time
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -20,9 +21,11 @@ from wakee_common.uris import R2Uri
 from wakee_contract.model import INPUT, ONNX_INT8
 
 from wakee_train.data.shards import SplitPixels, batches
+from wakee_train.evaluation.gate import worse_parts
 from wakee_train.evaluation.metrics import served
 from wakee_train.evaluation.onnx_model import OnnxModel, as_the_api_does
-from wakee_train.records import Export, Int8, read_record
+from wakee_train.evaluation.paired import Contest, Rows
+from wakee_train.records import Export, GateLimits, Int8, read_record
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +36,28 @@ MEANS = ("ReduceMean", "GlobalAveragePool")
 LAYERS = ("Conv", "Gemm", "MatMul")
 
 
+class Examination(NamedTuple):
+    """What the variant is judged on.
+
+    Attributes:
+        test: Test pictures.
+        people: Whose picture each is, shape (N,).
+        slices: Parts of the pictures by name, as the gate asks them; shape (N,) each.
+        limits: The gate's; its `max_regression` is by how much the MAE of a part may rise.
+    """
+
+    test: SplitPixels
+    people: NDArray[np.int64]
+    slices: dict[str, Rows]
+    limits: GateLimits
+
+
 class Calibration:
     """Pictures as onnxruntime's calibration asks for them: batch by batch, then None."""
 
     def __init__(self, pictures: SplitPixels) -> None:
-        first = pictures.pixels[:CALIBRATION_PICTURES]
-        self._parts = (as_the_api_does(first[part]) for part in batches(len(first), CALIBRATION_BATCH))
+        chosen = pictures.spread(CALIBRATION_PICTURES).pixels
+        self._parts = (as_the_api_does(chosen[part]) for part in batches(len(chosen), CALIBRATION_BATCH))
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         """The next batch."""
@@ -47,7 +66,7 @@ class Calibration:
 
 
 def int8_variant(
-    store: ObjectStore, folder: R2Uri, plain: bytes, calibration: SplitPixels, test: SplitPixels, limit: float
+    store: ObjectStore, folder: R2Uri, plain: bytes, calibration: SplitPixels, examination: Examination
 ) -> Int8:
     """Make the variant, measure it, and store it when it is worth it.
 
@@ -56,15 +75,14 @@ def int8_variant(
         folder: Where it goes in the store.
         plain: The model as exported.
         calibration: Pictures that show which values occur; not those of the test.
-        test: Pictures to measure on.
-        limit: By how much the MAE of any emotion may rise.
+        examination: What it is judged on.
     """
     try:
         content = quantised(plain, calibration)
     except Exception as error:  # what the quantiser raises on a graph that it does not know is its own affair
         reason = f"cannot be quantised: {type(error).__name__}: {one_line(error, 200)}"
-        return Int8(kept=False, reason=reason, limit=limit)
-    judged = judge(OnnxModel(plain), OnnxModel(content), test, limit)
+        return Int8(kept=False, reason=reason, limit=examination.limits.max_regression)
+    judged = judge(OnnxModel(plain), OnnxModel(content), examination)
     if not judged.kept:
         return judged
     uri = folder / ONNX_INT8
@@ -114,23 +132,32 @@ def layers_on_means(graph: onnx.GraphProto) -> list[str]:
     return names
 
 
-def judge(plain: OnnxModel, int8: OnnxModel, test: SplitPixels, limit: float) -> Int8:
-    """Whether the variant is faster, and no emotion's MAE worse by more than the limit."""
+def judge(plain: OnnxModel, int8: OnnxModel, examination: Examination) -> Int8:
+    """Whether the variant is faster, and no part of the test pictures worse, as the gate judges that."""
+    test, people, slices, limits = examination
     before, after = (float(np.median(times)) for times in zip(*_milliseconds(plain, int8, test), strict=True))
-    old, new = (np.abs(served(model.predict(test)) - test.labels).mean(axis=0) for model in (plain, int8))
-    rise = float((new - old).max())
-    said = f"{after:.2f} ms a picture against {before:.2f} ms, MAE of the worst emotion {rise:+.4f} (limit {limit:g})"
-    kept = after < before and rise <= limit
-    why = "" if kept else "no faster: " if rise <= limit else "too inaccurate: "
+    new, old = int8.predict(test), plain.predict(test)
+    rise = float((_mae(new, test) - _mae(old, test)).max())
+    worse = ["not all answers are numbers"]
+    if math.isfinite(rise):
+        worse = worse_parts(Contest(new, old, test.labels, people), slices, limits)
+    said = f"{after:.2f} ms a picture against {before:.2f} ms, MAE of the worst emotion {rise:+.4f}"
+    kept = after < before and not worse
+    why = "" if kept else f"too inaccurate: {'; '.join(worse)}: " if worse else "no faster: "
     logger.info("int8: %s, %s%s", "kept" if kept else "dropped", why, said)
     return Int8(
         kept=kept,
         reason=f"{why}{said}",
-        limit=limit,
+        limit=limits.max_regression,
         latency_ms_median=round(after, 3),
         plain_latency_ms_median=round(before, 3),
         mae_increase=round(rise, 6) if math.isfinite(rise) else None,
     )
+
+
+def _mae(predictions: NDArray[np.float32], test: SplitPixels) -> NDArray[np.floating]:
+    mae: NDArray[np.floating] = np.abs(served(predictions) - test.labels).mean(axis=0)
+    return mae
 
 
 def _milliseconds(plain: OnnxModel, int8: OnnxModel, test: SplitPixels) -> list[tuple[float, float]]:
