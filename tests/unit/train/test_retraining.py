@@ -226,6 +226,7 @@ def test_row_holds_metrics_counts_and_lineage(story):
         story.first["split"]["samples"],
     )
     assert report == lineage["drift_report_id"] == 1
+    assert lineage["reference"].endswith("/evaluate/training_sample.json")
     assert lineage["dataset"]["id"] == story.first["split"]["dataset_id"]
     assert lineage["hub"]["commit"] == story.first["publish"]["commit"]
     assert lineage["mlflow"]["mlflow_run_id"] == story.first["track"]["mlflow_run_id"]

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from wakee_common.uris import R2Uri
+from wakee_drift.fetch.training_sample import hand_on_training_sample
 
 from ..conftest import LAST_MONTH
 
@@ -72,16 +73,28 @@ def test_the_window_is_compared_with_both_references(annotations, pipeline, pod)
         pytest.param(document(layout=2), "is not a training sample of layout 1: layout", id="other-layout"),
     ],
 )
-def test_a_sample_that_cannot_be_used_leaves_the_reference_window(annotations, pipeline, pod, caplog, content, reason):
-    load = loaded(annotations, pipeline, pod, content)
-    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+def test_a_sample_that_cannot_be_used_is_one_warning(annotations, pod, caplog, content, reason):
+    if content is not None:
+        pod.store.put_bytes(pod.store.uri(ADDRESS), content)
+    in_production(annotations, str(pod.store.uri(ADDRESS)))
+
+    uri = hand_on_training_sample(pod.store, annotations.settings, pod.store.uri("runs/d/r/load_predictions/"))
+
+    [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert reason in warning
+    handed_on = json.loads(pod.read(str(uri)))
+    assert (handed_on["version"], handed_on["sample"]) == ("v7", None)
+    assert reason in handed_on["reason"]
+
+
+def test_without_a_usable_sample_the_reference_window_is_left(annotations, pipeline, pod):
+    load = loaded(annotations, pipeline, pod, None)
 
     _, metrics = metrics_of(pipeline, pod, load)
 
     assert metrics["distribution"]["status"] == "skipped"
-    assert reason in metrics["distribution"]["reason"]
+    assert "training_sample.json" in metrics["distribution"]["reason"]
     assert metrics["distribution_rolling"]["status"] == "compared"
-    assert [reason in warning for warning in warnings] == [True]
 
 
 def test_without_a_version_in_production_the_reason_is_given(annotations, pipeline, pod):
