@@ -36,11 +36,6 @@ class R2Uri:
     def __str__(self) -> str:
         return f"{SCHEME}{self.bucket}/{self.key}"
 
-    @property
-    def parent(self) -> Self:
-        """The prefix that the object is under."""
-        return type(self)(self.bucket, f"{self.key.rpartition('/')[0]}/")
-
     def __truediv__(self, name: str) -> Self:
         """The object `name` under this prefix."""
         return type(self)(self.bucket, f"{self.key.rstrip('/')}/{name}")

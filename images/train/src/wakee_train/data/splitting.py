@@ -12,7 +12,7 @@ from wakee_common.uris import R2Uri
 
 from wakee_train.data.assignment import Assigned, assign
 from wakee_train.data.groups import joined_people
-from wakee_train.data.people import SPLITS, read_people, write_people
+from wakee_train.data.people import FOLDER, SPLITS, read_people, write_people
 from wakee_train.data.records import Manifest, Sample, Splits
 from wakee_train.data.splits import RULE_BY_PEOPLE, UPPER_BOUNDS, described, statistics
 from wakee_train.records import read_record, write_record
@@ -30,18 +30,18 @@ def split(store: ObjectStore, manifest_uri: R2Uri) -> SplitsResult:
         BadInputError: `people.json` is missing although data sets were split by it.
         UnavailableError: another process changed `people.json` in the meantime.
     """
-    uri = manifest_uri.parent / SPLITS
+    manifest = read_record(store, manifest_uri, Manifest)
+    uri = store.uri(f"{FOLDER}{manifest.dataset_id}/{SPLITS}")
     try:
         splits = read_record(store, uri, Splits)
         logger.info("the splits of data set %s are decided already: reused", splits.dataset_id)
     except MissingObjectError:
-        splits = _decide(store, manifest_uri, uri)
+        splits = _decide(store, manifest, manifest_uri, uri)
     return _result(splits, uri)
 
 
-def _decide(store: ObjectStore, manifest_uri: R2Uri, uri: R2Uri) -> Splits:
+def _decide(store: ObjectStore, manifest: Manifest, manifest_uri: R2Uri, uri: R2Uri) -> Splits:
     """Assign new people; persist first the people, then the splits, so that a retry in between decides the same."""
-    manifest = read_record(store, manifest_uri, Manifest)
     before = read_people(store, manifest)
     joined = joined_people(manifest.samples)
     assigned = assign(manifest.samples, joined, manifest.shared, before.assignment)
