@@ -77,7 +77,7 @@ class PeoplesScores:
 
 def expanded_tail(groups: int) -> float:
     """The probability to cut off at either end, for two groups or more; 0.025 in the limit."""
-    from scipy.special import ndtr, stdtrit  # type: ignore[import-untyped]
+    from scipy.special import ndtr, stdtrit
 
     spread = np.sqrt(groups / (groups - 1)) * stdtrit(groups - 1, (1 + LEVEL) / 2)
     return float(ndtr(-spread))
