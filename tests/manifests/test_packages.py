@@ -11,7 +11,7 @@ import pytest
 REPO = Path(__file__).parents[2]
 PACKAGES = ["contract", "common", "drift", "health", "train", "sandbox"]
 ROOMS = {
-    "drift": ["fetch", "measure", "report"],
+    "drift": ["fetch", "measure", "trigger", "report"],
     "health": ["probes", "suite", "report"],
     "train": ["data", "training", "evaluation", "release"],
 }
