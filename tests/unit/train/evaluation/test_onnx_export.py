@@ -2,6 +2,7 @@
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from wakee_train.evaluation.onnx_export import to_onnx
@@ -23,6 +24,14 @@ def test_means_over_a_picture_are_pools(model):
 
 def test_the_same_weights_give_the_same_bytes(model):
     assert to_onnx(model) == to_onnx(model)
+
+
+def test_the_file_says_what_it_is(model):
+    notes = {"labels": "boredom,confusion", "weights_sha256": "0123abcd"}
+
+    session = onnxruntime.InferenceSession(to_onnx(model, notes), providers=["CPUExecutionProvider"])
+
+    assert session.get_modelmeta().custom_metadata_map == notes
 
 
 @pytest.mark.parametrize("pictures", [1, 3])

@@ -20,7 +20,7 @@ from wakee_train.data.splits import TEST, TRAIN
 from wakee_train.evaluation.figures import all_figures
 from wakee_train.evaluation.gate import decide, decide_first, described
 from wakee_train.evaluation.metrics import measure
-from wakee_train.evaluation.onnx_export import to_onnx
+from wakee_train.evaluation.onnx_export import notes_of, to_onnx
 from wakee_train.evaluation.onnx_model import OnnxModel
 from wakee_train.evaluation.paired import Contest
 from wakee_train.evaluation.slices import facts_of, medians, people, slices, window_of
@@ -61,7 +61,7 @@ def evaluate(
         head, window = hub.main(), window_of(settings[1], drift_report_id)
         splits, pixels = load_splits(store, R2Uri.parse(training.splits_uri), (TEST,), scratch)
         manifest = read_record(store, R2Uri.parse(splits.manifest_uri), Manifest)
-        test, content = pixels[TEST], to_onnx(trained_model(store, training))
+        test, content = pixels[TEST], to_onnx(trained_model(store, training), notes_of(training))
         champion, rules = _champion(hub, head, test), _rules(hub, head, training, splits)
         challenger = OnnxModel(content).predict(test)
     store.put_bytes(folder / ONNX, content)

@@ -18,8 +18,9 @@ from wakee_common.errors import BadInputError
 from wakee_common.files import workspace
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
+from wakee_contract.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
 from wakee_contract.model import INPUT, OUTPUT
-from wakee_contract.pictures import CROPPED
+from wakee_contract.pictures import CROPPED, DEVIATION, MEAN, RESIZED
 
 from wakee_train.data.records import Manifest, Splits
 from wakee_train.data.shards import SplitPixels, load_splits
@@ -102,8 +103,12 @@ def export_onnx(
     return _result(export, write_record(store, folder / EXPORT, export))
 
 
-def to_onnx(model: EmotionRegressor) -> bytes:
-    """The model as one ONNX file with a dynamic batch; the same weights give the same bytes.
+def to_onnx(model: EmotionRegressor, notes: dict[str, str] | None = None) -> bytes:
+    """The model as one ONNX file with a dynamic batch; the same weights and notes give the same bytes.
+
+    Args:
+        model: What to export.
+        notes: What the file says of itself (`metadata_props`), for whoever has nothing but the file.
 
     Raises:
         onnx.checker.ValidationError: the exporter made no valid graph.
@@ -124,10 +129,24 @@ def to_onnx(model: EmotionRegressor) -> bytes:
     if program is None:
         raise AssertionError("the dynamo exporter returns its program")
     graph = _bare(rewriter.rewrite(program.model_proto, pattern_rewrite_rules=[POOLED]))
+    onnx.helper.set_model_props(graph, notes or {})
     onnx.checker.check_model(graph, full_check=True)
     file = io.BytesIO()
     onnx.save_model(graph, file)
     return file.getvalue()
+
+
+def notes_of(training: Training) -> dict[str, str]:
+    """What an exported file says of itself: outputs, preprocessing, and the weights it was made of."""
+    return {
+        "labels": ",".join(EMOTIONS),
+        "scale": f"{LOWEST_LEVEL:g} to {HIGHEST_LEVEL:g}",
+        "preprocessing": f"RGB, resize {RESIZED} x {RESIZED} bilinear, centre crop {CROPPED}, divide by 255, "
+        f"subtract {MEAN}, divide by {DEVIATION}",
+        "backbone": training.settings.backbone,
+        "weights_sha256": training.weights_sha256,
+        "dataset_id": training.dataset_id,
+    }
 
 
 def _bare(graph: onnx.ModelProto) -> onnx.ModelProto:

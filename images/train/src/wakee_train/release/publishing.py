@@ -11,14 +11,11 @@ from wakee_common.hub import ModelHub
 from wakee_common.settings import RunContext
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
-from wakee_contract.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
-from wakee_contract.model import CARD, CONFIG, INPUT, ONNX, ONNX_INT8, OUTPUT, PICKLED, SAFETENSORS, publication
-from wakee_contract.pictures import CROPPED, RESIZED
+from wakee_contract.model import CARD, CONFIG, ONNX, ONNX_INT8, PICKLED, SAFETENSORS, publication
 
-from wakee_train.data.pictures import PREPROCESSING
 from wakee_train.data.records import Splits
-from wakee_train.evaluation.split_rules import CONFIG_KEY
 from wakee_train.records import Evaluation, Export, Training, read_record, write_record
+from wakee_train.release.hub_config import model_config
 from wakee_train.release.model_card import model_card
 from wakee_train.release.preflight import check_targets
 from wakee_train.release.publication import DRIFT_REPORT, GIT_COMMIT, IMAGE, RUN, publication_record
@@ -147,33 +144,6 @@ def _files(
             CARD: model_card(splits, training, evaluation, export, lineage).encode(),
         }
     )
-
-
-def model_config(
-    evaluation: Evaluation, training: Training, export: Export, lineage: dict[str, str]
-) -> dict[str, object]:
-    """What a program needs to know of the model."""
-    return {
-        "version": evaluation.version,
-        "architecture": training.settings.backbone,
-        "num_classes": len(EMOTIONS),
-        "labels": list(EMOTIONS),
-        "image_size": training.settings.image_size,
-        "input": {"name": INPUT, "shape": ["N", 3, CROPPED, CROPPED], "resize": RESIZED, "crop": CROPPED},
-        "output": {
-            "name": OUTPUT,
-            "shape": ["N", len(EMOTIONS)],
-            "lowest": int(LOWEST_LEVEL),
-            "highest": int(HIGHEST_LEVEL),
-        },
-        "preprocessing": PREPROCESSING,
-        "onnx_sha256": export.onnx_sha256,
-        "onnx_int8_sha256": export.int8.sha256 if export.int8 else None,
-        "weights_sha256": training.weights_sha256,
-        "dataset_id": training.dataset_id,
-        CONFIG_KEY: evaluation.split_rule,
-        "lineage": lineage,
-    }
 
 
 def _lineage(
