@@ -19,11 +19,14 @@ SHIFT = """
 ALTER TABLE promotions DISABLE TRIGGER append_only;
 UPDATE promotions SET promoted_at = promoted_at + %(shift)s;
 ALTER TABLE promotions ENABLE TRIGGER append_only;
-UPDATE model_versions SET created_at = created_at + %(shift)s, deployed_at = deployed_at + %(shift)s"""
+UPDATE model_versions SET created_at = created_at + %(shift)s, deployed_at = deployed_at + %(shift)s;
+UPDATE drift_reports SET updated_at = LEAST(updated_at, %(promoted_at)s)"""
 
 
 def backdate(database: DatabaseSettings, promoted_at: datetime) -> str | None:
     """Shift the times of all versions together, so that the newest promotion was at that moment.
+
+    Drift reports, which may have asked for a retraining, are then no younger.
 
     Args:
         database: Where the versions are.
@@ -38,7 +41,7 @@ def backdate(database: DatabaseSettings, promoted_at: datetime) -> str | None:
         found = at.fetchone()
         if found is None:
             return None
-        at.execute(SHIFT, {"shift": promoted_at - found[1]})
+        at.execute(SHIFT, {"shift": promoted_at - found[1], "promoted_at": promoted_at})
         return str(found[0])
 
     version = transact(database, work)

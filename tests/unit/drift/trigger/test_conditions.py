@@ -55,6 +55,11 @@ def test_all_conditions_met():
             id="retrained yesterday",
         ),
         pytest.param(
+            {"history": LONG_AGO.model_copy(update={"asked_for_at": NOW - timedelta(hours=12)})},
+            ["a report asked for one 0.5 days ago (2 needed)"],
+            id="one may be going on",
+        ),
+        pytest.param(
             {"history": LONG_AGO.model_copy(update={"new_samples": 19})},
             ["19 annotations since the last retraining (20 needed)"],
             id="nothing new to learn",

@@ -96,6 +96,20 @@ def test_a_new_version_that_errs_triggers_though_the_window_as_a_whole_does_not(
     assert report["retrain"] is True
 
 
+def test_a_retraining_that_goes_on_is_not_asked_for_again(life, monkeypatch):
+    """Two reports, one after the other, while the first one's retraining has made no version yet."""
+    life.promote("v1", FIRST_DAY - timedelta(days=30))
+    life.annotate(0, 0.3)
+    monkeypatch.setenv("WAKEE_RUN_ID", "scheduled")
+    assert life.report(0)["retrain"] is True
+    assert life.report(0)["retrain"] is True, "a retry of the stage decides the same"
+
+    monkeypatch.setenv("WAKEE_RUN_ID", "by hand")
+    again = life.report(1)
+
+    assert (again["retrain"], again["reasons"]) == (False, ["a report asked for one 0.0 days ago (2 needed)"])
+
+
 def test_rows_of_the_first_minutes_do_not_count(life):
     promoted_at = FIRST_DAY - timedelta(minutes=15)
     life.promote("v2", promoted_at, made_at=FIRST_DAY - timedelta(days=9))

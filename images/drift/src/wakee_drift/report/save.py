@@ -49,8 +49,9 @@ def save(
     rules = Rules(threshold=measured.threshold, min_samples=origin.min_samples, **choices)
 
     def work(cursor: Cursor) -> tuple[int, Decision]:
-        before = history(cursor, origin.report_date, origin.production.version, rules.days_in_a_row)
-        decision = decide(origin.production.version, measured.production, before, rules, _now())
+        version = origin.production.version
+        before = history(cursor, context.run_id, origin.report_date, version, rules.days_in_a_row)
+        decision = decide(version, measured.production, before, rules, _now())
         row = report_row(measured, decision, context, metrics, report)
         return upsert(cursor, DRIFT_REPORTS, ["report_date"], row), decision
 

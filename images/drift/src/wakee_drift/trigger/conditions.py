@@ -32,12 +32,15 @@ class History(Record):
         retrained: The newest version that a retraining made; None without any.
         retrained_at: When, naive UTC.
         new_samples: Validated annotations since then; all of them without a retraining.
+        asked_for_at: When a report of another run last asked for a retraining, which may still be going on, or may have
+            failed; naive UTC.
     """
 
     days_above: int = 0
     retrained: str | None = None
     retrained_at: datetime | None = None
     new_samples: int = 0
+    asked_for_at: datetime | None = None
 
 
 class Condition(Record):
@@ -124,13 +127,14 @@ def _days(history: History, rules: Rules, *, above: bool) -> Condition:
 
 
 def _cooldown(history: History, rules: Rules, now: datetime) -> Condition:
-    if history.retrained_at is None:
+    earlier = {f"the last retraining ({history.retrained}) was": history.retrained_at}
+    earlier |= {"a report asked for one": history.asked_for_at}
+    ages = {what: (now - moment) / timedelta(days=1) for what, moment in earlier.items() if moment}
+    if not ages:
         return Condition(met=True, detail="no retraining before")
-    age = now - history.retrained_at
+    what, age = min(ages.items(), key=lambda each: each[1])
     return Condition(
-        met=age >= timedelta(days=rules.cooldown_days),
-        detail=f"the last retraining ({history.retrained}) was {age / timedelta(days=1):.1f} days ago"
-        f" ({rules.cooldown_days:g} needed)",
+        met=age >= rules.cooldown_days, detail=f"{what} {age:.1f} days ago ({rules.cooldown_days:g} needed)"
     )
 
 

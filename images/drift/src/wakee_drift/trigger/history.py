@@ -13,16 +13,19 @@ FROM drift_reports WHERE report_date < %s AND report_date >= %s ORDER BY report_
 RETRAINED = """
 SELECT version_name, created_at FROM model_versions
 WHERE run_id IS NOT NULL AND created_at IS NOT NULL ORDER BY created_at DESC, id DESC LIMIT 1"""
+ASKED = """
+SELECT max(updated_at) FROM drift_reports WHERE report_json #>> '{retraining,retrain}' = 'true' AND run_id <> %s"""
 NEW_SAMPLES = """
 SELECT count(*) FROM emotion_labels
 WHERE is_validated AND isfinite("timestamp") AND "timestamp" > COALESCE(%s, '-infinity'::timestamp)"""
 
 
-def history(cursor: Cursor, report_date: date, version: str | None, days: int) -> History:
+def history(cursor: Cursor, run_id: str, report_date: date, version: str | None, days: int) -> History:
     """Read it.
 
     Args:
         cursor: Within a transaction.
+        run_id: The run that judges: what an earlier try of it asked for does not hold it back.
         report_date: The day of the report that is judged.
         version: The version in production.
         days: How many days to look back for reports.
@@ -31,12 +34,15 @@ def history(cursor: Cursor, report_date: date, version: str | None, days: int) -
     retrained, retrained_at = cursor.fetchone() or (None, None)
     cursor.execute(NEW_SAMPLES, (retrained_at,))
     (new_samples,) = cursor.fetchone() or (0,)
+    cursor.execute(ASKED, (run_id,))
+    (asked_for_at,) = cursor.fetchone() or (None,)
     cursor.execute(EARLIER, (report_date, report_date - timedelta(days=days)))
     return History(
         days_above=_days_above(cursor.fetchall(), report_date, version),
         retrained=retrained,
         retrained_at=retrained_at,
         new_samples=new_samples,
+        asked_for_at=asked_for_at,
     )
 
 
