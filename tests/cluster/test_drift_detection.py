@@ -75,6 +75,7 @@ def test_drift_while_retraining_is_paused_is_an_error_with_its_remedy(airflow, s
     assert f"drift__{run_id}" not in [run["dag_run_id"] for run in airflow.runs("model_retrain")]
 
 
+@pytest.mark.usefixtures("model_in_production")
 def test_drift_of_the_version_before_triggers_nothing(airflow, seed, drift_run, query):
     seed_days(seed, "2021-09-30", *DRIFTED, "--production-days", "0")
 
