@@ -19,8 +19,9 @@ next one waits.
 Promoted is who lowers the mean MAE with probability `confidence`, while no emotion and no part of the test pictures
 gets worse by more than `max_regression` (docs/gate.md). With fewer usable samples than `min_samples`, or fewer than
 three people, the run succeeds and all tasks that follow are skipped; so they are when an earlier run trained on the
-same data with the same parameters, champion and image (`train_again` trains all the same). To go back to an earlier
-version: `model_rollback`.
+same data with the same parameters, champion and image (`train_again` trains all the same). With
+`publish` off it is a rehearsal: everything up to `export_onnx` is done, and nothing changes outside the run's folder in
+R2. To go back to an earlier version: `model_rollback`.
 """
 
 from datetime import timedelta
@@ -44,7 +45,7 @@ MODEL = [
     "--start={{ params.start }}",
     "--seed={{ params.seed }}",
 ]
-RESTORE = switch("restore_deleted_experiment")
+RESTORE, PUBLISH = switch("restore_deleted_experiment"), switch("publish")
 DRIFT_REPORT = "--drift-report-id={{ params.drift_report_id or '' }}"
 # The whole training, waiting for a GPU not counted. Checkpoints make a longer one possible in several tries.
 TRAINING_TIME = timedelta(hours=training_hours())
@@ -63,7 +64,7 @@ with DAG(
     doc_md=__doc__,
     description="Fine-tune on the validated annotations; promote when better.",
 ):
-    check_targets = stage("train", "check_targets", RESTORE, DRIFT_REPORT)
+    check_targets = stage("train", "check_targets", RESTORE, DRIFT_REPORT, PUBLISH)
     try_backbone = stage("train", "try_backbone", *MODEL)
     fetch_training_data = stage(
         "train",
@@ -75,9 +76,12 @@ with DAG(
         "--until={{ dag_run.run_after.isoformat() }}",
         "--choices={{ params | tojson }}",
         switch("train_again"),
+        PUBLISH,
         timeout=timedelta(hours=2),
     )
-    split_dataset = stage("train", "split_dataset", "--manifest", result("fetch_training_data", "manifest_uri"))
+    split_dataset = stage(
+        "train", "split_dataset", "--manifest", result("fetch_training_data", "manifest_uri"), PUBLISH
+    )
     fine_tune = stage(
         "train",
         "fine_tune",
@@ -112,6 +116,7 @@ with DAG(
         "--min-test-samples={{ params.min_test_samples }}",
         "--min-test-people={{ params.min_test_people }}",
         switch("accept_any_first_model"),
+        PUBLISH,
         timeout=timedelta(hours=2),
     )
     export_onnx = stage(
@@ -119,6 +124,7 @@ with DAG(
         "export_onnx",
         *evaluation,
         switch("int8"),
+        PUBLISH,
     )
     upload_to_hub = stage(
         "train",

@@ -100,7 +100,7 @@ def on_success(context: Any) -> None:
     if not (channels := Channels()).configured:
         return
     run = _Run(context)
-    news = _news(run, _recovery, _drift, _verdict, _rollback, _health)
+    news = _news(run, _recovery, _drift, _verdict, _rehearsal, _rollback, _health)
     if news:
         channels.send(run.message(news[0], news[1:]))
 
@@ -179,6 +179,14 @@ def _verdict(run: _Run) -> str | None:
     if published["promoted"]:
         return f"model {published['version']} promoted to production"
     return f"model {published['version']} refused: the champion stays ({published['branch']})"
+
+
+def _rehearsal(run: _Run) -> str | None:
+    if run.result("export_onnx").get("status") != "not_published":
+        return None
+    judged = run.result("evaluate")
+    outcome = "would be promoted" if judged.get("promote") else "would not be promoted"
+    return f"rehearsal: model {judged.get('version')} {outcome} ({'; '.join(judged.get('reasons', []))})"
 
 
 def _rollback(run: _Run) -> str | None:

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 NO_RETRY_EXIT_CODE = 2
 KEPT_FAILED = timedelta(days=7)
 BEYOND_GRACE_SECONDS = 30
-SKIPPING = {"insufficient_data": "not enough data", "already_done": "an earlier run has done the same"}
+SKIPPING = {
+    "insufficient_data": "not enough data",
+    "already_done": "an earlier run has done the same",
+    "not_published": "a rehearsal, which publishes nothing",
+}
 """Results after which nothing downstream has anything to do."""
 
 
@@ -37,7 +41,7 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
 
     * Exit code 2 fails the task without retries; the pod's termination message is the cause.
     * A pod that ends well without a result fails the task, so that no consumer works on nothing.
-    * A result `insufficient_data` or `already_done` skips everything downstream; the run still succeeds.
+    * A result whose status is in `SKIPPING` skips everything downstream; the run still succeeds.
     * A pod that failed stays for a week; after that the task's next try deletes it.
     * Why a pod is pending is in the task's log, also while the triggerer watches it.
     """

@@ -48,13 +48,13 @@ class StageResult(BaseModel):
     """What a stage tells the next one: addresses, digests, counts and metrics; never data, never a secret.
 
     Attributes:
-        status: `insufficient_data` and `already_done` skip everything downstream: there is not enough to go on with, or
-            an earlier run has done the same.
+        status: All but `success` skip everything downstream: there is not enough data, an earlier run has done the
+            same, or nothing is to be published.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    status: Literal["success", "insufficient_data", "already_done"] = "success"
+    status: Literal["success", "insufficient_data", "already_done", "not_published"] = "success"
 
 
 def stage(app: typer.Typer, *, record_required: bool = True) -> Callable[[Callable[P, R]], Callable[P, R]]:

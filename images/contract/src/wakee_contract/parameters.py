@@ -253,6 +253,12 @@ RETRAIN: Final = {
         "Quantised model",
         "Also publish model_int8.onnx, if it is faster and nearly as accurate.",
     ),
+    "publish": Parameter(
+        "boolean",
+        True,
+        "Publish",
+        "Off: a rehearsal. Train, evaluate and export, and change nothing outside the run's own folder in R2.",
+    ),
     "train_again": Parameter(
         "boolean",
         False,

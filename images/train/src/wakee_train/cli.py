@@ -51,6 +51,7 @@ TrainingRecord = Annotated[str, typer.Option(help="The training_uri of fine-tune
 DriftReportId = Annotated[
     str, typer.Option(help="Id of the drift report that asked for this training. Empty: none did.")
 ]
+Publish = Annotated[bool, option(RETRAIN["publish"])]
 RestoreExperiment = Annotated[bool, option(RETRAIN["restore_deleted_experiment"])]
 Backbone = Annotated[str, option(RETRAIN["backbone"])]
 ImageSize = Annotated[int, option(RETRAIN["image_size"])]
@@ -63,11 +64,18 @@ Start = Annotated[str, option(RETRAIN["start"])]
 def check_targets(
     drift_report_id: DriftReportId = "",
     restore_deleted_experiment: RestoreExperiment = RETRAIN["restore_deleted_experiment"].default,
+    publish: Publish = RETRAIN["publish"].default,
 ) -> TargetsResult:
-    """Check that Hub, MLflow, database and bucket take a new version, and agree on what is in production."""
+    """Check that Hub, MLflow, database and bucket take a new version, and agree on what is in production.
+
+    With --no-publish, only report what is in production.
+    """
     from wakee_train.release.preflight import check_targets as run
+    from wakee_train.release.preflight import look_at_targets
 
     context, report = run_context("check_targets"), _report_id(drift_report_id)
+    if not publish:
+        return look_at_targets(_store(), context, Targets.load(), report)
     return run(_store(), context, Targets.load(), drift_report_id=report, restore_experiment=restore_deleted_experiment)
 
 
@@ -96,6 +104,7 @@ def fetch_training_data(
         typer.Option(help="The run's parameters as JSON, to find an earlier run of the same. Empty: none is sought."),
     ] = "",
     train_again: Annotated[bool, option(RETRAIN["train_again"])] = RETRAIN["train_again"].default,
+    publish: Publish = RETRAIN["publish"].default,
 ) -> DatasetResult:
     """Make the data set of all validated annotations and their pictures, or find the very same one made.
 
@@ -104,28 +113,32 @@ def fetch_training_data(
     from wakee_train.data.dataset import fetch
     from wakee_train.release.repetitions import find_repetition
 
-    database = load(DatabaseSettings)
+    database, store, context = load(DatabaseSettings), _store(), run_context("fetch_training_data")
     fetched = fetch(
-        _store(),
+        store,
         database,
         min_samples=min_samples,
         max_bad_share=max_bad_share,
         until=_moment(until),
         drift_report_id=_report_id(drift_report_id),
+        own_folder=None if publish else context.folder(store.bucket),
     )
     if not choices:
         return fetched
-    return find_repetition(database, run_context("fetch_training_data"), fetched, choices, train_again=train_again)
+    return find_repetition(database, context, fetched, choices, train_again=train_again)
 
 
 @stage(app)
 def split_dataset(
     manifest: Annotated[str, typer.Option(help="The manifest_uri of fetch-training-data.")],
+    publish: Publish = RETRAIN["publish"].default,
 ) -> SplitsResult:
     """Put every person into training, validation or test, with all their pictures; each stays there for ever."""
     from wakee_train.data.splitting import split
 
-    return split(_store(), R2Uri.parse(manifest))
+    store = _store()
+    own_folder = None if publish else run_context("split_dataset").folder(store.bucket)
+    return split(store, R2Uri.parse(manifest), own_folder)
 
 
 @stage(app)
@@ -178,6 +191,7 @@ def evaluate(
     accept_any_first_model: Annotated[bool, option(RETRAIN["accept_any_first_model"])] = RETRAIN[
         "accept_any_first_model"
     ].default,
+    publish: Publish = RETRAIN["publish"].default,
 ) -> EvaluationResult:
     """Export the trained model, judge it against the Hub's on the same test pictures, and decide on its promotion."""
     from wakee_train.evaluation.evaluate import evaluate as run
@@ -198,6 +212,7 @@ def evaluate(
         limits,
         drift_report_id=_report_id(drift_report_id),
         accept_any_first_model=accept_any_first_model,
+        publish=publish,
     )
 
 
@@ -213,6 +228,7 @@ def export_onnx(
         float,
         typer.Option(min=0, max=3, help="By how much the MAE of an emotion, or of a part, may rise with int8."),
     ] = 0.01,
+    publish: Publish = RETRAIN["publish"].default,
 ) -> ExportResult:
     """Check the ONNX file that was judged: its contract, its likeness to PyTorch, its speed."""
     from wakee_train.evaluation.onnx_export import export_onnx as run
@@ -220,7 +236,7 @@ def export_onnx(
     store = _store()
     folder = run_context("export_onnx").folder(store.bucket)
     limit = int8_mae_limit if int8 else None
-    return run(store, folder, R2Uri.parse(evaluation), parity_limit, parity_samples, limit)
+    return run(store, folder, R2Uri.parse(evaluation), parity_limit, parity_samples, limit, publish=publish)
 
 
 @stage(app)

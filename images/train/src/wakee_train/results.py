@@ -16,7 +16,10 @@ class BackboneResult(StageResult):
 
 
 class TargetsResult(StageResult):
-    """Result of `check-targets`: what is in production, what had to be made, restored or finished for the run."""
+    """Result of `check-targets`: what is in production, what had to be made, restored or finished for the run.
+
+    `experiment_id` is empty in a rehearsal, which looks for no experiment.
+    """
 
     repository: str
     repository_made: bool

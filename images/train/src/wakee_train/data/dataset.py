@@ -29,6 +29,9 @@ from wakee_train.results import DatasetResult
 
 logger = logging.getLogger(__name__)
 
+MANIFEST, QUARANTINE = "manifest.json", "quarantine.json"
+"""Files of a data set, beside its shards."""
+
 
 def fetch(
     store: ObjectStore,
@@ -38,8 +41,18 @@ def fetch(
     max_bad_share: float,
     until: str = "",
     drift_report_id: int | None = None,
+    own_folder: R2Uri | None = None,
 ) -> DatasetResult:
     """Make the data set of the validated annotations, or find it made.
+
+    Args:
+        store: The bucket.
+        database: Where the annotations are.
+        min_samples: With fewer usable ones the status is `insufficient_data`.
+        max_bad_share: The largest share of unusable rows, 0 to 1.
+        until: Only annotations before this moment, UTC; empty for all.
+        drift_report_id: The report that asked for the training; it must exist.
+        own_folder: Where a new data set goes that is not to be shared with other runs.
 
     Raises:
         BadInputError: too large a share of the rows is bad, or there is no such drift report.
@@ -47,19 +60,21 @@ def fetch(
     annotations = read_annotations(database, until, drift_report_id)
     listing = list_pictures(store, annotations)
     identity = dataset_id(annotations, listing)
-    manifest_uri = store.uri(f"datasets/{identity}/manifest.json")
+    folder = store.uri(f"datasets/{identity}")
+    if own_folder is not None and not store.exists(folder / MANIFEST):
+        folder = own_folder / identity
     try:
-        manifest, reused = read_record(store, manifest_uri, Manifest), True
+        manifest, reused = read_record(store, folder / MANIFEST, Manifest), True
         logger.info("data set %s is unchanged: reused, nothing is downloaded", identity)
     except MissingObjectError:
-        manifest, reused = _make(store, identity, annotations, listing), False
-        write_record(store, manifest_uri, manifest)
-    check_bad_share(len(annotations), manifest.excluded, max_bad_share, _quarantine_uri(store, identity))
+        manifest, reused = _make(store, folder, identity, annotations, listing), False
+        write_record(store, folder / MANIFEST, manifest)
+    check_bad_share(len(annotations), manifest.excluded, max_bad_share, folder / QUARANTINE)
     return DatasetResult(
         status="success" if len(manifest.samples) >= min_samples else "insufficient_data",
         dataset_id=identity,
-        manifest_uri=str(manifest_uri),
-        quarantine_uri=str(_quarantine_uri(store, identity)),
+        manifest_uri=str(folder / MANIFEST),
+        quarantine_uri=str(folder / QUARANTINE),
         samples=len(manifest.samples),
         excluded=manifest.excluded,
         reused=reused,
@@ -92,13 +107,17 @@ def dataset_id(annotations: list[Annotation], listing: dict[str, StoredObject]) 
 
 
 def _make(
-    store: ObjectStore, identity: str, annotations: list[Annotation], listing: dict[str, StoredObject]
+    store: ObjectStore,
+    folder: R2Uri,
+    identity: str,
+    annotations: list[Annotation],
+    listing: dict[str, StoredObject],
 ) -> Manifest:
-    folder, selection = store.uri(f"datasets/{identity}"), Selection()
+    selection = Selection()
     pictures, quarantined = screen(annotations, listing)
     shards, samples = write_shards(store, folder, _selected(store, pictures, selection, quarantined))
     quarantined += selection.left_out()
-    write_record(store, _quarantine_uri(store, identity), Quarantine(dataset_id=identity, rows=quarantined))
+    write_record(store, folder / QUARANTINE, Quarantine(dataset_id=identity, rows=quarantined))
     excluded = dict(sorted(Counter(row.reason for row in quarantined).items()))
     logger.info("data set %s: %d samples in %d shards; left out: %s", identity, len(samples), len(shards), excluded)
     return Manifest(
@@ -136,7 +155,3 @@ def _sample(row: Annotation, content: Content) -> Sample:
         facts=row.facts,
         perceptual_hash="" if row.facts.named else content.perceptual_hash,
     )
-
-
-def _quarantine_uri(store: ObjectStore, identity: str) -> R2Uri:
-    return store.uri(f"datasets/{identity}/quarantine.json")

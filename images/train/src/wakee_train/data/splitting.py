@@ -21,10 +21,16 @@ from wakee_train.results import SplitsResult
 logger = logging.getLogger(__name__)
 
 
-def split(store: ObjectStore, manifest_uri: R2Uri) -> SplitsResult:
+def split(store: ObjectStore, manifest_uri: R2Uri, own_folder: R2Uri | None = None) -> SplitsResult:
     """Write which picture is in which split, or find it written.
 
     With too few people for three splits the result's status is `insufficient_data`, and nothing is written.
+
+    Args:
+        store: The bucket.
+        manifest_uri: The data set.
+        own_folder: Where new splits go that are not to be shared with other runs. New people are then assigned for this
+            run only.
 
     Raises:
         BadInputError: `people.json` is missing although data sets were split by it.
@@ -36,19 +42,22 @@ def split(store: ObjectStore, manifest_uri: R2Uri) -> SplitsResult:
         splits = read_record(store, uri, Splits)
         logger.info("the splits of data set %s are decided already: reused", splits.dataset_id)
     except MissingObjectError:
-        splits = _decide(store, manifest, manifest_uri, uri)
+        uri = uri if own_folder is None else own_folder / SPLITS
+        splits = _decide(store, manifest, manifest_uri, uri, keep_people=own_folder is None)
     return _result(splits, uri)
 
 
-def _decide(store: ObjectStore, manifest: Manifest, manifest_uri: R2Uri, uri: R2Uri) -> Splits:
+def _decide(store: ObjectStore, manifest: Manifest, manifest_uri: R2Uri, uri: R2Uri, *, keep_people: bool) -> Splits:
     """Assign new people; persist first the people, then the splits, so that a retry in between decides the same."""
     before = read_people(store, manifest)
     joined = joined_people(manifest.samples)
     assigned = assign(manifest.samples, joined, manifest.shared, before.assignment)
     splits = _splits(manifest, manifest_uri, assigned, joined)
-    if not _empty(splits):
+    if _empty(splits):
+        return splits
+    if keep_people:
         write_people(store, before, assigned.assignment)
-        write_record(store, uri, splits)
+    write_record(store, uri, splits)
     return splits
 
 

@@ -44,6 +44,7 @@ def evaluate(
     *,
     drift_report_id: int | None = None,
     accept_any_first_model: bool = False,
+    publish: bool = True,
 ) -> EvaluationResult:
     """Export the challenger, measure both models as the API would serve them, draw the figures and decide.
 
@@ -57,6 +58,7 @@ def evaluate(
         hub = ModelHub(settings[0], scratch / "hub")
         if (done := _acted_upon(store, hub, folder, training, version)) is not None:
             logger.info("%s is on the Hub already: its evaluation stays", version)
+            _push(done)
             return _result(done, folder / EVALUATION)
         head, window = hub.main(), window_of(settings[1], drift_report_id)
         splits, pixels = load_splits(store, R2Uri.parse(training.splits_uri), (TEST,), scratch)
@@ -96,6 +98,8 @@ def evaluate(
     )
     evaluation = evaluation.model_copy(update={"figures": _draw(store, folder, evaluation, training)})
     write_record(store, folder / EVALUATION, evaluation)
+    if publish:
+        _push(evaluation)
     return _result(evaluation, folder / EVALUATION)
 
 
@@ -148,7 +152,6 @@ def _result(evaluation: Evaluation, uri: R2Uri) -> EvaluationResult:
     for note in evaluation.notes:
         logger.warning("%s", note)
     logger.info("%s: %s", evaluation.version, evaluation.decision.verdict)
-    _tell(evaluation.challenger if evaluation.decision.promote or champion is None else champion)
     return EvaluationResult(
         evaluation_uri=str(uri),
         version=evaluation.version,
@@ -167,7 +170,10 @@ def _result(evaluation: Evaluation, uri: R2Uri) -> EvaluationResult:
     )
 
 
-def _tell(production: ModelMetrics) -> None:
+def _push(evaluation: Evaluation) -> None:
+    """Push the MAE of the model that will be in production."""
+    stays = evaluation.champion is not None and not evaluation.decision.promote
+    production = evaluation.champion if stays and evaluation.champion else evaluation.challenger
     for emotion, values in production.emotions.items():
         measured(
             "wakee_model_mae", "MAE on the test pictures of the model the gate chose.", values.mae, emotion=emotion

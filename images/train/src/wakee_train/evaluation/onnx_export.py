@@ -58,6 +58,8 @@ def export_onnx(
     parity_limit: float,
     parity_samples: int,
     int8_limit: float | None = None,
+    *,
+    publish: bool = True,
 ) -> ExportResult:
     """Check the file that was judged; with an `int8_limit` (rise of a part's MAE) also try an int8 variant.
 
@@ -100,7 +102,8 @@ def export_onnx(
         latency_ms_p95=round(float(np.percentile(latencies, 95)), 3),
         int8=int8,
     )
-    return _result(export, write_record(store, folder / EXPORT, export))
+    result = _result(export, write_record(store, folder / EXPORT, export))
+    return result if publish else result.model_copy(update={"status": "not_published"})
 
 
 def to_onnx(model: EmotionRegressor, notes: dict[str, str] | None = None) -> bytes:

@@ -81,6 +81,33 @@ def check_targets(
     )
 
 
+def look_at_targets(
+    store: ObjectStore, context: RunContext, targets: Targets, drift_report_id: int | None = None
+) -> TargetsResult:
+    """Report what is in production, and change nothing outside the run's own folder.
+
+    Raises:
+        ConfigurationError: a place is missing, hidden or not ours.
+        BadInputError: there is no such drift report.
+        UnavailableError: a place does not answer.
+    """
+    check_bucket(store, context.folder(store.bucket))
+    check_writable(targets.database, drift_report_id)
+    with workspace() as scratch:
+        places = read_places(targets, Registry(targets.tracking), scratch)
+    if not places.agree:
+        logger.warning("The places do not agree on the version in production: %s", places.described())
+    logger.info("a rehearsal: nothing will be published; in production: %s", places.version or "no version of ours")
+    return TargetsResult(
+        repository=places.repository,
+        repository_made=False,
+        production=places.version,
+        experiment_id="",
+        experiment_restored=False,
+        finished=None,
+    )
+
+
 def _make_repository(hub: ModelHub, places: Places, *, private: bool) -> bool:
     """Make the repository where it is not visible: only so is known whether it is missing or hidden."""
     if places.head is not None:
