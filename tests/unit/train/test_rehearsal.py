@@ -65,10 +65,7 @@ def test_a_rehearsal_changes_nothing_outside_its_folder(retrained):
 
 def test_a_rehearsal_on_known_data_uses_what_is_there(environment):
     environment.add_faces(range(60))
-    first = environment.retrain("first", epochs=1)
-    shared = environment.stage(
-        "split-dataset", "first", manifest=first["split"]["splits_uri"].rpartition("/")[0] + "/manifest.json"
-    )
+    shared = environment.prepare("first")
 
     fetched = environment.stage("fetch-training-data", REHEARSAL, min_samples=10, **OFF)
     split = environment.stage("split-dataset", REHEARSAL, manifest=fetched["manifest_uri"], **OFF)
