@@ -136,6 +136,22 @@ class DistributionDrift(Record):
     skipped_columns: dict[str, str] = {}
 
 
+class Answers(Record):
+    """How people answered in the look-back window.
+
+    Attributes:
+        untouched: Per emotion, the share of sliders that were left at the prediction, 0 to 1.
+        people: People with enough rows to be judged (`answers.ENOUGH_ROWS`).
+        constant_people: Those of them whose four answers are the same in every row.
+        constant_rows: Their rows.
+    """
+
+    untouched: dict[str, FiniteFloat] = {}
+    people: int = 0
+    constant_people: int = 0
+    constant_rows: int = 0
+
+
 class ProductionScore(Record):
     """The score of the rows that the version in production predicted.
 
@@ -181,6 +197,7 @@ class DriftMetrics(Record):
         drift_score_high: Upper end of it.
         drift_detected: Whether the score is above the threshold.
         production: The same of the rows that the version in production predicted; the trigger judges these.
+        answers: How people answered; empty in older reports.
         emotions: Errors per emotion.
         distribution: Distributions against the data that the version in production was trained on; in older
             reports, against the reference window.
@@ -198,6 +215,7 @@ class DriftMetrics(Record):
     drift_score_high: FiniteFloat
     drift_detected: bool
     production: ProductionScore = ProductionScore()
+    answers: Answers = Answers()
     emotions: dict[str, EmotionErrors]
     distribution: DistributionDrift
     distribution_rolling: DistributionDrift | None = None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from wakee_contract.emotions import EMOTIONS
 from wakee_contract.tables import LABELS, PREDICTED
 
+from wakee_drift.measure.answers import AnswerCounts
 from wakee_drift.measure.bootstrap import PeoplesScores
 from wakee_drift.measure.comparisons import compare_both
 from wakee_drift.records import DriftMetrics, EmotionErrors, ProductionSample, ProductionScore
@@ -104,7 +105,7 @@ def measure(
         uris: Where both files lie in R2.
         production: The training data of the version in production, if it was handed on.
     """
-    every, of_production = one_pass(pairs)
+    every, of_production, answers = one_pass(pairs)
     low, high = every.interval()
     provenance = read_provenance(pairs)
     distribution, rolling = compare_both(pairs, reference, production, provenance)
@@ -118,6 +119,7 @@ def measure(
         drift_score_high=high,
         drift_detected=every.score > threshold,
         production=production_score(of_production),
+        answers=answers.answers(),
         emotions=emotion_errors(every.sums),
         distribution=distribution,
         distribution_rolling=rolling,
@@ -136,18 +138,21 @@ def production_score(scored: Scored) -> ProductionScore:
     )
 
 
-def one_pass(pairs: Path) -> tuple[Scored, Scored]:
-    """Read the pairs once: all of them, and those that the version in production predicted.
+def one_pass(pairs: Path) -> tuple[Scored, Scored, AnswerCounts]:
+    """Read the pairs once, with memory that does not depend on their number.
 
-    The memory needed does not depend on their number.
+    Returns:
+        The scores of all rows, those of the rows that the version in production predicted, and how people answered.
     """
-    every, of_production = Scored(), Scored()
+    every, of_production, answers = Scored(), Scored(), AnswerCounts()
     for batch in batches(pairs, PAIRS_SCHEMA):
-        errors, people = matrix(batch, PREDICTED) - matrix(batch, LABELS), integers(batch, "person")
+        predicted, labels, people = matrix(batch, PREDICTED), matrix(batch, LABELS), integers(batch, "person")
+        errors = predicted - labels
         every.add(errors, people)
+        answers.add(predicted, labels, people)
         ours = flags(batch, "by_production")
         of_production.add(errors[ours], people[ours])
-    return every, of_production
+    return every, of_production, answers
 
 
 def emotion_errors(sums: ErrorSums) -> dict[str, EmotionErrors]:

@@ -13,12 +13,21 @@ from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 from wakee_contract.emotions import EMOTIONS
 
+from wakee_drift.measure.answers import ENOUGH_ROWS
 from wakee_drift.measure.calculate import fetch_reference
 from wakee_drift.measure.comparisons import fetch_production_sample
 from wakee_drift.measure.distribution import THRESHOLDS, described
 from wakee_drift.measure.evidently_runs import register_decisions, run_evidently
 from wakee_drift.measure.frames import sample_frame, training_frame
-from wakee_drift.records import HTML_NAME, JSON_NAME, PNG_NAME, DistributionDrift, DriftMetrics, read_metrics
+from wakee_drift.records import (
+    HTML_NAME,
+    JSON_NAME,
+    PNG_NAME,
+    Answers,
+    DistributionDrift,
+    DriftMetrics,
+    read_metrics,
+)
 from wakee_drift.report.figures import draw_errors
 from wakee_drift.results import ReportResult
 
@@ -94,6 +103,8 @@ def verdict(metrics: DriftMetrics) -> str:
         f"{metrics.drift_score_high:.4f}), threshold {metrics.threshold:g}; mean of four MAE on the scale 0 to 3",
         "Pictures": f"{metrics.num_samples:,} of {metrics.num_people:,} people, annotated from {origin.window_start} "
         f"to {origin.window_end} (UTC)",
+        "Version in production": _production(metrics),
+        "Answers": _answers(metrics.answers),
         "Left out": ", ".join(f"{reason} {count}" for reason, count in origin.excluded.items() if count) or "none",
         "Distributions": "; ".join(described(drift) for drift in metrics.distributions),
         "Model now": _api(metrics),
@@ -131,6 +142,24 @@ def _drift_preset(drift: DistributionDrift) -> DataDriftPreset:
 
 def _comparisons(metrics: DriftMetrics) -> list[dict[str, Any]]:
     return [drift.model_dump(mode="json") for drift in metrics.distributions]
+
+
+def _production(metrics: DriftMetrics) -> str:
+    version, score = metrics.provenance.production.version or "the model in production", metrics.production
+    if score.score is None:
+        return f"{version} predicted none of these pictures"
+    return (
+        f"{version} predicted {score.num_samples:,} pictures of {score.num_people:,} people: score {score.score:.4f} "
+        f"(95 % interval {score.low:.4f} to {score.high:.4f})"
+    )
+
+
+def _answers(answers: Answers) -> str:
+    untouched = ", ".join(f"{emotion} {share:.0%}" for emotion, share in answers.untouched.items())
+    return (
+        f"sliders left at the prediction: {untouched or 'unknown'}; always the same answer: "
+        f"{answers.constant_people} of {answers.people} people with {ENOUGH_ROWS} pictures or more ({answers.constant_rows:,} pictures)"
+    )
 
 
 def _api(metrics: DriftMetrics) -> str:
