@@ -158,7 +158,8 @@ def _answers(answers: Answers) -> str:
     untouched = ", ".join(f"{emotion} {share:.0%}" for emotion, share in answers.untouched.items())
     return (
         f"sliders left at the prediction: {untouched or 'unknown'}; always the same answer: "
-        f"{answers.constant_people} of {answers.people} people with {ENOUGH_ROWS} pictures or more ({answers.constant_rows:,} pictures)"
+        f"{answers.constant_people} of {answers.people} people with {ENOUGH_ROWS} pictures or more "
+        f"({answers.constant_rows:,} pictures)"
     )
 
 
