@@ -29,7 +29,14 @@ class TrackingSettings(Settings):
 
 
 class ModelPage(Settings):
-    """Pages of MLflow, for people who read the model card."""
+    """What the model card says beside the figures: the license, and pages of MLflow."""
+
+    license: str = Field(
+        "apache-2.0",
+        alias="WAKEE_MODEL_LICENSE",
+        pattern="^[a-z0-9.+-]{1,64}$",
+        description="License of published models, by its id on the Hub.",
+    )
 
     ui: str = Field(
         "", alias="WAKEE_MLFLOW_UI", description="Where a browser finds MLflow; no link in the model card when empty."

@@ -9,11 +9,14 @@ import sys
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from PIL import Image
 from wakee_contract.emotions import EMOTIONS
 from wakee_train.data.pictures import prepare, unpack
 from wakee_train.evaluation.onnx_model import as_the_api_does
+from wakee_train.records import Training, TrainingSettings
 from wakee_train.release.hub_config import timm_settings
+from wakee_train.release.model_card import base_model
 from wakee_train.training.backbone import import_timm
 
 LOADER = """
@@ -42,6 +45,31 @@ def test_timm_loads_the_repository(release, tmp_path):
     published = torch.load(content)
     assert loaded.keys() == published.keys()
     assert all(torch.equal(loaded[name], published[name]) for name in published)
+
+
+def test_the_hub_reads_license_base_model_and_figures_from_the_card(release, tmp_path):
+    release.publish()
+    card = ModelCard.load(release.hub.hf_hub_download(release.repository, "README.md", local_dir=tmp_path))
+
+    assert (card.data.license, card.data.library_name, card.data.base_model) == ("apache-2.0", "timm", None)
+    figures = {result.metric_name: result.metric_value for result in card.data.eval_results}
+    assert figures.keys() == {"MAE", "macro-F1", *(f"MAE {emotion}" for emotion in EMOTIONS)}
+    assert figures["MAE"] == pytest.approx(release.evaluation.challenger.mae, abs=1e-6)
+    assert "Article 5(1)(f)" in card.content
+    assert f"| all | {release.evaluation.challenger.samples} |" in card.content
+
+
+@pytest.mark.parametrize(
+    ("started_from", "expected"),
+    [
+        ("random", None),
+        ("wakee/emotions@0123abcd", "wakee/emotions"),
+        ("timm's pretrained efficientnet_b4", "timm/efficientnet_b4.ra2_in1k"),
+    ],
+)
+def test_the_base_model_is_what_the_training_started_from(started_from, expected):
+    settings = TrainingSettings.model_construct(backbone="efficientnet_b4")
+    assert base_model(Training.model_construct(started_from=started_from, settings=settings)) == expected
 
 
 def jpeg(width: int, height: int, orientation: int | None = None) -> bytes:

@@ -1,16 +1,20 @@
 """The model card: what this version is for, how good it is, and where it comes from."""
 
 import re
+from collections.abc import Sequence
 
 from wakee_contract.emotions import EMOTIONS
 
 from wakee_train.data.records import Splits
-from wakee_train.records import Evaluation, Export, Int8, ModelMetrics, Training
+from wakee_train.records import Evaluation, Export, Int8, ModelMetrics, PartOfGate, Training
+from wakee_train.training.backbone import import_timm
+
+TASK = "image-classification"
+"""The Hub knows no task for regression on pictures; this one is the nearest."""
+TEST_SPLIT = "Wakee test split, by people"
 
 CARD = """---
-library_name: timm
-pipeline_tag: image-classification
-tags: [regression, emotion, onnx, wakee]
+{metadata}
 ---
 
 # Wakee emotions {version}
@@ -27,6 +31,17 @@ pictures of Wakee's users, corrected by themselves. It is not fit for judging pe
 hiring, grading, surveillance or medicine; expressions differ between people and cultures, and a face is no proof of a
 feeling.
 
+**EU AI Act.** Article 5(1)(f) of Regulation (EU) 2024/1689 prohibits AI systems that infer emotions of people at work
+or in education, except for medical or safety reasons. Whether a use of this model falls under that prohibition is for
+its operator to clarify before using it. This card does not answer the question.
+
+## Known limits
+
+- Trained on the pictures of few people (the table of splits says how many), who chose to use Wakee: others may be read
+  worse. Nothing is known of age, sex or skin colour, so differences between such groups were not measured.
+- Labels are what people said of themselves, starting from a prediction, which pulls answers towards it.
+- A face that is dark, cut off, turned away or not there gets a number all the same.
+
 ## Use
 
 `model.onnx`: input `input`, float32 `(N, 3, 224, 224)`, RGB; output `output`, float32 `(N, 4)`, in the order above.
@@ -41,6 +56,10 @@ Preprocessing: resize to 256 x 256 (bilinear), centre crop 224, scale to [0, 1],
 level.
 
 {table}
+
+Parts of the test split that the gate compared with the champion:
+
+{parts}
 
 {splits}
 
@@ -59,11 +78,17 @@ level.
 
 
 def model_card(
-    splits: Splits, training: Training, evaluation: Evaluation, export: Export, lineage: dict[str, str]
+    splits: Splits,
+    training: Training,
+    evaluation: Evaluation,
+    export: Export,
+    license_id: str,
+    lineage: dict[str, str],
 ) -> str:
     """The card as Markdown."""
     size = training.settings.image_size
     return CARD.format(
+        metadata=card_metadata(training, evaluation, license_id),
         version=evaluation.version,
         emotions=", ".join(EMOTIONS),
         backbone=training.settings.backbone,
@@ -75,9 +100,48 @@ def model_card(
         samples=evaluation.challenger.samples,
         notes="".join(f"{sentence(note)}\n" for note in evaluation.notes),
         splits=splits_table(splits),
+        parts=parts_table(evaluation.decision.parts),
         table=metrics_table(evaluation.challenger, evaluation.champion),
         lineage="\n".join(f"| {name} | {cell(value)} |" for name, value in lineage.items() if value),
     )
+
+
+def card_metadata(training: Training, evaluation: Evaluation, license_id: str) -> str:
+    """What the Hub reads: license, base model, and the figures as a `model-index`; YAML."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    figures = {"MAE": evaluation.challenger.mae, "macro-F1": evaluation.challenger.macro_f1}
+    figures |= {f"MAE {emotion}": values.mae for emotion, values in evaluation.challenger.emotions.items()}
+    results = [
+        EvalResult(TASK, "wakee-annotations", TEST_SPLIT, metric_id(name), round(value, 6), metric_name=name)
+        for name, value in figures.items()
+    ]
+    data = ModelCardData(
+        license=license_id,
+        library_name="timm",
+        pipeline_tag=TASK,
+        tags=["regression", "emotion", "onnx", "wakee"],
+        base_model=base_model(training),
+        model_name=f"Wakee emotions {evaluation.version}",
+        eval_results=results,
+    )
+    return str(data.to_yaml())
+
+
+def metric_id(name: str) -> str:
+    """The Hub's id of a metric."""
+    return "f1" if "F1" in name else "mae"
+
+
+def base_model(training: Training) -> str | None:
+    """The Hub's repository whose weights the training started from; None for random weights."""
+    repository, at, _ = training.started_from.rpartition("@")
+    if at:
+        return repository
+    if "pretrained" not in training.started_from:
+        return None
+    known = import_timm().get_pretrained_cfg(training.settings.backbone)
+    return str(known.hf_hub_id) if known and known.hf_hub_id else None
 
 
 def sentence(text: str) -> str:
@@ -110,6 +174,13 @@ def splits_table(splits: Splits) -> str:
     for name, split in splits.statistics.items():
         levels = " | ".join("/".join(map(str, split.level_counts[emotion])) for emotion in EMOTIONS)
         lines.append(f"| {name} | {split.samples} | {split.people} | {split.sessions} | {levels} |")
+    return "\n".join(lines)
+
+
+def parts_table(parts: Sequence[PartOfGate]) -> str:
+    """Pictures and people of each part of the test split, and both models' MAE there, as a Markdown table."""
+    lines = ["| part | pictures | people | MAE champion | MAE |", "|---|---|---|---|---|"]
+    lines += [f"| {p.name} | {p.samples} | {p.people} | {p.champion:.4f} | {p.challenger:.4f} |" for p in parts]
     return "\n".join(lines)
 
 

@@ -74,7 +74,8 @@ def publish(
             hub.ensure_branch(branch)
         if found := hub.find_commit(branch, title):
             logger.info("%s is on the Hub already: %s", evaluation.version, found)
-        commit = found or _commit(hub, branch, title, evaluation, _files(store, training, evaluation, export, lineage))
+        files = _files(store, training, evaluation, export, page.license, lineage)
+        commit = found or _commit(hub, branch, title, evaluation, files)
         if evaluation.decision.promote:
             hub.ensure_tag(evaluation.version, commit)
     record = publication_record(hub, evaluation, uris, commit, drift_report_id)
@@ -124,6 +125,7 @@ def _files(
     training: Training,
     evaluation: Evaluation,
     export: Export,
+    license_id: str,
     lineage: dict[str, str],
 ) -> dict[str, bytes]:
     """Everything of the commit by its path."""
@@ -141,7 +143,7 @@ def _files(
             PICKLED: _pickled(weights),
             CONFIG: _json(model_config(evaluation, training, export, lineage)),
             "metrics.json": _json(metrics),
-            CARD: model_card(splits, training, evaluation, export, lineage).encode(),
+            CARD: model_card(splits, training, evaluation, export, license_id, lineage).encode(),
         }
     )
 
