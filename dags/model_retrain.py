@@ -14,7 +14,7 @@ further runs are queued.
 | `export_onnx` | checks the evaluated ONNX file, compares it with PyTorch, measures latency | measurements in R2 |
 | `upload_to_hub` | one commit: on main with a tag if promoted, otherwise on `candidate/<version>` | the Hub |
 | `log_to_mlflow` | logs parameters, metrics, figures; registers a version as champion or challenger | MLflow |
-| `update_model_versions` | writes metrics and lineage; a promoted version replaces the one in production | table `model_versions` |
+| `update_model_versions` | writes metrics and lineage; only one version is in production | table `model_versions` |
 
 A version is promoted if it lowers the mean MAE with probability `confidence`, and if no emotion and no part of the test
 pictures gets worse by more than `max_regression` (docs/gate.md). With fewer usable samples than `min_samples`, or fewer

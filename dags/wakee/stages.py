@@ -122,7 +122,7 @@ def _pod_defaults() -> dict[str, Any]:
         "image_pull_secrets": (
             [k8s.V1LocalObjectReference(CONFIG.image_pull_secret)] if CONFIG.image_pull_secret else None
         ),
-        # A stage writes its cause. If the process ends before the stage starts (a wrong flag), its last log lines count.
+        # A stage writes its cause. If the process ends before the stage starts (a wrong flag), its last lines are used.
         "termination_message_policy": "FallbackToLogsOnError",
         # The result is returned by the XCom sidecar, whose image and security context are set in the connection.
         "do_xcom_push": True,

@@ -263,7 +263,7 @@ def configure_client() -> None:
 
 def _client() -> Any:
     """Return the Hub library's HTTP client with default timeouts and with retries of refused connections at startup."""
-    from huggingface_hub.utils._http import default_client_factory  # its hooks have no public API
+    from huggingface_hub.utils._http import default_client_factory  # its event hooks are not in the public API
 
     client: Any = default_client_factory()
     client.event_hooks["request"].append(_limit_silence)

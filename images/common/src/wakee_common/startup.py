@@ -1,7 +1,7 @@
 """Retry connections that are refused in the first seconds of a process (startup).
 
 Network policies take effect on a new pod 0.2 to 2.7 s after it starts (measured on kind). Until then other pods refuse
-its connections, because their policies do not know it yet, and its own policies do not restrict what it reaches.
+its connections, because their policies do not include it yet, and its own policies are not enforced.
 """
 
 import logging

@@ -12,7 +12,7 @@ from wakee_contract.emotions import EMOTIONS
 from wakee_common.errors import BadInputError
 
 MOST_ROWS = 5_000
-"""Largest number of rows of a sample."""
+"""Maximum number of rows of a sample."""
 HELD_OUT = ("validation", "test")
 """Splits that a version was not trained on, so that its predictions represent those on new pictures."""
 

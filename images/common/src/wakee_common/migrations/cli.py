@@ -75,7 +75,7 @@ def upgrade_database(settings: DatabaseSettings, revision: str = "head") -> tupl
 def planned(settings: DatabaseSettings, revision: str = "head") -> list[str]:
     """Run an upgrade and roll it back; return a line per changed column, with its type before and after.
 
-    It holds the same locks as an upgrade, for as long.
+    It holds the same locks as an upgrade, for the same time.
     """
     with _engine(settings).connect() as connection:
         before = _columns(connection)

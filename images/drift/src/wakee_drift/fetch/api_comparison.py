@@ -50,7 +50,7 @@ class ApiSettings(Settings):
 
 
 def compare_with_api(store: ObjectStore, api: ApiSettings, pairs: pa.Table) -> ApiComparison:
-    """Send the pictures of these rows to the API and compare its answers with the stored predictions.
+    """Send the pictures of these rows to the API and compare its responses with the stored predictions.
 
     Args:
         store: Bucket with the pictures.

@@ -34,7 +34,7 @@ from wakee_drift.tables import (
 )
 
 NAMES_PER_QUERY = 5_000
-"""Few enough names for PostgreSQL to look each of them up in the index instead of scanning the table."""
+"""Names per query: few enough for PostgreSQL to look each of them up in the index instead of scanning the table."""
 
 QUERY = sql.SQL("SELECT img_name, {by_production}, {predicted} FROM emotion_labels WHERE img_name = ANY(%s)")
 PREDICTIONS = sql.SQL(", ").join(map(sql.Identifier, PREDICTED))

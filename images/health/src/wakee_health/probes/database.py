@@ -107,7 +107,7 @@ def check_migrations(settings: DatabaseSettings) -> str:
     """Return the revision of the schema.
 
     Raises:
-        ConfigurationError: it is not the newest one that this image knows.
+        ConfigurationError: the schema is not at the newest revision of this image.
     """
     current, head = current_revision(settings), head_revision()
     if current != head:

@@ -37,7 +37,7 @@ def read_checks(results: str, severities: Mapping[str, Severity]) -> list[Check]
     """Read the checks, in their fixed order.
 
     Args:
-        results: JSON object, per task id `{"state": ..., "result": {...} | null}`, as the DAG's template makes it.
+        results: JSON object, per task id `{"state": ..., "result": {...} | null}`, as the DAG's template renders it.
         severities: Severity by check.
 
     Raises:
