@@ -47,7 +47,9 @@ class LoadedModel:
 
 
 def preprocess(picture: Image.Image) -> NDArray[np.float32]:
-    """Resize to 256 x 256 (bilinear), crop the central 224 x 224, scale to [0, 1], normalise with ImageNet's mean and SD.
+    """Preprocess a picture for the model.
+
+    Resize to 256 x 256 (bilinear), crop the central 224 x 224, scale to [0, 1], normalise by ImageNet's mean and SD.
 
     Returns:
         Shape (3, 224, 224), RGB.
