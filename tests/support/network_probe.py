@@ -1,7 +1,6 @@
 """Connect to each target from a pod, and print which targets accepted. TARGETS is JSON, name -> [host, port].
 
-A policy takes effect some seconds after its pod has started. Targets that should accept are retried until then, and
-targets that should not are only checked after it.
+A policy takes effect some seconds after its pod has started, so the probe waits for SETTLE_SECONDS before it connects.
 """
 
 import json
