@@ -14,5 +14,5 @@ def make_environments(*names: str) -> None:
 
 
 def find_links() -> str:
-    """pip's setting find-links: folders and pages of wheels."""
+    """The find-links setting of pip: folders and pages of wheels."""
     return ",".join(output(str(PIP), "config", "get", "global.find-links", quiet=True).split())
