@@ -38,7 +38,7 @@ def pretrained_problem(backbone: str, image_size: int) -> str:
 
 
 def _misfit(backbone: str, image_size: int) -> str:
-    """The error of timm when it loads weights of the original shapes into a backbone of this size; empty if they fit."""
+    """The error from timm when it loads weights of the original shapes at this size; empty if they fit."""
     if native_size(backbone) == image_size:
         return ""
     configuration = import_timm().get_pretrained_cfg(backbone)
