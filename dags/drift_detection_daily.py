@@ -1,29 +1,29 @@
-"""Drift detection: how far the model's predictions are from what people corrected them to.
+"""Drift detection: compares the model's predictions with people's corrections.
 
 Every day at 02:00 UTC the validated annotations of the last days are compared with the predictions that the
-model gave for the same pictures. The mean absolute error, averaged over the four emotions, is the drift score
-(0 to 3); above the threshold, there is drift.
+model made for the same pictures. The drift score is the mean absolute error, averaged over the four emotions
+(0 to 3). There is drift if it is above the threshold.
 
-`model_retrain` is triggered, with the report's id, when all of this holds (docs/drift.md):
+`model_retrain` is triggered if all of these conditions are met (docs/drift.md):
 
-1. the version that is in production now predicted at least `min_samples` rows of the window,
-2. the score of these rows (`decide_on`: or the lower end of its interval) is above the threshold,
-3. and was so on `days_in_a_row` days,
-4. the last retraining is at least `cooldown_days` old,
-5. and at least `min_new_samples` annotations have come since.
+1. the version now in production predicted at least `min_samples` rows of the window,
+2. the score of these rows, or the lower end of its interval (`decide_on`), is above the threshold,
+3. it was above the threshold on `days_in_a_row` days in a row,
+4. the last retraining is at least `cooldown_days` days old,
+5. at least `min_new_samples` annotations were added since then.
 
-| task | what it does | where it leaves it |
+| task | what it does | output |
 |---|---|---|
-| `fetch_annotations` | streams the window's validated annotations; counts and leaves out invalid ones | Parquet in R2 |
-| `load_predictions` | joins the stored predictions by picture; compares a sample with today's model | Parquet in R2 |
-| `calculate_drift` | exact errors, interval by people, Evidently's distribution drift, by two references | JSON in R2 |
-| `generate_report` | Evidently's report and a figure of the errors | HTML, JSON, PNG in R2 |
+| `fetch_annotations` | reads the window's validated annotations; counts and leaves out unusable ones | Parquet in R2 |
+| `load_predictions` | joins the stored predictions by picture; compares a sample with the API | Parquet in R2 |
+| `calculate_drift` | exact errors, interval by people, Evidently's distribution drift, two references | JSON in R2 |
+| `generate_report` | Evidently's report and a chart of the errors | HTML, JSON, PNG in R2 |
 | `save_report` | one row per date, with the decision on a retraining | table `drift_reports` |
-| `decide` | goes on only when the report asks for a retraining; its log says why, or why not | |
-| `trigger_retrain` | starts `model_retrain` with the report's id; fails while that is paused | a DAG run |
+| `decide` | continues only if the report requests a retraining; logs the reasons | |
+| `trigger_retrain` | starts `model_retrain` with the report's id; fails if it is paused | a DAG run |
 
-With fewer rows than `min_samples` the run succeeds, everything after the first task is skipped, and no report
-is written. Run it for a past day by giving `until`.
+With fewer rows than `min_samples` the run succeeds, all tasks after the first one are skipped, and no report
+is written. To run it for a past day, set `until`.
 """
 
 from datetime import timedelta
@@ -46,7 +46,7 @@ UNTIL = "{{ params.until or (dag_run.logical_date or dag_run.run_after).isoforma
 
 @task.branch
 def decide(report: dict[str, Any]) -> str | None:
-    """Go on to the retraining only when the saved report asks for it."""
+    """Continue with the retraining only if the saved report requests it."""
     score = f"score {report['drift_score']:.3f}, threshold {report['threshold']:.3f}"
     print(f"drift {'found' if report['drift_detected'] else 'not found'}: {score}")
     print("retraining" if report["retrain"] else "no retraining", *report["reasons"], sep="\n- ")
@@ -112,10 +112,10 @@ with DAG(
     trigger_retrain = RetrainingTrigger(
         task_id="trigger_retrain",
         trigger_dag_id="model_retrain",
-        # One retraining per drift run, however often this task is tried or cleared.
+        # One retraining per drift run, however often this task is retried or cleared.
         trigger_run_id="{{ retraining_of(run_id) }}",
         skip_when_already_exists=True,
-        # JSON text, so that the rendered id stays a number.
+        # A JSON text, so that the rendered id stays a number.
         conf='{"drift_report_id": ' + result("save_report", "drift_report_id") + "}",  # type: ignore[arg-type]
     )
     fetch_annotations >> load_predictions >> calculate_drift >> generate_report >> save_report

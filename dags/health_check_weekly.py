@@ -1,20 +1,20 @@
-"""Health check: is everything there that Wakee stands on, and does it do what it should?
+"""Health check: probes all services that Wakee depends on.
 
-Every Sunday at 03:00 UTC, and whenever started by hand. The five probes run side by side; one that fails shows red with
-its cause in one line, and everything else still runs.
+Runs every Sunday at 03:00 UTC, and when triggered manually. The five probes run in parallel. A probe that fails reports
+its cause in one line, and all other tasks still run.
 
-| task | what it looks at | writes |
+| task | what it checks | writes |
 |---|---|---|
-| `test_api` | `/health`, a few `/predict` of a drawn face, a refusal, latency, certificate | nothing |
+| `test_api` | `/health`, predictions of a drawn face, rejection of a text, latency, certificate | nothing by default |
 | `test_database` | connection, schema, migrations, fresh rows, a write that is rolled back | nothing |
-| `test_storage` | an object there and back; whether the pictures of a sample of rows exist | nothing that stays |
-| `test_app_sourcing` | the page and Streamlit's own health | nothing |
-| `test_model_hub` | files, digest and contract of the model; API, registry and database on the same one | nothing |
-| `run_pytest_suite` | the test suite in the image, against the live services | JUnit XML and HTML in R2 |
-| `generate_summary` | sums up | Markdown, JSON, HTML in R2; rows in `health_reports` |
+| `test_storage` | a temporary object; whether the pictures of a sample of rows exist | a temporary object |
+| `test_app_sourcing` | the page, and Streamlit's health endpoint | nothing |
+| `test_model_hub` | the model's files, digest and contract; whether API, registry, database have the same | nothing |
+| `run_pytest_suite` | the test suite of the image, against the live services | JUnit XML and HTML in R2 |
+| `generate_summary` | results of all checks | Markdown, JSON, HTML in R2; rows in `health_reports` |
 
-The run's outcome is that of `generate_summary`: it fails when a critical check failed. How much each check matters is a
-parameter. With the database or R2 down the summary is kept in the other one, and says so.
+The run has the state of `generate_summary`, which fails if a critical check failed. The severity of each check is a
+parameter. If the database or R2 is unavailable, the summary is written to the other one and reports this.
 """
 
 from datetime import timedelta
@@ -32,7 +32,7 @@ from wakee.health import health_results
 from wakee.notifications import ALERTS
 from wakee.stages import DEFAULT_ARGS, stage, switch
 
-# One more try soon: what is down for longer should be told today, not in an hour.
+# One quick retry: a longer outage should be reported immediately, not in an hour.
 PATIENCE: dict[str, Any] = {
     "retries": 1,
     "retry_delay": timedelta(seconds=10),
@@ -79,5 +79,5 @@ with DAG(
         **PATIENCE,
         trigger_rule="all_done",
     )
-    # The only leaf decides over the run.
+    # The only leaf task determines the state of the run.
     probes >> run_pytest_suite >> generate_summary

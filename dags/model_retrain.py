@@ -1,27 +1,27 @@
-"""Retraining: from annotations to a new model version, promoted only when it is better.
+"""Retraining: trains a new model version on the annotations, and promotes it only if it is better.
 
-Started by hand, or by `drift_detection_daily` with the id of the report that found the drift. One run at a time; the
-next one waits.
+Triggered manually, or by `drift_detection_daily` with the id of its report. Only one run is active at a time, and
+further runs are queued.
 
-| task | what it does | where it leaves it |
+| task | what it does | output |
 |---|---|---|
-| `check_targets` | Hub, MLflow, database, bucket: there, writable, of one mind about production | what was missing |
-| `try_backbone` | builds the backbone and lets it take one step, at the chosen size and batch | |
-| `fetch_training_data` | annotations and pictures, broken ones set aside; the same again is reused | tar shards in R2 |
-| `split_dataset` | training, validation, test: each person, with all pictures, in one of them for ever | JSON in R2 |
+| `check_targets` | checks Hub, MLflow, database, bucket: writable, the same version in production | what was missing |
+| `try_backbone` | builds the backbone and runs one training step with the chosen image and batch size | |
+| `fetch_training_data` | reads annotations and pictures, without damaged ones; reuses earlier data | tar shards in R2 |
+| `split_dataset` | training, validation, test: all pictures of a person are always in the same one | JSON in R2 |
 | `fine_tune` | trains; a retry goes on from the last checkpoint | weights in R2 |
-| `evaluate` | champion (the Hub's main) against challenger, as ONNX, on the same test pictures | decision, ONNX in R2 |
-| `export_onnx` | the ONNX file that was judged: checked, compared with PyTorch, timed | measurements in R2 |
-| `upload_to_hub` | one commit: on main with a tag when promoted, else on `candidate/<version>` | the Hub |
-| `log_to_mlflow` | parameters, metrics, figures; a version with alias champion or challenger | MLflow |
-| `update_model_versions` | metrics and lineage; a promoted version alone is in production | table `model_versions` |
+| `evaluate` | compares champion (the Hub's main) and challenger, as ONNX, on the test pictures | decision, ONNX in R2 |
+| `export_onnx` | checks the evaluated ONNX file, compares it with PyTorch, measures latency | measurements in R2 |
+| `upload_to_hub` | one commit: on main with a tag if promoted, otherwise on `candidate/<version>` | the Hub |
+| `log_to_mlflow` | logs parameters, metrics, figures; registers a version as champion or challenger | MLflow |
+| `update_model_versions` | writes metrics and lineage; only one version is in production | table `model_versions` |
 
-Promoted is who lowers the mean MAE with probability `confidence`, while no emotion and no part of the test pictures
-gets worse by more than `max_regression` (docs/gate.md). With fewer usable samples than `min_samples`, or fewer than
-three people, the run succeeds and all tasks that follow are skipped; so they are when an earlier run trained on the
-same data with the same parameters, champion and image (`train_again` trains all the same). With
-`publish` off it is a rehearsal: everything up to `export_onnx` is done, and nothing changes outside the run's folder in
-R2. To go back to an earlier version: `model_rollback`.
+A version is promoted if it lowers the mean MAE with probability `confidence`, and if no emotion and no part of the test
+pictures gets worse by more than `max_regression` (docs/gate.md). With fewer usable samples than `min_samples`, or fewer
+than three people, the run succeeds and all further tasks are skipped. They are also skipped if an earlier run trained
+on the same data with the same parameters, champion and image, unless `train_again` is set. With `publish` off, the run
+is a rehearsal: it ends after `export_onnx` and changes nothing outside its own folder in R2. To return to an earlier
+version, use `model_rollback`.
 """
 
 from datetime import timedelta
@@ -47,7 +47,7 @@ MODEL = [
 ]
 RESTORE, PUBLISH = switch("restore_deleted_experiment"), switch("publish")
 DRIFT_REPORT = "--drift-report-id={{ params.drift_report_id or '' }}"
-# The whole training, waiting for a GPU not counted. Checkpoints make a longer one possible in several tries.
+# Time limit of one attempt, without the wait for a GPU. With checkpoints, a longer training can take several attempts.
 TRAINING_TIME = timedelta(hours=training_hours())
 
 with DAG(
@@ -72,7 +72,7 @@ with DAG(
         "--min-samples={{ params.min_samples }}",
         "--max-bad-share={{ params.max_bad_share }}",
         DRIFT_REPORT,
-        # So that a retry hours later still means the same annotations.
+        # So that a retry hours later still uses the same annotations.
         "--until={{ dag_run.run_after.isoformat() }}",
         "--choices={{ params | tojson }}",
         switch("train_again"),
@@ -94,12 +94,12 @@ with DAG(
         "--freeze-epochs={{ params.freeze_epochs }}",
         "--patience={{ params.patience }}",
         timeout=TRAINING_TIME + timedelta(seconds=CONFIG.gpu_wait_seconds if CONFIG.gpu_count else 0),
-        # The triggerer watches: a restart of the scheduler or of the worker does not touch a training of hours.
+        # The triggerer watches the pod, so a restart of the scheduler or the worker does not affect a long training.
         deferrable=True,
         logging_interval=30,
-        # Time to write a checkpoint, of EfficientNet-B4 about 380 MB, when the pod must go.
+        # Time to write a checkpoint (about 380 MB for EfficientNet-B4) when the pod is deleted.
         grace_seconds=120,
-        # Evictions and node failures cost a try each; the checkpoint makes them cheap.
+        # Each eviction or node failure uses up an attempt. Little work is lost, thanks to the checkpoints.
         retries=4,
         **gpu_options(CONFIG, shared_memory="1Gi"),
     )

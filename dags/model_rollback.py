@@ -1,11 +1,11 @@
-"""Rollback: put an earlier model version back into production, everywhere.
+"""Rollback: put an earlier model version back into production on the Hub, in the registry and in the database.
 
-Started by hand. The Hub's main gets the files of that version in a new commit, the registry's alias `champion` and
-`is_production` in the table `model_versions` move to it. What is as it should be already is left alone, so the run can
-be repeated; its result says what it did.
+Triggered manually. The Hub's main gets the files of that version in a new commit, and the registry's alias `champion`
+and `is_production` in the table `model_versions` are moved to it. What is already correct is not changed, so the run
+can be repeated. Its result says what was changed.
 
 `version` is the name of a version that was in production, e.g. `v20260401-1a2b3c4d`, or `previous`: of the versions
-older than the present one, the one that was put into production last.
+older than the current one, the one that was put into production last.
 """
 
 import airflow.providers.cncf.kubernetes.operators.pod  # noqa: F401 - see wakee/stages.py

@@ -1,1 +1,1 @@
-"""What the DAG files share. Imports nothing heavier than Airflow, and no stage code."""
+"""Code shared by the DAG files. Imports nothing heavier than Airflow, and no stage code."""

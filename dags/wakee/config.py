@@ -1,4 +1,4 @@
-"""What a cluster may choose about stage pods, read from the environment of the Airflow components."""
+"""Cluster-specific settings of the stage pods, read from the environment of the Airflow components."""
 
 import json
 import os
@@ -10,20 +10,20 @@ T = TypeVar("T")
 
 
 class VariableError(ValueError):
-    """A variable of the Airflow components has no valid value; Airflow shows it as an import error of the DAG."""
+    """A variable of the Airflow components has an invalid value. Airflow shows it as an import error of the DAG."""
 
 
 def parsed(name: str, default: str, parse: Callable[[str], T], form: str) -> T:
-    """The value of a variable; an empty one counts as unset.
+    """Return the parsed value of a variable; an empty one counts as unset.
 
     Args:
-        name: Its whole name.
-        default: What counts when it is unset.
-        parse: Reads the text.
-        form: What the text must be, for the message.
+        name: Full name of the variable.
+        default: Value if it is unset.
+        parse: Parses the text; raises `ValueError` if it is invalid.
+        form: Expected form of the text, for the message.
 
     Raises:
-        VariableError: the text is something else.
+        VariableError: the text is invalid.
     """
     text = os.environ.get(name, "").strip() or default
     try:
@@ -33,7 +33,7 @@ def parsed(name: str, default: str, parse: Callable[[str], T], form: str) -> T:
 
 
 def number(name: str, default: str) -> int:
-    """A variable that is a whole number, zero or more."""
+    """Return the value of a variable that is a non-negative integer."""
     return parsed(name, default, _count, "a whole number")
 
 
@@ -79,5 +79,5 @@ class PipelineConfig:
     gpu_wait_seconds: int = field(default_factory=lambda: _number("GPU_WAIT_SECONDS", "1800"))
 
     def image(self, name: str) -> str:
-        """The image of one of our stage packages, from `WAKEE_<NAME>_IMAGE`."""
+        """Return the image of one of our stage packages, from `WAKEE_<NAME>_IMAGE`."""
         return _variable(f"{name.upper()}_IMAGE", f"localhost/wakee/{name}:unset")

@@ -1,7 +1,7 @@
-"""Alerts for runs that have not ended in time, sent while they still wait or run.
+"""Alerts for runs that have not ended in time, sent while they are still queued or running.
 
-The time counts from when the run was queued, so that a run that never starts is reported as well. Airflow's triggerer
-sends the alert; it imports this module by its name, as it does `wakee.pods`.
+The time starts when the run is queued, so that a run that never starts is reported as well. Airflow's triggerer sends
+the alert. It imports this module by its name, like `wakee.pods`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ QUEUED = "it has not started: is the DAG paused, does another run hold its place
 
 
 def ends_within(hours: float) -> dict[str, Any]:
-    """For `DAG(...)`: an alert when a run has not ended so many hours after it was queued."""
+    """Return arguments for `DAG(...)`: an alert if a run has not ended this many hours after it was queued."""
     alert = DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=timedelta(hours=parsed("WAKEE_ALERT_AFTER_HOURS", str(hours), _hours, "a number above zero")),

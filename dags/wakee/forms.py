@@ -1,4 +1,4 @@
-"""Trigger forms, made from the parameters of the contract."""
+"""Trigger forms, generated from the parameters of the contract."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,20 +12,20 @@ PREFIX = "WAKEE_DEFAULT_"
 
 
 def form(parameters: Mapping[str, Parameter]) -> dict[str, Param]:
-    """The Params of a DAG, by name."""
+    """Return the Params of a DAG, by name."""
     return {name: _param(name, parameter) for name, parameter in parameters.items()}
 
 
 def training_hours() -> int:
-    """The longest time for one attempt at `fine_tune`, waiting for a GPU not counted."""
+    """Return the time limit of one attempt of `fine_tune` in hours, without the wait for a GPU."""
     return number(f"{PREFIX}TRAINING_HOURS", "12")
 
 
 def _cluster_default(name: str, parameter: Parameter) -> Any:
-    """The default of a parameter, which a cluster may set as `WAKEE_DEFAULT_<NAME>` of the Airflow components.
+    """Return the default of a parameter, which `WAKEE_DEFAULT_<NAME>` of the Airflow components may override.
 
     Raises:
-        VariableError: it is not a value that the form would take.
+        VariableError: the form would not accept the value.
     """
 
     def parse(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a stage's pod needs to run on GPUs, as the cluster's settings say; nothing at all where there are none."""
+"""Pod options for stages that run on GPUs, from the cluster's settings."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from wakee.config import PipelineConfig
 
 
 def gpu_options(config: PipelineConfig, *, shared_memory: str) -> dict[str, Any]:
-    """Options for `stage(...)`: how many GPUs, where to run, /dev/shm, and how long to wait for a node.
+    """Return options for `stage(...)`: number of GPUs, node selection, /dev/shm, and the wait for a node.
 
     Args:
-        config: The cluster's settings; with `gpu_count` 0 there is only /dev/shm.
-        shared_memory: Size of `/dev/shm`, through which the processes of several GPUs talk to each other; it counts as
-            memory.
+        config: The cluster's settings. With `gpu_count` 0, only /dev/shm is set.
+        shared_memory: Size of `/dev/shm`, by which the processes of several GPUs communicate. It counts as memory.
     """
     options: dict[str, Any] = {
         "volumes": [
@@ -28,7 +27,7 @@ def gpu_options(config: PipelineConfig, *, shared_memory: str) -> dict[str, Any]
             "extended_resources": {config.gpu_resource: str(config.gpu_count)},
             "tolerations": [k8s.V1Toleration(key=config.gpu_resource, operator="Exists", effect="NoSchedule")],
             "node_selector": config.gpu_node_selector,
-            # A GPU node may have to be made first; after that the task fails, and its log shows the scheduler's events.
+            # A GPU node may have to be created first. After this time the task fails and logs the scheduler's events.
             "schedule_timeout_seconds": config.gpu_wait_seconds,
             "startup_timeout_seconds": config.gpu_wait_seconds,
         }

@@ -1,4 +1,4 @@
-"""What the summary of a health check is told: how each check ended, and what it left."""
+"""Input of a health check's summary: the state and the result of each check."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from wakee_contract.checks import CHECKS
 
-# Who ran it, where, and the like, the summary knows by itself.
+# The summary already has the run context.
 TOLD = ("status", "cause", "seconds", "latency", "facts", "warnings", "tests", "passed", "skipped", "html_uri")
 
 
 def health_results(ti: Any) -> str:
-    """JSON: per check its task's state and, when its pod left one, its result; failed pods leave one, too.
+    """Return JSON with the task state of each check and, if there is one, its result. Failed pods also return a result.
 
-    Made when the arguments of the summary are rendered, after all checks have ended.
+    Called when the arguments of the summary are rendered, after all checks have ended.
     """
     states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[*CHECKS], run_ids=[ti.run_id]).get(ti.run_id, {})
     return json.dumps({check: {"state": states.get(check), "result": _result(ti, check)} for check in CHECKS})

@@ -1,7 +1,7 @@
-"""Buttons on a task's page that lead to what the task made.
+"""Buttons on a task's page that link to the task's output.
 
-The addresses are those that a browser reaches, from the environment of the Airflow components:
-`WAKEE_HUB_UI`, `WAKEE_MLFLOW_UI`, and `WAKEE_R2_UI` (below which `/<bucket>/<key>` opens an object; no button without).
+The base addresses must be reachable by a browser. They come from the environment of the Airflow components:
+`WAKEE_HUB_UI`, `WAKEE_MLFLOW_UI` and `WAKEE_R2_UI` (`/<bucket>/<key>` below it opens an object; no button if unset).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from wakee_contract.model import PUBLIC_HUB, mlflow_run_page
 
 
 class ResultLink(BaseOperatorLink):
-    """A link made of the task's result when the task ends; empty as long as there is none."""
+    """A link that is created from the task's result when the task ends; empty without a result."""
 
     def __init__(self, name: str, address: Callable[[dict[str, Any]], str]) -> None:
         self._name = name
@@ -24,16 +24,16 @@ class ResultLink(BaseOperatorLink):
 
     @property
     def name(self) -> str:
-        """The button's text."""
+        """Text of the button."""
         return self._name
 
     @property
     def xcom_key(self) -> str:
-        """Where Airflow keeps the address."""
+        """Key under which Airflow stores the address."""
         return f"_link_{self._name.lower().replace(' ', '_')}"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        """The address; Airflow hands over the running task instance."""
+        """Return the address. Airflow passes the running task instance as `ti_key`."""
         result = ti_key.xcom_pull(task_ids=operator.task_id)
         return self._address(result) if result and result.get("status") == "success" else ""
 

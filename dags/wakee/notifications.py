@@ -1,15 +1,15 @@
-"""Who is told what became of a run: by e-mail and, where there is one, by a webhook. One message per run.
+"""Notifications about the outcome of a run, by e-mail and webhook. At most one message per run.
 
-The callbacks are the DAGs', not the tasks', so several failed tasks make one message. Airflow's DAG processor runs them
-after the run has ended. Nothing is sent where nothing is configured:
+The callbacks are set on the DAG, not on its tasks, so several failed tasks give one message. Airflow's DAG processor
+runs them after the run has ended. Nothing is sent if nothing is configured:
 
-* `WAKEE_ALERT_EMAILS`: recipients, separated by commas; mail goes by the connection `smtp_default`, whose extra
-  `from_email` is the sender;
+* `WAKEE_ALERT_EMAILS`: recipients, separated by commas. E-mails are sent through the connection `smtp_default`, whose
+  extra `from_email` is the sender.
 * `WAKEE_ALERT_WEBHOOK`: a Slack-compatible incoming webhook.
 
-That a DAG works again is told by its first success after a failure, whichever run that is: the same one cleared, or one
-that was started by hand and has no date. Airflow tells a callback only of earlier runs with a date, so the failure is
-remembered, in the Airflow variable `wakee_failed_<dag_id>`.
+The first success of a DAG after a failure is reported as a recovery. It may be the same run after it was cleared, or a
+manual run without a logical date. Airflow gives a callback only earlier runs with a logical date, so the failure is
+stored in the Airflow variable `wakee_failed_<dag_id>`.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ logger = logging.getLogger(__name__)
 CONNECTION = "smtp_default"
 WEBHOOK_SECONDS = 10
 WEBHOOK_ATTEMPTS, LONGEST_PAUSE_SECONDS = 3, 5.0
-"""Airflow ends a callback that takes long."""
+"""Limits of the retries, because Airflow terminates a callback that takes too long."""
 TRANSIENT = {429, 500, 502, 503, 504}
 LONGEST_LINE = 600
 
 
 class WebhookError(Exception):
-    """The webhook did not take the message; the text has nothing of its address."""
+    """The webhook did not accept the message. The error text does not contain its address, which is a secret."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """What is told: a headline, and lines under it."""
+    """A message: a subject, lines and a link to the run."""
 
     subject: str
     lines: tuple[str, ...]
     link: str
 
     def text(self) -> str:
-        """For a webhook, in Slack's notation."""
+        """Return the message in Slack's markup, for a webhook."""
         escaped = [html.escape(line, quote=False) for line in (f"*{self.subject}*", *self.lines)]
         return "\n".join([*escaped, f"<{self.link}|Open the run>"])
 
     def html(self) -> str:
-        """For an e-mail."""
+        """Return the message as HTML, for an e-mail."""
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in self.lines)
         link = html.escape(self.link)
         return f'<h3>{html.escape(self.subject)}</h3><ul>{lines}</ul><p><a href="{link}">{link}</a></p>'
@@ -62,7 +62,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Channels:
-    """Where messages go; nowhere by default."""
+    """Recipients of the messages; none by default."""
 
     emails: tuple[str, ...] = field(
         default_factory=lambda: tuple(
@@ -73,11 +73,11 @@ class Channels:
 
     @property
     def configured(self) -> bool:
-        """Whether there is anybody to tell."""
+        """Whether any recipient is configured."""
         return bool(self.emails or self.webhook)
 
     def send(self, message: Message) -> None:
-        """Send by each channel; trouble with one does not stop the other."""
+        """Send the message by each channel. An error of one channel does not stop the other."""
         if self.emails:
             _attempt("e-mail", lambda: _mail(message, self.emails))
         if self.webhook:
@@ -85,7 +85,7 @@ class Channels:
 
 
 def on_failure(context: Any) -> None:
-    """A run has failed: which tasks, and why; and what it did before that all the same, e.g. promote a model."""
+    """Report a failed run: the failed tasks, the causes, and what the run did before, e.g. promote a model."""
     if not (channels := Channels()).configured:
         return
     run = _Run(context)
@@ -96,7 +96,7 @@ def on_failure(context: Any) -> None:
 
 
 def on_success(context: Any) -> None:
-    """A run has succeeded: told only when there is something to tell."""
+    """Report a successful run, only if there is news."""
     if not (channels := Channels()).configured:
         return
     run = _Run(context)
@@ -106,11 +106,11 @@ def on_success(context: Any) -> None:
 
 
 ALERTS: dict[str, Any] = {"on_failure_callback": on_failure, "on_success_callback": on_success}
-"""For `DAG(..., **ALERTS)`."""
+"""Arguments for `DAG(..., **ALERTS)`."""
 
 
 def message(dag_id: str, run_id: str, subject: str, lines: list[str]) -> Message:
-    """A message about a run."""
+    """Create a message about a run."""
     base = conf.get("api", "base_url", fallback="http://localhost:8080").rstrip("/")
     link = f"{base}/dags/{quote(dag_id)}/runs/{quote(run_id, safe='')}"
     body = tuple(_one_line(line) for line in (f"run {run_id}", *lines))
@@ -118,7 +118,7 @@ def message(dag_id: str, run_id: str, subject: str, lines: list[str]) -> Message
 
 
 class _Run:
-    """A run, as far as the callback's context knows it: without a task instance there is only its name."""
+    """A run, from the callback's context. Without a task instance only its name is available."""
 
     def __init__(self, context: Any) -> None:
         self._instance = context.get("ti")
@@ -132,7 +132,7 @@ class _Run:
         return sorted(task for task, state in states.get(self.run_id, {}).items() if state == "failed")
 
     def result(self, task_id: str) -> dict[str, Any]:
-        """What a task left, also a failed one; empty when it left nothing."""
+        """Return the result of a task, which may have failed; empty if there is none."""
         found = self._instance.xcom_pull(task_ids=task_id) if self._instance is not None else None
         return found if isinstance(found, dict) else {}
 
@@ -144,7 +144,7 @@ class _Run:
             Variable.set(self._failure, self.run_id, description="No run has succeeded since.")
 
     def recovered(self) -> bool:
-        """Whether a failure is remembered; it no longer is, then."""
+        """Return whether a failure is stored, and delete it."""
         with _only_logged("it is not known whether a run had failed"):
             if Variable.get(self._failure, default=None):
                 Variable.delete(self._failure)
@@ -194,12 +194,12 @@ def _rollback(run: _Run) -> str | None:
     if not done.get("replaced"):
         return None
     warning = f"; {done['warning']}" if done.get("warning") else ""
-    # Not always back: a version that was rolled back may be asked for again.
+    # Not always an earlier version: a version that was rolled back may be requested again.
     return f"production moved from {done['replaced']} to {done['version']}{warning}"
 
 
 def _health(run: _Run) -> str | None:
-    """Checks that failed without failing the run."""
+    """Return the checks that failed without failing the run."""
     summary = run.result("generate_summary")
     if not summary.get("failed"):
         return None
@@ -210,14 +210,14 @@ def _health(run: _Run) -> str | None:
 def _mail(message: Message, recipients: tuple[str, ...]) -> None:
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
-    # Not called as a callback: that would render causes, which others wrote, as templates.
+    # Not used as a callback, because Airflow would then render the causes as templates, with text from other services.
     SmtpNotifier(
         to=list(recipients), subject=message.subject, html_content=message.html(), smtp_conn_id=CONNECTION
     ).notify({})
 
 
 def _post(message: Message, webhook: str) -> None:
-    """Deliver a message, several times while the answer is transient.
+    """Send a message, with retries while the response is a transient error.
 
     Raises:
         WebhookError: the webhook did not accept the message. A redirect counts as an error: requests
@@ -242,7 +242,7 @@ def _refusal(status: int, location: str, attempts: int) -> str:
 
 
 def _pause(retry_after: str, attempt: int) -> float:
-    """Seconds before the next attempt: what the server asks for, or a second more each time."""
+    """Return the seconds before the next attempt: the server's Retry-After, or one second more each time."""
     return min(float(retry_after) if retry_after.isdecimal() else float(attempt), LONGEST_PAUSE_SECONDS)
 
 
@@ -256,8 +256,8 @@ def _attempt(channel: str, send: Callable[[], None]) -> None:
 def _only_logged(trouble: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # whatever it is, the run has ended and what comes next may work
-        # Another's text may hold the webhook's address, which is a secret.
+    except Exception as error:  # the run has ended, and the next step may still succeed
+        # The text of other errors may contain the webhook's address, which is a secret.
         logger.warning("%s: %s", trouble, error if isinstance(error, WebhookError) else type(error).__name__)
 
 

@@ -1,4 +1,4 @@
-"""KubernetesPodOperator, taught the stage contract: exit codes, results and "not enough data"."""
+"""A KubernetesPodOperator that implements the stage contract: exit codes, results and "not enough data"."""
 
 from __future__ import annotations
 
@@ -33,59 +33,59 @@ SKIPPING = {
     "already_done": "an earlier run has done the same",
     "not_published": "a rehearsal, which publishes nothing",
 }
-"""Results after which nothing downstream has anything to do."""
+"""Statuses after which all downstream tasks are skipped, and why."""
 
 
 class StageOperator(KubernetesPodOperator, SkipMixin):
-    """Runs one stage in a pod and returns its result.
+    """Run one stage in a pod and return its result.
 
-    * Exit code 2 fails the task without retries; the pod's termination message is the cause.
-    * A pod that ends well without a result fails the task, so that no consumer works on nothing.
-    * A result whose status is in `SKIPPING` skips everything downstream; the run still succeeds.
-    * A pod that failed stays for a week; after that the task's next try deletes it.
-    * Why a pod is pending is in the task's log, also while the triggerer watches it.
+    * Exit code 2 fails the task without retries. The pod's termination message is the cause.
+    * A pod that succeeds without a result fails the task, so that no downstream task runs without input.
+    * A result whose status is in `SKIPPING` skips all downstream tasks. The run still succeeds.
+    * A failed pod is kept for a week. After that the task's next attempt deletes it.
+    * The task's log says why a pod is pending, also while the triggerer watches the pod.
     """
 
     def __init__(self, *, links: Collection[BaseOperatorLink] = (), **options: Any) -> None:
         super().__init__(**options)
         self.operator_extra_links = links
-        # Templates find the DAG's parameters in the DAG. Airflow gives each task a copy of them, and checks all of
-        # those at every reading of the file.
+        # Templates use the parameters of the DAG. Airflow would give each task a copy, and validate all copies
+        # whenever it parses the file.
         self.params = ParamsDict()
 
     def execute(self, context: Any) -> dict[str, Any] | None:
-        """Run the pod to its end, or hand it to the triggerer when deferrable."""
+        """Run the pod to its end, or defer to the triggerer if deferrable."""
         self._taken_over: dict[str, Any] | None = None
         result = super().execute(context)
-        # The pod of an earlier try may have ended by now: the provider then takes over at once, and forgets the result.
+        # If the pod of an earlier attempt has already ended, the provider resumes immediately and drops the result.
         return self._taken_over or self._checked(result, context)
 
     def trigger_reentry(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
-        """Take over from the triggerer when the pod has ended, or did not start in time."""
+        """Resume after the triggerer, when the pod has ended or did not start in time."""
         self._taken_over = self._checked(super().trigger_reentry(context, event), context)
         return self._taken_over
 
     @cached_property
     def pod_manager(self) -> StagePodManager:
-        """The one that logs why the pod is pending."""
+        """A pod manager that logs why the pod is pending."""
         return StagePodManager(kube_client=self.client, callbacks=self.callbacks)
 
     def defer(self, *, trigger: Any, **options: Any) -> NoReturn:
-        """Hand the pod to the triggerer, whose log says why it is pending."""
+        """Defer to the triggerer, with a trigger that logs why the pod is pending."""
         super().defer(trigger=stage_trigger(trigger), **options)
 
     def build_pod_request_obj(self, context: Any = None, *, dry_run: bool = False) -> k8s.V1Pod:
-        """The pod, labelled so that `kubectl get pods -l wakee.io/run-id=...` finds it."""
+        """Return the pod, with labels for `kubectl get pods -l wakee.io/run-id=...`."""
         pod = super().build_pod_request_obj(context, dry_run=dry_run)
         if context:
             pod.metadata.labels |= _task_labels(context) | {"wakee.io/run-id": make_safe_label_value(context["run_id"])}
         return pod
 
     def get_or_create_pod(self, pod_request_obj: k8s.V1Pod, context: Any) -> k8s.V1Pod:
-        """The pod of this try, once those are gone that failed long ago."""
+        """Return the pod of this attempt, after deleting old failed pods."""
         try:
             self._delete_old_failures(context)
-        except Exception as error:  # whatever it is, the new pod matters more
+        except Exception as error:  # no error here may stop the new pod
             self.log.warning("Pods that failed long ago may be left: %s", error)
         return super().get_or_create_pod(pod_request_obj, context)
 
@@ -96,23 +96,23 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         xcom_result: dict[str, Any] | None = None,
         context: Any = None,
     ) -> None:
-        """Delete the pod if it succeeded; fail the task, for good when a retry would not help."""
+        """Delete the pod if it succeeded; otherwise fail the task, without retries if they would not help."""
         not_started = self._why_not_started(remote_pod)
         try:
             super().cleanup(pod, remote_pod, xcom_result, context)
         except AirflowException as error:
             if self._exit_code(remote_pod) == NO_RETRY_EXIT_CODE:
                 raise AirflowFailException(str(error)) from error
-            if not_started:  # the provider would say that it returned a failure
+            if not_started:  # the provider would only report a failed pod
                 raise AirflowException(not_started) from error
             if ran_out := self._what_ran_out(remote_pod):
                 raise AirflowException(f"{error} {ran_out}") from error
             raise
 
     def process_pod_deletion(self, pod: k8s.V1Pod, *, reraise: bool = True) -> bool:
-        """Keep what failed, but not what has not ended: it would start, or go on, beside the next try.
+        """Keep failed pods, but delete a pod that has not ended, because it would run beside the next attempt.
 
-        It may go on for its grace period, to save a checkpoint; that end is waited for.
+        Waits for the pod's end: during its grace period it may still save a checkpoint.
         """
         if pod is None or pod.status.phase not in {"Pending", "Running"} or self._exit_code(pod) is not None:
             return bool(super().process_pod_deletion(pod, reraise=reraise))
@@ -137,14 +137,14 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
             return bool(error.status != HTTPStatus.NOT_FOUND)
 
     def _delete_old_failures(self, context: Any) -> None:
-        """Kubernetes itself would keep 12,500 pods that have ended before it deletes the first."""
+        """Delete old failed pods. Kubernetes itself keeps up to 12,500 terminated pods before it deletes any."""
         selector = ",".join(f"{label}={value}" for label, value in _task_labels(context).items())
         failed = self.client.list_namespaced_pod(
             self.namespace, label_selector=selector, field_selector="status.phase=Failed"
         )
         for pod in failed.items:
             ended = self._ended(pod)
-            # One that was evicted may have no state of its container.
+            # An evicted pod may have no container state.
             since = (ended.finished_at if ended else None) or pod.metadata.creation_timestamp
             if since < datetime.now(UTC) - KEPT_FAILED:
                 self.pod_manager.delete_pod(pod)
@@ -161,10 +161,10 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         return result
 
     def _why_not_started(self, pod: k8s.V1Pod) -> str:
-        """Why a pod that is to be deleted is still pending, and what to do about it; empty when it has started."""
+        """Return why a pod has not started, and the remedy; empty if it has started."""
         if not pod or not pod.status or pod.status.phase != "Pending":
             return ""
-        try:  # the provider keeps what it read just after the pod was created
+        try:  # `pod` is as the provider read it just after its creation
             present = self.hook.get_pod(pod.metadata.name, pod.metadata.namespace)
         except ApiException:
             return ""
@@ -185,7 +185,7 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         return f"The pod requests {wanted}. {remedy}"
 
     def _what_ran_out(self, pod: k8s.V1Pod) -> str:
-        """What Kubernetes ended the stage for, and what to do about it; empty when the stage ended by itself."""
+        """Return why Kubernetes terminated the stage, and the remedy; empty if the stage ended by itself."""
         limits = (self.container_resources.limits if self.container_resources else None) or {}
         ended = self._ended(pod)
         if ended and ended.reason == "OOMKilled":
@@ -197,7 +197,7 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         return ""
 
     def _variable(self, setting: str) -> str:
-        """What raises a limit of this stage, for people who read the log."""
+        """Return the variable that sets a limit of this stage, for messages."""
         return f"{variable(setting, self.task_id)} of Airflow's components"
 
     def _exit_code(self, pod: k8s.V1Pod) -> int | None:
@@ -205,13 +205,13 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         return ended.exit_code if ended else None
 
     def _ended(self, pod: k8s.V1Pod) -> k8s.V1ContainerStateTerminated | None:
-        """How the stage's own container ended, if it has."""
+        """Return the terminated state of the stage's container, if it has ended."""
         statuses = (pod.status.container_statuses if pod and pod.status else None) or []
         ended = [s.state.terminated for s in statuses if s.name == self.base_container_name and s.state.terminated]
         return ended[0] if ended else None
 
 
 def _task_labels(context: Any) -> dict[str, str]:
-    """The labels that all pods of a task have, of whichever run."""
+    """Return the labels of all pods of a task, in any run."""
     names = {"dag-id": context["ti"].dag_id, "task-id": context["ti"].task_id}
     return {f"wakee.io/{key}": make_safe_label_value(name) for key, name in names.items()}

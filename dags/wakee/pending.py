@@ -1,4 +1,4 @@
-"""Why a pod has not started, from the pod object alone.
+"""Find out why a pod has not started, from the pod object alone.
 
 Imports nothing of Airflow or Kubernetes, and reads attributes that the models of `kubernetes` and `kubernetes_asyncio`
 share: the operator, the trigger and the operators' commands (`tools/`) all use it.
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PATIENCE_SECONDS = 5.0
-"""A reason that goes away sooner is not worth a line: every pod is "ContainerCreating" for a moment."""
+"""A reason that lasts for less than this is not reported: every pod is "ContainerCreating" for a moment."""
 
 STARTING = {"ContainerCreating", "PodInitializing"}
 # The kubelet alternates between the two while it retries.
@@ -19,13 +19,13 @@ BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: ErrImagePull: )?')
 
 
 def pending_reason(pod: Any) -> str | None:
-    """What a pending pod waits for, in the words of Kubernetes where it has any.
+    """Return what a pending pod waits for, with Kubernetes' own message if there is one.
 
     Args:
         pod: A `V1Pod`.
 
     Returns:
-        One line, or None when the pod is not pending or is about to be deleted.
+        One line, or None if the pod is not pending or is being deleted.
     """
     if pod.status is None or pod.status.phase != "Pending" or pod.metadata.deletion_timestamp:
         return None
@@ -33,7 +33,7 @@ def pending_reason(pod: Any) -> str | None:
 
 
 def unscheduled_reason(pod: Any) -> str | None:
-    """Why a pod has no node; None when it has one."""
+    """Return why a pod is not scheduled to a node; None if it is."""
     condition = next((c for c in pod.status.conditions or [] if c.type == "PodScheduled"), None)
     if pod.spec.node_name or (condition and condition.status == "True"):
         return None
@@ -43,7 +43,7 @@ def unscheduled_reason(pod: Any) -> str | None:
 
 
 def _waiting_reason(pod: Any) -> str | None:
-    """The first container that cannot start, else the first that has not started."""
+    """Return the reason of the first container that cannot start, or else of the first that has not started."""
     waiting = sorted(_waiting(pod), key=lambda found: found[1].reason in STARTING)
     return next((_text(name, state) for name, state in waiting), None)
 
@@ -67,18 +67,18 @@ def _one_line(text: str) -> str:
 
 @dataclass
 class PendingWatch:
-    """Decides when the reason of a pending pod is worth a line: once it has lasted, and again when it is another."""
+    """Decide when to report why a pod is pending: after the reason has lasted for a time, and again if it changes."""
 
     patience: float = PATIENCE_SECONDS
     _since: dict[str, tuple[str | None, float]] = field(default_factory=dict)
     _reported: dict[str, str] = field(default_factory=dict)
 
     def news(self, pod: Any, now: float) -> str | None:
-        """The reason of a pod that was just read, when it is to be reported; None otherwise.
+        """Return why a pod is pending if it is to be reported now; otherwise None.
 
         Args:
             pod: A `V1Pod`, as read at `now`.
-            now: Seconds of a monotonic clock.
+            now: Time of a monotonic clock, in seconds.
         """
         name, reason = pod.metadata.name, pending_reason(pod)
         last, since = self._since.get(name, (None, now))

@@ -1,7 +1,7 @@
-"""Watching a stage's pod: the provider's pod managers and trigger, which also log why the pod is pending.
+"""Pod managers and trigger of the provider that also log why a pod is pending.
 
-The provider logs a pod's events. An event of kube-scheduler keeps its first text while it repeats, so a reason that
-changes is read from the pod's conditions and container states, which are always the present ones.
+The provider logs a pod's events. A repeated event of kube-scheduler keeps its first text, so a changed reason is read
+from the pod's conditions and container states, which are always current.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ REPORTED_WITHIN_SECONDS = 3.0
 
 
 class StagePodManager(PodManager):
-    """Logs why a pod is pending, whenever it reads one, and takes the end of a log for the end of its container."""
+    """Log why a pod is pending whenever it is read, and treat the end of a followed log as the end of its container."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -41,10 +41,10 @@ class StagePodManager(PodManager):
             self._follows = False
 
     def container_is_running(self, pod: Any, container_name: str) -> bool:
-        """Whether a container runs.
+        """Return whether a container is running.
 
-        A log that was followed ends a moment before the kubelet reports the end of its container. Without waiting for
-        that, the provider would speak of an interruption and read the last lines again.
+        A followed log ends a moment before the kubelet reports the end of its container. Without this wait, the
+        provider would log an interruption and read the last lines again.
         """
         until = time.monotonic() + (REPORTED_WITHIN_SECONDS if self._follows else 0)
         while running := super().container_is_running(pod, container_name):
@@ -55,7 +55,7 @@ class StagePodManager(PodManager):
 
 
 class AsyncStagePodManager(AsyncPodManager):
-    """The same in the triggerer."""
+    """Log why a pod is pending, in the triggerer."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -67,28 +67,28 @@ class AsyncStagePodManager(AsyncPodManager):
 
 
 class StagePodTrigger(KubernetesPodTrigger):
-    """Watches the pod of a deferred stage."""
+    """Watch the pod of a deferred stage."""
 
     @cached_property
     def pod_manager(self) -> AsyncStagePodManager:
-        """The one that logs why the pod is pending."""
+        """A pod manager that logs why the pod is pending."""
         return AsyncStagePodManager(async_hook=self.hook)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """The class that the triggerer imports, and its arguments."""
+        """Return the class path for the triggerer, and the arguments."""
         return f"{__name__}.{type(self).__name__}", super().serialize()[1]
 
 
 def stage_trigger(trigger: KubernetesPodTrigger) -> KubernetesPodTrigger:
-    """The provider's trigger as one of ours, where the triggerer is able to import this module.
+    """Convert the provider's trigger to ours if the triggerer can import this module.
 
-    The DAGs' folder is in the import path of whoever reads DAG files; the triggerer reads none.
+    Airflow adds the DAGs' folder to the import path only in components that parse DAG files. The triggerer does not.
     """
     return StagePodTrigger(**trigger.serialize()[1]) if _in_pythonpath() else trigger
 
 
 def _in_pythonpath() -> bool:
-    """Whether PYTHONPATH, which all components of Airflow get from the image, names the folder of these DAGs."""
+    """Return whether PYTHONPATH, which all Airflow components get from the image, contains the folder of these DAGs."""
     folder = Path(__file__).resolve().parents[1]
     return any(Path(entry).resolve() == folder for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry)
 
@@ -96,6 +96,6 @@ def _in_pythonpath() -> bool:
 def _reported(manager: PodManager | AsyncPodManager, pending: PendingWatch, pod: Any) -> Any:
     reason = pending.news(pod, time.monotonic())
     if reason:
-        manager.log.info("::endgroup::")  # the page of a task shows the provider's group folded
+        manager.log.info("::endgroup::")  # the task's page collapses the provider's log group
         manager.log.warning("Pod %s is pending: %s", pod.metadata.name, reason)
     return pod

@@ -1,9 +1,9 @@
-"""What each stage's pod asks for: defaults per task id, which a cluster overrides by environment variables.
+"""Resources of each stage's pod: defaults per task id, which a cluster can override by environment variables.
 
-`WAKEE_STAGE_CPU`, `WAKEE_STAGE_MEMORY`, `WAKEE_STAGE_MEMORY_REQUEST` and `WAKEE_STAGE_SCRATCH` hold for all stages. The
-same name with a task id, e.g. `WAKEE_STAGE_MEMORY_FINE_TUNE`, holds for one stage and has priority.
+`WAKEE_STAGE_CPU`, `WAKEE_STAGE_MEMORY`, `WAKEE_STAGE_MEMORY_REQUEST` and `WAKEE_STAGE_SCRATCH` apply to all stages. The
+same name with a task id, e.g. `WAKEE_STAGE_MEMORY_FINE_TUNE`, applies to one stage and takes precedence.
 
-Imports nothing of Airflow or Kubernetes: `make configuration` reads this module as well.
+Imports nothing of Airflow or Kubernetes, because `make configuration` imports this module as well.
 """
 
 import os
@@ -27,7 +27,7 @@ LEAST_BYTES = 2**20
 
 
 class ResourceSettingError(ValueError):
-    """A variable for the resources of stages has no valid value, or its name fits no stage."""
+    """A variable for the resources of stages has an invalid value, or its name matches no stage."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,15 @@ DEFAULTS = {
 
 
 def variable(setting: str, task_id: str = "") -> str:
-    """The name of the variable for all stages, or for one."""
+    """Return the name of the variable for all stages, or for one stage."""
     return "_".join([f"{PREFIX}{setting}", *([task_id.upper()] if task_id else [])])
 
 
 def stage_resources(task_id: str) -> StageResources:
-    """What the pod of a stage asks for on this cluster.
+    """Return the resources of a stage's pod on this cluster.
 
     Raises:
-        ResourceSettingError: a variable has no valid value, or the stage has no defaults.
+        ResourceSettingError: a variable has an invalid value, or the stage has no defaults.
     """
     if task_id not in DEFAULTS:
         raise ResourceSettingError(f"Stage {task_id} has no resources: add it to DEFAULTS in dags/wakee/resources.py.")
@@ -97,10 +97,10 @@ def stage_resources(task_id: str) -> StageResources:
 
 
 def check_names() -> None:
-    """Refuse a variable that names no stage: a typing error would otherwise change nothing, in silence.
+    """Check the names of all resource variables, because a misspelt one would be silently ignored.
 
     Raises:
-        ResourceSettingError: there is one.
+        ResourceSettingError: a variable names no stage.
     """
     known = {variable(setting, task_id) for setting in SETTINGS for task_id in ("", *DEFAULTS)}
     for name in sorted(_names_in_use() - known):
@@ -130,7 +130,7 @@ def _bytes(setting: str, task_id: str, default: str) -> str:
 
 
 def _setting(setting: str, task_id: str, default: str) -> tuple[str, str]:
-    """The variable that decides, and its value; an empty one counts as unset."""
+    """Return the variable that applies, and its value; an empty one counts as unset."""
     return next(_set_variables(setting, task_id), ("", default))
 
 

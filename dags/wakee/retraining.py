@@ -1,4 +1,4 @@
-"""How drift detection starts a retraining: once per run, and never one that would wait unseen."""
+"""Trigger of the retraining by drift detection: once per run, and not silently queued while the DAG is paused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 PREFIX = "drift__"
 LONGEST_RUN_ID = 250
-"""Airflow's."""
+"""Airflow's limit, in characters."""
 PAUSED = (
     "{dag} is paused: a run of it would wait until somebody unpauses it. Unpause it and clear this task; or let the"
     " run wait, with the parameter queue_while_paused."
@@ -18,7 +18,7 @@ PAUSED = (
 
 
 def retraining_of(run_id: str) -> str:
-    """The id of the retraining that a drift run starts; a digest takes the place of what is cut."""
+    """Return the run id of the retraining that a drift run triggers. A digest replaces the part that is cut off."""
     name = f"{PREFIX}{run_id}"
     if len(name) <= LONGEST_RUN_ID:
         return name
@@ -27,13 +27,13 @@ def retraining_of(run_id: str) -> str:
 
 
 class RetrainingTrigger(TriggerDagRunOperator):
-    """Starts a run, and fails where the DAG is paused, unless the parameter `queue_while_paused` says otherwise."""
+    """Trigger a run; fail if the DAG is paused, unless the parameter `queue_while_paused` is set."""
 
     def execute(self, context: Any) -> None:
-        """Start the run.
+        """Trigger the run.
 
         Raises:
-            AirflowFailException: the DAG is paused; trying again does not help.
+            AirflowFailException: the DAG is paused; a retry would not help.
         """
         self.fail_when_dag_is_paused = not context["params"]["queue_while_paused"]
         try:

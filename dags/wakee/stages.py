@@ -1,7 +1,7 @@
-"""The stage factory: the one place that says what a stage's pod looks like, and why.
+"""The stage factory, which defines the pods of all stages.
 
-Airflow's DAG processor forks a process to read a DAG file, over and over. What the file itself names of Airflow it
-imports before; so each of ours names the operator below it, whose import would take most of every reading.
+Airflow's DAG processor forks a process for each parsing of a DAG file. Before the fork it imports the Airflow modules
+that the file itself imports. So each DAG file imports the operator, whose import would take most of the parsing time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wakee.resources import StageResources, check_names, stage_resources
 check_names()
 CONFIG = PipelineConfig()
 
-# Pod Security Standard "restricted". 10001 is no user of the host's.
+# Pod Security Standard "restricted". 10001 is not a user of the host.
 POD_SECURITY = k8s.V1PodSecurityContext(
     run_as_non_root=True,
     run_as_user=10001,
@@ -34,7 +34,7 @@ CONTAINER_SECURITY = k8s.V1SecurityContext(
     seccomp_profile=k8s.V1SeccompProfile(type="RuntimeDefault"),
 )
 
-# Short stages are watched by the task itself; a failed one is tried again after 15 s, then 30 s, ...
+# Short stages are watched by the task itself. A failed one is retried after 15 s, then 30 s, ...
 RETRIES: dict[str, Any] = {
     "retries": 2,
     "retry_delay": timedelta(seconds=15),
@@ -45,12 +45,12 @@ DEFAULT_ARGS: dict[str, Any] = {"owner": "wakee-mlops", **RETRIES}
 
 
 def result(task_id: str, key: str) -> str:
-    """A template for one field of an upstream result; rendering fails when the result is not there."""
+    """Return a template for a field of an upstream result. Rendering fails if there is no result."""
     return f"{{{{ ti.xcom_pull(task_ids='{task_id}')['{key}'] }}}}"
 
 
 def switch(name: str) -> str:
-    """A template for the flag of a parameter that is on or off: `--name` or `--no-name`."""
+    """Return a template for the flag of a boolean parameter: `--name` or `--no-name`."""
     flag = name.replace("_", "-")
     return f"{{{{ '--{flag}' if params.{name} else '--no-{flag}' }}}}"
 
@@ -64,20 +64,20 @@ def stage(
     grace_seconds: int = 30,
     **options: Any,
 ) -> StageOperator:
-    """A task that runs one stage command in a pod of its own.
+    """Create a task that runs one stage command in its own pod.
 
-    What the pod requests stands in `wakee.resources`. A stage's pod is not gone yet when the next one's is created:
-    with no room for both, the next one waits until the scheduler of Kubernetes looks again.
+    The pod's resources are defined in `wakee.resources`. A stage's pod still exists when the next stage's pod is
+    created. Without room for both, the next one waits until the Kubernetes scheduler retries.
 
     Args:
-        image: Which of our images, e.g. `drift`; its command line is the image's entry point.
-        task_id: Name of the task; the stage's command is the same with dashes.
+        image: Name of the image, e.g. `drift`. Its entry point is the command line of the stages.
+        task_id: Name of the task. The stage's command is the same with dashes.
         arguments: Flags of the command; templates allowed.
-        extended_resources: What else the pod asks for, e.g. `{"nvidia.com/gpu": "1"}`.
-        timeout: Longest time for one try.
-        grace_seconds: How long the stage may go on after SIGTERM, when its pod is deleted, its node drained or its time
-            over. A kubelet that is itself short of disk or memory does not wait so long.
-        options: Anything else the operator takes, e.g. `deferrable=True`.
+        extended_resources: Further resources of the pod, e.g. `{"nvidia.com/gpu": "1"}`.
+        timeout: Time limit of one attempt.
+        grace_seconds: How long the stage may continue after SIGTERM, when its pod is deleted, its node is drained or
+            its time limit is reached. A kubelet that is short of disk or memory may not wait as long.
+        options: Other arguments of the operator, e.g. `deferrable=True`.
     """
     resources = stage_resources(task_id)
     return StageOperator(
@@ -104,11 +104,11 @@ def stage(
 
 
 CONTAINER = "airflow-stage"
-"""`kubectl get pods` shows the state of the first container by name: this one's, not that of `airflow-xcom-sidecar`."""
+"""Sorts before `airflow-xcom-sidecar`, because `kubectl get pods` shows the state of the first container by name."""
 
 
 def _pod_defaults() -> dict[str, Any]:
-    """What all stage pods have in common."""
+    """Return the options that all stage pods share."""
     return {
         "namespace": CONFIG.namespace,
         "base_container_name": CONTAINER,
@@ -122,15 +122,15 @@ def _pod_defaults() -> dict[str, Any]:
         "image_pull_secrets": (
             [k8s.V1LocalObjectReference(CONFIG.image_pull_secret)] if CONFIG.image_pull_secret else None
         ),
-        # A stage writes its cause; what ends before the stage begins (a wrong flag) leaves its last lines.
+        # A stage writes its cause. If the process ends before the stage starts (a wrong flag), its last lines are used.
         "termination_message_policy": "FallbackToLogsOnError",
-        # The result comes by the XCom sidecar; its image and security context are in the connection.
+        # The result is returned by the XCom sidecar, whose image and security context are set in the connection.
         "do_xcom_push": True,
-        # A pod that failed stays for people to look at, until a try of a week later deletes it (StageOperator).
+        # A failed pod is kept for inspection, until an attempt at least a week later deletes it (StageOperator).
         "on_finish_action": "delete_succeeded_pod",
         "get_logs": True,
         "log_events_on_failure": True,
-        # The pod's specification is thousands of lines; its events and states say more.
+        # The pod's specification has thousands of lines. Its events and states are more useful.
         "log_pod_spec_on_failure": False,
         "container_name_log_prefix_enabled": False,
         "startup_check_interval_seconds": 1,
@@ -139,7 +139,7 @@ def _pod_defaults() -> dict[str, Any]:
 
 
 def _run_context(image: str) -> dict[str, str]:
-    """Who the stage is, for its record (wakee_common.settings.RunContext)."""
+    """Return the run context for the run record (wakee_common.settings.RunContext)."""
     return {
         "WAKEE_DAG_ID": "{{ dag.dag_id }}",
         "WAKEE_RUN_ID": "{{ run_id }}",
@@ -150,7 +150,7 @@ def _run_context(image: str) -> dict[str, str]:
 
 
 def _env_from() -> list[k8s.V1EnvFromSource]:
-    """Secrets reach a stage by this way only."""
+    """Return the sources of environment variables. Secrets reach a stage only this way."""
     return [
         k8s.V1EnvFromSource(config_map_ref=k8s.V1ConfigMapEnvSource(name=CONFIG.config_name)),
         k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=CONFIG.secret_name)),

@@ -1,4 +1,4 @@
-"""What Airflow's API would answer about one run, for code that asks it through the task SDK."""
+"""Responses of Airflow's API about one run, for code that uses the task SDK."""
 
 import uuid
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ BEFORE_EVERYTHING = datetime(2026, 4, 5, 3, tzinfo=UTC)
 
 
 class Airflow:
-    """What Airflow's API would answer to the DAG processor."""
+    """A double of Airflow's API as the DAG processor uses it."""
 
     def __init__(self, results, states):
         self.results, self.states = results, states

@@ -1,4 +1,4 @@
-"""A failure mode as a line of a table: what happens, while which task runs, for how long."""
+"""Failure modes as rows of a table: the fault, the task during which it is injected, and its duration."""
 
 import time
 from collections.abc import Callable
@@ -13,36 +13,36 @@ from support.waiting import wait_for
 from wakee_tools.airflow.client import Airflow
 
 Happening = Callable[[client.CoreV1Api, str], AbstractContextManager[None]]
-"""A fault, made of the cluster's client and the name of the pod that runs."""
+"""Creates a fault from the cluster's client and the name of the running pod."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """Something that happens while `during` runs, and how long it lasts."""
+    """A fault that is injected while the task `during` runs, and its duration."""
 
     fault: str
     during: str
     happen: Happening
     seconds: float = 0
     until: str = ""
-    """The task that must be running before the seconds count."""
+    """The task that must be running before the duration starts."""
     tries: int | None = None
-    """How many the task needs, where that is certain."""
+    """Number of attempts that the task needs, if it is deterministic."""
     passable: bool = False
-    """Whether the task may end well before the fault does."""
+    """Whether the task may succeed before the fault ends."""
 
     @property
     def hit(self) -> str:
-        """The task that the fault hurts."""
+        """The task that the fault affects."""
         return self.until or self.during
 
     def strike(self, kubernetes: client.CoreV1Api, airflow: Airflow, dag_id: str, run_id: str) -> None:
-        """Wait for the task's pod, let it happen, and make sure that the task met it."""
+        """Wait for the task's pod, inject the fault, and check that the task was affected."""
         pod = _pod(kubernetes, run_id, self.during)
         with self.happen(kubernetes, pod.metadata.name):
             if self.until:
                 _pod(kubernetes, run_id, self.until)
-            time.sleep(self.seconds)  # how long the fault lasts
+            time.sleep(self.seconds)  # the duration of the fault
             if self.seconds and not self.passable:
                 assert airflow.states(dag_id, run_id)[self.hit] != "success", f"{self.hit} did not meet the fault"
 
@@ -52,20 +52,20 @@ def _pod(kubernetes: client.CoreV1Api, run_id: str, task_id: str) -> client.V1Po
 
 
 def service(name: str, mode: str) -> Happening:
-    """A service of the sandbox is out of order."""
+    """Make a service of the sandbox fail."""
     return lambda kubernetes, _pod: faults.out_of_order(kubernetes, name, mode)
 
 
 def component(name: str) -> Happening:
-    """A component of Airflow is killed."""
+    """Kill a component of Airflow."""
     return lambda kubernetes, _pod: faults.component_killed(kubernetes, name)
 
 
 def stopped(workload: str) -> Happening:
-    """A workload has no pod: `namespace/kind/name`."""
+    """Scale a workload to zero: `namespace/kind/name`."""
     return lambda _kubernetes, _pod: faults.scaled_to_nothing(*workload.split("/", 1))
 
 
 def process(name: str) -> Happening:
-    """A process of Kubernetes is killed."""
+    """Kill a process of Kubernetes."""
     return lambda _kubernetes, _pod: faults.process_restarted(name)

@@ -1,4 +1,4 @@
-"""Fixtures of the cluster that `make up` leaves: Airflow, the sandbox, and ways to look into them."""
+"""Fixtures for the cluster of `make up`: Airflow, the sandbox, and access to their state."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ def airflow() -> Iterator[Airflow]:
 
 @pytest.fixture
 def retraining_paused(airflow, monkeypatch):
-    """Triggered retrainings stay queued, and are removed after the test."""
+    """Keep triggered retrainings queued, and remove them after the test."""
     trigger = airflow.trigger
 
     def queued(dag_id, conf=None, run_id=None):
@@ -54,7 +54,7 @@ def kubernetes() -> Iterator[client.CoreV1Api]:
 
 @pytest.fixture(scope="session")
 def query() -> Iterator[Callable[..., list[dict[str, object]]]]:
-    """Rows of a query to the sandbox's PostgreSQL."""
+    """Return the rows of a query to the sandbox's PostgreSQL."""
 
     def rows(statement: str, *arguments: object) -> list[dict[str, object]]:
         connection = psycopg2.connect(
@@ -79,7 +79,7 @@ def store() -> Iterator[ObjectStore]:
 
 @pytest.fixture(scope="session")
 def seed() -> Callable[..., None]:
-    """Write annotations as `make seed` does; the flags are the seeder's."""
+    """Write annotations as `make seed` does, with flags of the seeder."""
 
     def run(*flags: str) -> None:
         seed_sandbox(*flags)
@@ -89,7 +89,7 @@ def seed() -> Callable[..., None]:
 
 @pytest.fixture(scope="module")
 def model_in_production(airflow, seed, query):
-    """Something for the API to serve, and fresh annotations whose pictures exist."""
+    """Ensure a model for the API to serve, and new annotations whose pictures exist."""
     seed("--reset", "--rows", "200", "--days", "7", "--seed", "7")
     if not query("SELECT 1 FROM model_versions WHERE is_production"):
         params = {"epochs": 1, "start": "random", "accept_any_first_model": True, "train_again": True}

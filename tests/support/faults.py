@@ -1,4 +1,4 @@
-"""Ways to break things. Each is a context manager: inside it the thing is broken, after it all is as before."""
+"""Fault injection. Each fault is a context manager: the fault is active inside it, and is reverted after it."""
 
 import json
 import subprocess
@@ -28,16 +28,16 @@ PORTS = {
     "severed": 9007,
     "gone": 9999,
 }
-"""`wakee_sandbox.impostor.MODES`, and a port that nobody listens on. `slow` and `severed` are for R2 only."""
+"""`wakee_sandbox.impostor.MODES`, and a port without a listener. `slow` and `severed` are for R2 only."""
 POLICY_V1 = 22
-"""The minor version of Kubernetes since which evictions are of policy/v1."""
+"""Minor version of Kubernetes since which evictions use policy/v1."""
 DAG_READERS = ("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
-"""The components whose environment says what stage pods look like."""
+"""The components whose environment variables configure stage pods."""
 
 
 @contextmanager
 def out_of_order(kubernetes: client.CoreV1Api, service: str, mode: str) -> Iterator[None]:
-    """Inside, new connections to the Service meet the fault; connections that exist go on."""
+    """Redirect new connections to the Service to the fault. Existing connections are not affected."""
     before = kubernetes.read_namespaced_service(service, NAMESPACE).spec
     impostor = {"app.kubernetes.io/name": "impostor"}
     try:
@@ -65,14 +65,14 @@ def _lead(kubernetes: client.CoreV1Api, service: str, selector: dict[str, str], 
 
 @contextmanager
 def pod_killed(kubernetes: client.CoreV1Api, name: str) -> Iterator[None]:
-    """The pod is deleted without a moment to end its work."""
+    """Delete the pod without a grace period."""
     kubernetes.delete_namespaced_pod(name, NAMESPACE, body=V1DeleteOptions(grace_period_seconds=0))
     yield
 
 
 @contextmanager
 def pod_evicted(_kubernetes: client.CoreV1Api, name: str) -> Iterator[None]:
-    """As when its node is drained: SIGTERM, and some time."""
+    """Evict the pod, as when its node is drained: SIGTERM and a grace period."""
     newer = int(client.VersionApi().get_code().minor.rstrip("+")) >= POLICY_V1
     eviction = {
         "apiVersion": "policy/v1" if newer else "policy/v1beta1",
@@ -86,14 +86,14 @@ def pod_evicted(_kubernetes: client.CoreV1Api, name: str) -> Iterator[None]:
 
 @contextmanager
 def sidecar_killed(_kubernetes: client.CoreV1Api, name: str) -> Iterator[None]:
-    """SIGINT is what the sidecar's shell ends by, before there is a result to read."""
+    """Kill the XCom sidecar before there is a result to read. Its shell ends on SIGINT."""
     kubectl("exec", "-n", NAMESPACE, name, "-c", "airflow-xcom-sidecar", "--", "sh", "-c", "kill -INT 1")
     yield
 
 
 @contextmanager
 def component_killed(kubernetes: client.CoreV1Api, name: str) -> Iterator[None]:
-    """A component of Airflow dies and is made anew."""
+    """Delete the pod of an Airflow component, which is then recreated."""
     label = f"component={name.removeprefix('airflow-')}"
     for pod in kubernetes.list_namespaced_pod("airflow", label_selector=label).items:
         now = V1DeleteOptions(grace_period_seconds=0)
@@ -104,7 +104,7 @@ def component_killed(kubernetes: client.CoreV1Api, name: str) -> Iterator[None]:
 
 @contextmanager
 def switched(address: str, mode: str, path: str) -> Iterator[None]:
-    """Inside, a service of the sandbox misbehaves by its own switch, for requests whose path holds this."""
+    """Switch on a fault of a sandbox service, for requests whose path contains `path`."""
     switch = f"{address}/_fault"
     try:
         httpx.post(switch, json={"mode": mode, "path": path}).raise_for_status()
@@ -115,7 +115,7 @@ def switched(address: str, mode: str, path: str) -> Iterator[None]:
 
 @contextmanager
 def scaled_to_nothing(namespace: str, workload: str) -> Iterator[None]:
-    """Inside, a Deployment or StatefulSet has no pod; after it, one that is ready."""
+    """Scale a Deployment or StatefulSet to zero. Afterwards, wait until its pod is ready."""
 
     def scale(replicas: int) -> None:
         kubectl("scale", workload, "-n", namespace, f"--replicas={replicas}")
@@ -130,7 +130,7 @@ def scaled_to_nothing(namespace: str, workload: str) -> Iterator[None]:
 
 @contextmanager
 def connections_taken(_kubernetes: client.CoreV1Api, _pod: str) -> Iterator[None]:
-    """Somebody holds every connection that the database has to give."""
+    """Occupy every connection of the database."""
     with ExitStack() as held:
         with suppress(psycopg2.OperationalError):
             while True:
@@ -140,14 +140,14 @@ def connections_taken(_kubernetes: client.CoreV1Api, _pod: str) -> Iterator[None
 
 @contextmanager
 def process_restarted(name: str) -> Iterator[None]:
-    """One of Kubernetes' own processes is killed and started again."""
+    """Kill one of Kubernetes' own processes and restart it."""
     subprocess.run([WAKEE, "cluster", "restart", name], check=True, capture_output=True, timeout=60)
     yield
 
 
 @contextmanager
 def setting(kubernetes: client.CoreV1Api, **values: str) -> Iterator[None]:
-    """Other values in the Secret of the stages, for the pods that start inside."""
+    """Change values in the stages' Secret, for pods that start inside this context."""
     before = kubernetes.read_namespaced_secret("wakee-secrets", NAMESPACE).data
     try:
         kubernetes.patch_namespaced_secret("wakee-secrets", NAMESPACE, {"stringData": values})
@@ -159,7 +159,7 @@ def setting(kubernetes: client.CoreV1Api, **values: str) -> Iterator[None]:
 
 @contextmanager
 def installed_with(**variables: str) -> Iterator[None]:
-    """Airflow's components run with other variables."""
+    """Run Airflow's components with other environment variables."""
     try:
         set_variables(*(f"{name}={value}" for name, value in variables.items()))
         yield
@@ -175,5 +175,5 @@ def set_variables(*variables: str) -> None:
 
 
 def kubectl(*arguments: str, text: str | None = None) -> None:
-    """Run kubectl to its end, with a text as its input."""
+    """Run kubectl, with a text as its standard input."""
     subprocess.run(["kubectl", *arguments], input=text, text=True, check=True, capture_output=True, timeout=300)

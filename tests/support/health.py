@@ -1,4 +1,4 @@
-"""`health_check_weekly` with one service out of order: the right task is red, with its cause, and told."""
+"""`health_check_weekly` with one failed service: the right task fails, with its cause, and an alert is sent."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,30 +18,30 @@ MAIL = "http://localhost:8025"
 
 @dataclass(frozen=True)
 class HealthCase:
-    """What one fault should look like to those who run this."""
+    """The expected effect of a fault on the health check, as seen by operators."""
 
     service: str
     mode: str
     red: set[str]
     cause: str
-    """Part of what the first red probe says."""
+    """Part of the message of the first failed probe."""
     run: str = "failed"
 
     @property
     def fault(self) -> str:
-        """As the table of failure modes names it."""
+        """The fault's name in the table of failure modes."""
         return f"{self.service} {self.mode}"
 
     @property
     def hit(self) -> str:
-        """The first probe that it turns red."""
+        """The first probe that fails."""
         return sorted(self.red)[0]
 
     def __str__(self) -> str:
         return f"{self.service}-{self.mode}"
 
     def check(self, airflow: Airflow, kubernetes: client.CoreV1Api, query: Callable) -> str:
-        """Make it happen, and look at everything that people get to see; returns the run's id."""
+        """Inject the fault, run the health check, and check everything that operators see. Returns the run's id."""
         httpx.delete(f"{MAIL}/messages").raise_for_status()
         with out_of_order(kubernetes, self.service, self.mode):
             run_id = airflow.trigger(DAG)
@@ -59,5 +59,5 @@ class HealthCase:
 
 
 def mails_about(run_id: str) -> list[dict[str, str]]:
-    """The mails that name a run, as the sandbox's mail server keeps them."""
+    """Return the mails that name a run, from the sandbox's mail server."""
     return [mail for mail in httpx.get(f"{MAIL}/messages").raise_for_status().json() if run_id in mail["body"]]

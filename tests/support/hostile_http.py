@@ -1,4 +1,4 @@
-"""A server that answers every request with the bytes it was told to, at the pace it was told to."""
+"""A server that sends configured bytes at a configured pace in response to every request."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ Script = Callable[[socket.socket, Event], None]
 
 
 def http(body: bytes = b"", status: str = "200 OK", kind: str = "application/json", **headers: object) -> bytes:
-    """A whole answer; underscores in the names of headers become dashes."""
+    """Create a complete response. Underscores in header names become dashes."""
     given = {"content-type": kind, "content-length": len(body), "connection": "close"}
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
     lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in given.items()), "", ""]
@@ -19,17 +19,17 @@ def http(body: bytes = b"", status: str = "200 OK", kind: str = "application/jso
 
 
 def jsoned(answer: object) -> bytes:
-    """A JSON answer; NaN and half emojis included."""
+    """Create a JSON response. It may contain NaN and lone surrogates."""
     return http(json.dumps(answer).encode())
 
 
 def saying(answer: bytes) -> Script:
-    """The answer, at once."""
+    """Send the whole response immediately."""
     return lambda connection, _stop: connection.sendall(answer)
 
 
 def endless(head: bytes, piece: bytes) -> Script:
-    """The head, then the piece again and again, as fast as it is taken."""
+    """Send the head, then the piece repeatedly, as fast as the client reads."""
 
     def script(connection: socket.socket, stop: Event) -> None:
         connection.sendall(head)
@@ -40,7 +40,7 @@ def endless(head: bytes, piece: bytes) -> Script:
 
 
 def dripping(answer: bytes, pause: float = 0.1) -> Script:
-    """One byte now and then: no single read waits for long."""
+    """Send one byte at a time with pauses, so that no single read times out."""
 
     def script(connection: socket.socket, stop: Event) -> None:
         for byte in answer:
@@ -53,7 +53,7 @@ def dripping(answer: bytes, pause: float = 0.1) -> Script:
 
 
 class Hostile:
-    """The server's address, what it was asked, and how much of its answers was taken."""
+    """A running server: its URL, the requests that it received, and how much of its responses was read."""
 
     def __init__(self, script: Script) -> None:
         self.script, self.requests = script, list[bytes]()
@@ -86,7 +86,7 @@ class Hostile:
 
 
 def _read(connection: socket.socket) -> bytes:
-    """A whole request, so that closing sends no reset."""
+    """Read a whole request, so that closing the socket does not send a reset."""
     connection.settimeout(5)
     data = b""
     while b"\r\n\r\n" not in data:
@@ -108,7 +108,7 @@ def _more(connection: socket.socket) -> bytes:
 
 @contextlib.contextmanager
 def served(script: Script) -> Iterator[Hostile]:
-    """A running server."""
+    """Run a server with this script."""
     server = Hostile(script)
     try:
         yield server

@@ -1,4 +1,4 @@
-"""The most memory that this process has held: `VmHWM`, for `ru_maxrss` of a child begins at its parent's."""
+"""Peak memory of this process, from `VmHWM`, because a child's `ru_maxrss` starts at its parent's value."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ STATUS, PEAK_RESET = Path("/proc/self/status"), "5"
 
 
 def peak_mib() -> float:
-    """Since the process began, or since `forget_peak`."""
+    """The peak memory in MiB since the process started, or since `forget_peak`."""
     return int(STATUS.read_text().split("VmHWM:")[1].split()[0]) / 1024
 
 
 def forget_peak() -> None:
-    """Count anew, from what is held now."""
+    """Reset the peak to the current memory."""
     Path("/proc/self/clear_refs").write_text(PEAK_RESET)

@@ -1,6 +1,6 @@
-"""What NetworkPolicies allow, worked out from the manifests, without a cluster.
+"""Evaluate NetworkPolicies from the manifests, without a cluster.
 
-Covers what ours use: pod and namespace selectors, address blocks with exceptions, numeric ports.
+Supports what our policies use: pod and namespace selectors, address blocks with exceptions, numeric ports.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ class Pod:
 
 
 def selected(selector: dict[str, Any], labels: dict[str, str]) -> bool:
-    """Whether a label selector matches; an empty one matches everything."""
+    """Whether a label selector matches. An empty selector matches everything."""
     wanted = selector.get("matchLabels") or {}
     return wanted.items() <= labels.items() and all(
         _expression(expression, labels) for expression in selector.get("matchExpressions") or []
@@ -41,7 +41,7 @@ def policies_of(policies: list[Policy], pod: Pod) -> list[Policy]:
 
 
 def allowed(policies: list[Policy], source: Pod | str, target: Pod | str, port: int, protocol: str = "TCP") -> bool:
-    """Whether a connection from `source` to `target`, each a pod or an address outside, may be made."""
+    """Whether a connection from `source` to `target` is allowed. Each is a pod or an external address."""
     leaves = isinstance(source, str) or _side(policies, source, target, "Egress", "to", (protocol, port))
     return leaves and (isinstance(target, str) or _side(policies, target, source, "Ingress", "from", (protocol, port)))
 

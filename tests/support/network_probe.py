@@ -1,7 +1,6 @@
-"""Runs in a pod: tries to connect to each target and prints which accepted. TARGETS is JSON, name -> [host, port].
+"""Connect to each target from a pod, and print which targets accepted. TARGETS is JSON, name -> [host, port].
 
-A policy takes effect some seconds after its pod has started. A target that should accept is asked again until then; one
-that should refuse counts only after it.
+A policy takes effect some seconds after its pod has started, so the probe waits for SETTLE_SECONDS before it connects.
 """
 
 import json
@@ -15,7 +14,7 @@ TRIES = 3
 
 
 def accepts(address):
-    """Whether a connection to (host, port) is accepted once policies hold."""
+    """Whether a connection to (host, port) is accepted once policies are in effect."""
     time.sleep(max(0, SETTLED - time.monotonic()))
     for _ in range(TRIES):
         try:

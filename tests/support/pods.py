@@ -1,10 +1,10 @@
-"""Finding the pods of a run."""
+"""Find the pods of a run."""
 
 from kubernetes import client
 
 
 def running_pod(kubernetes: client.CoreV1Api, run_id: str, task_id: str) -> client.V1Pod | None:
-    """The running pod of a task of exactly this run: others of the same DAG may run before it."""
+    """Find the running pod of a task of exactly this run. Other runs of the DAG may have pods, too."""
     pods = kubernetes.list_namespaced_pod("wakee", label_selector=f"wakee.io/task-id={task_id}").items
     return next((pod for pod in pods if pod.status.phase == "Running" and _run_of(pod) == run_id), None)
 

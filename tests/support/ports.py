@@ -10,27 +10,27 @@ ROW_PORTS = range(20000, 32000, 20)
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that nothing listens on, and that no other worker of pytest-xdist is given either."""
+    """Return distinct ports that nothing listens on, and that no other pytest-xdist worker gets."""
     ports = list[int]()
     with contextlib.ExitStack() as stack:
         while len(ports) < count:
             listener = stack.enter_context(socket.socket())
             listener.bind(("127.0.0.1", 0))
             port = int(listener.getsockname()[1])
-            if port // 2 % WORKERS == WORKER:  # Linux gives away the ports of one parity first
+            if port // 2 % WORKERS == WORKER:  # Linux assigns ports of one parity first
                 ports.append(port)
     return ports
 
 
 def free_port() -> int:
-    """One of them."""
+    """Return one free port."""
     return free_ports(1)[0]
 
 
 def consecutive_ports(count: int) -> int:
-    """The first of `count` free ports in a row.
+    """Return the first of `count` consecutive free ports.
 
-    They lie below the ports that Linux gives away. Each process of the tests searches from another place on.
+    They are below Linux's ephemeral ports. Each test process starts its search at a different port.
     """
     start = ROW_PORTS.start + os.getpid() % 500 * ROW_PORTS.step
     rows = range(start, ROW_PORTS.stop, ROW_PORTS.step)
@@ -38,9 +38,9 @@ def consecutive_ports(count: int) -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on a port now."""
+    """Whether a server can listen on a port now."""
     with socket.socket() as server:
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: old connections do not count
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as in servers: ignore TIME_WAIT
         try:
             server.bind(("127.0.0.1", port))
         except OSError:

@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster in a temporary folder, and statements for its databases."""
+"""A PostgreSQL cluster in a temporary folder, and functions to execute statements."""
 
 import contextlib
 import os
@@ -36,12 +36,12 @@ def administer(url: str, statement: str) -> None:
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A PostgreSQL cluster in a temporary folder; passwords are checked on TCP, as in production."""
+    """A PostgreSQL cluster in a temporary folder. Connections by TCP require a password, as in production."""
 
     folder: Path
     port: int
     password: str = "p%40ss-w0rd"
-    """As it stands in an address, percent-encoded."""
+    """The password, percent-encoded as in a URL."""
 
     def url(self, database: str = "postgres", password: str = "") -> str:
         return f"postgresql://postgres:{password or self.password}@127.0.0.1:{self.port}/{database}"
@@ -51,7 +51,7 @@ class PostgresServer:
 
     @classmethod
     def initialized(cls) -> "PostgresServer":
-        """A new cluster, not started yet."""
+        """Create a new cluster without starting it."""
         folder = Path(tempfile.mkdtemp(prefix="wakee-postgres-"))
         (folder / "password").write_text("p@ss-w0rd")
         folder.chmod(0o755)
@@ -63,7 +63,7 @@ class PostgresServer:
         return cls(folder, free_port())
 
     def start(self, more: str = "") -> None:
-        """Return at once; the server, with these options on top, answers a moment later."""
+        """Start the server, with additional options, without waiting until it responds."""
         options = (
             f"{more} -c listen_addresses=127.0.0.1 -p {self.port} -k {self.folder} -c fsync=off -c max_connections=50"
         )
@@ -73,7 +73,7 @@ class PostgresServer:
         _as_postgres("pg_ctl", "stop", "-w", "-m", "immediate", "-D", self.folder / "data")
 
     def remove(self) -> None:
-        """Stop the server if it runs, and delete its data."""
+        """Stop the server if it is running, and delete its data."""
         if (self.folder / "data" / "postmaster.pid").exists():
             self.stop()
         shutil.rmtree(self.folder)
@@ -84,7 +84,7 @@ class PostgresServer:
 
 
 def _as_postgres(binary: str, *arguments: str | Path) -> None:
-    """PostgreSQL refuses to run as root."""
+    """Run a program as the user postgres, because PostgreSQL does not run as root."""
     user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     command = [*user, str(BINARIES / binary), *map(str, arguments)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, timeout=START_SECONDS)

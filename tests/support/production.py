@@ -1,4 +1,4 @@
-"""Which version is in production, asked in the four places that must agree: Hub, registry, database, API."""
+"""The version in production, read from the four places that must agree: Hub, registry, database, API."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ CHAMPION = {"name": "wakee-emotions", "alias": "champion"}
 
 @dataclass(frozen=True)
 class Production:
-    """Which version each place holds for the one in production."""
+    """The version in production according to each place."""
 
     hub: str
     registry: str
@@ -32,7 +32,7 @@ class Production:
 
 @pytest.fixture(scope="session")
 def hub():
-    """A client of the Hub double."""
+    """A client for the Hub double."""
     token = environment("secrets.env")["HF_TOKEN"]
     with httpx.Client(base_url=HUB, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
         yield client
@@ -40,7 +40,7 @@ def hub():
 
 @pytest.fixture(scope="module")
 def nothing_in_production(hub, query) -> None:
-    """No repository, and nothing in registry and table that names one in production: they agree."""
+    """Delete the repository and the production state in registry and table, so that all agree on no version."""
     namespace, name = REPOSITORY.split("/")
     hub.request("DELETE", "/api/repos/delete", json={"type": "model", "organization": namespace, "name": name})
     httpx.request("DELETE", ALIAS, json=CHAMPION)
@@ -49,7 +49,7 @@ def nothing_in_production(hub, query) -> None:
 
 @pytest.fixture(scope="session")
 def production(hub, query) -> Callable[[], Production]:
-    """Read it now."""
+    """A function that reads the version in production."""
 
     def read() -> Production:
         (row,) = query("SELECT version_name FROM model_versions WHERE is_production")
@@ -61,7 +61,7 @@ def production(hub, query) -> Callable[[], Production]:
         return str(hub.get(f"/{REPOSITORY}/resolve/{revision}/config.json").raise_for_status().json()["version"])
 
     def served() -> str:
-        """The commit whose model the API serves, once it has looked for a new one."""
+        """The commit whose model the API serves, after it has polled for a new one."""
         main = hub.get(f"/api/models/{REPOSITORY}/revision/main").raise_for_status().json()["sha"]
         wait_for(lambda: httpx.get(f"{API}/health").json()["model_revision"] == main, 30, "the API serves main")
         return main
@@ -70,7 +70,7 @@ def production(hub, query) -> Callable[[], Production]:
 
 
 def registered(version: str) -> list[str]:
-    """The numbers under which the registry holds one of our versions."""
+    """The numbers of one of our versions in the registry."""
     address = f"{MLFLOW}/api/2.0/mlflow/model-versions/search"
     wanted = {"filter": f"name = 'wakee-emotions' AND tags.`wakee.version` = '{version}'"}
     found = httpx.get(address, params=wanted).raise_for_status().json().get("model_versions", [])
@@ -78,6 +78,6 @@ def registered(version: str) -> list[str]:
 
 
 def publication(airflow: Airflow, run_id: str) -> dict[str, object]:
-    """What each of a retraining's last stages made."""
+    """The results of a retraining's last stages."""
     made = {"upload_to_hub": "commit", "log_to_mlflow": "mlflow_run_id", "update_model_versions": "model_version_id"}
     return {task_id: airflow.result("model_retrain", run_id, task_id)[key] for task_id, key in made.items()}

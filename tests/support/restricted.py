@@ -1,6 +1,6 @@
-"""The Pod Security Standard "restricted", as a check of a pod's specification.
+"""Check a pod's specification against the Pod Security Standard "restricted".
 
-Kubernetes enforces it from 1.23 on; the cluster that is built from Debian's packages is older.
+Kubernetes enforces it since 1.23. The cluster that is built from Debian's packages is older.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ ALLOWED_VOLUMES = {
 
 
 def violations(spec: dict[str, Any]) -> list[str]:
-    """What the profile refuses in a pod's `spec`; empty when it meets the profile."""
+    """List the violations of the profile in a pod's `spec`; empty if it conforms."""
     found = [f"{key} is set" for key in ("hostNetwork", "hostPID", "hostIPC") if spec.get(key)]
     for volume in spec.get("volumes") or []:
         kinds = {key for key, value in volume.items() if key != "name" and value is not None}
@@ -40,7 +40,7 @@ def _container_violations(container: dict[str, Any], pod: dict[str, Any]) -> lis
 
 
 def loose_ends(spec: dict[str, Any]) -> list[str]:
-    """What we ask beyond the profile: read-only root, memory bounded, no service account token."""
+    """List the violations of our additional rules: read-only root, memory limits, no service account token."""
     found = [] if spec.get("automountServiceAccountToken") is False else ["mounts a service account token"]
     for container in spec["containers"]:
         resources = container.get("resources") or {}

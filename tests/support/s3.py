@@ -1,4 +1,4 @@
-"""A SeaweedFS server that checks credentials, and what leads to it."""
+"""A SeaweedFS server that checks credentials, and the settings to connect to it."""
 
 import contextlib
 import json
@@ -36,7 +36,7 @@ PORTS = tuple(f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer
 
 @contextlib.contextmanager
 def s3_server() -> Iterator[str]:
-    """A running server with one bucket; ready means that a put succeeded. Yields its address."""
+    """Run a server with one bucket, and wait until a put succeeds. Yields its URL."""
     folder = Path(tempfile.mkdtemp(prefix="wakee-s3-"))
     (folder / "identities.json").write_text(json.dumps(IDENTITIES))
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
@@ -46,7 +46,7 @@ def s3_server() -> Iterator[str]:
         wait_for(lambda: _takes_a_put(endpoint, process), START_SECONDS, "SeaweedFS", POLL_SECONDS)
         yield endpoint
     finally:
-        process.kill()  # It would take 15 s to leave in peace, and its data are thrown away.
+        process.kill()  # A graceful shutdown takes 15 s, and the data are deleted anyway.
         process.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
         for port in ports.values():
@@ -77,13 +77,13 @@ def _takes_a_put(endpoint: str, process: subprocess.Popen[bytes]) -> bool:
 
 
 def r2_settings(endpoint: str, bucket: str = BUCKET, **overrides: object) -> R2Settings:
-    """Settings that lead to a bucket of the server."""
+    """Create the settings for a bucket of the server."""
     values = {"access_key_id": "test-key", "secret_access_key": "test-secret", "bucket": bucket, "transfers": 8}
     return R2Settings(**{**values, "endpoint_url": endpoint, **overrides})
 
 
 def r2_variables(endpoint: str, bucket: str = BUCKET) -> dict[str, str]:
-    """The same as the environment variables of a pod."""
+    """The same settings as environment variables of a pod."""
     return {
         "R2_ACCESS_KEY_ID": "test-key",
         "R2_SECRET_ACCESS_KEY": "test-secret",

@@ -1,6 +1,6 @@
 """The services of the sandbox as processes.
 
-They run from the sandbox's own virtual environment, `.venvs/sandbox` (tools/bootstrap.py sandbox).
+They run in the sandbox's virtual environment, `.venvs/sandbox` (tools/bootstrap.py sandbox).
 """
 
 import contextlib
@@ -26,18 +26,18 @@ HUB_ACCOUNTS = {
     STRANGER: {"user": "stranger"},
     BLIND: {"user": "blind", "everywhere": True, "sees_private": False},
 }
-"""Other tokens of the Hub's double: may only read; of another user; fine-grained, without the private repositories."""
+"""Other tokens of the Hub double: read-only; of another user; fine-grained without private repositories."""
 START_SECONDS, STOP_SECONDS = 120, 30
 INHERITED = ("PATH", "HOME", "LANG", "OMP_NUM_THREADS")
 
 
 def inherited_variables() -> dict[str, str]:
-    """The variables of this process that one of its services or stages gets."""
+    """The environment variables of this process that its services and stages inherit."""
     return {name: os.environ[name] for name in INHERITED if name in os.environ}
 
 
 def responds(url: str) -> bool:
-    """Whether a GET of an address is answered with 200."""
+    """Whether a GET request to a URL returns 200."""
     address = urlsplit(url)
     with (
         contextlib.suppress(OSError, HTTPException),
@@ -50,13 +50,13 @@ def responds(url: str) -> bool:
 
 @dataclass
 class Service:
-    """One `wakee-sandbox` command as a process group of its own, as in a pod.
+    """One `wakee-sandbox` command in its own process group, as in a pod.
 
     Attributes:
         arguments: The command and its options.
-        environment: All variables of the process.
-        log: Where its output goes.
-        program: What precedes the arguments.
+        environment: All environment variables of the process.
+        log: The file for its output.
+        program: The program before the arguments.
     """
 
     arguments: list[str]
@@ -66,7 +66,7 @@ class Service:
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     def start(self) -> "Service":
-        """Return at once; the service answers a moment later."""
+        """Start the service without waiting until it responds."""
         assert Path(self.program[-1]).exists(), "tools/bootstrap.py sandbox makes the environment that these tests need"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -79,7 +79,7 @@ class Service:
         return self
 
     def wait_until(self, condition: Callable[[], object], what: str) -> "Service":
-        """Poll; fail at once with the log when the process has ended."""
+        """Poll until the condition holds. Fails immediately, with the log, if the process has ended."""
 
         def alive_and_true() -> object:
             if self.process is None or self.process.poll() is not None:
@@ -90,11 +90,11 @@ class Service:
         return self
 
     def wait_for_answer(self, url: str) -> "Service":
-        """Poll an address until it is answered with 200."""
+        """Poll a URL until it returns 200."""
         return self.wait_until(lambda: responds(url), f"{self.arguments[0]} answers")
 
     def stop(self, how: int = signal.SIGTERM) -> None:
-        """End the whole process group, as the end of a pod would."""
+        """Stop the whole process group, as when a pod ends."""
         if self.process is None:
             return
         with contextlib.suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Stages, run in this process by their command line, with what they find around them in a pod."""
+"""Run stages in this process by their command line, in the environment of a pod."""
 
 import json
 import logging
@@ -26,7 +26,7 @@ SHORTEST_SECRET = 4
 
 
 def run_variables(dag_id: str, image: str) -> dict[str, str]:
-    """The variables of a stage that say which code runs for whom."""
+    """The environment variables of a stage that identify its run and its code."""
     return {
         "WAKEE_DAG_ID": dag_id,
         "WAKEE_GIT_COMMIT": "0123456789abcdef0123456789abcdef01234567",
@@ -35,7 +35,7 @@ def run_variables(dag_id: str, image: str) -> dict[str, str]:
 
 
 def options(flags: dict[str, Any]) -> list[str]:
-    """Flags as a command line: `True` has no value, and a list repeats its flag."""
+    """Convert flags to a command line. `True` has no value, and a list repeats its flag."""
     given = []
     for flag, value in flags.items():
         values = value if isinstance(value, list) else [value]
@@ -46,7 +46,7 @@ def options(flags: dict[str, Any]) -> list[str]:
 def invoke(
     app: typer.Typer, name: str, flags: dict[str, Any], exit_code: int, variables: dict[str, str] | None = None
 ) -> str:
-    """Run a stage that must end with this exit code; returns its log."""
+    """Run a stage that must end with this exit code. Returns its log."""
     outcome = CliRunner().invoke(app, [name, *options(flags)], env=variables)
     assert outcome.exit_code == exit_code, (outcome.output, outcome.exception)
     return outcome.output
@@ -54,7 +54,7 @@ def invoke(
 
 @contextmanager
 def pod_files(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """An XCom file and a termination log for the stages that run inside; the loggers are as before after it."""
+    """Provide an XCom file and a termination log to stages that run inside. Restores the loggers afterwards."""
     xcom, termination_log = folder / "xcom" / "return.json", folder / "termination-log"
     xcom.parent.mkdir()
     termination_log.touch()
@@ -68,10 +68,10 @@ def pod_files(folder: Path) -> Iterator[tuple[Path, Path]]:
 
 @dataclass(frozen=True)
 class StageEnvironment:
-    """The services around the stages of an image, and a way to run these stages as Airflow would.
+    """The services around the stages of an image, and methods to run these stages as Airflow does.
 
     Attributes:
-        variables: Those of the stages' pods.
+        variables: Environment variables of the stages' pods.
         store: Their bucket.
         folder: A folder for files of the pods.
     """
@@ -88,19 +88,19 @@ class StageEnvironment:
         return execute(self.variables["NEON_DATABASE_URL"], statement, values)
 
     def read(self, uri: str) -> bytes:
-        """An object of the bucket."""
+        """Read an object of the bucket."""
         return self.store.get_bytes(R2Uri.parse(uri))
 
     def read_json(self, uri: str) -> Any:
-        """A JSON file of the bucket."""
+        """Read a JSON file of the bucket."""
         return json.loads(self.read(uri))
 
     def stage_variables(self, name: str, run_id: str = "run-1") -> dict[str, str]:
-        """The variables of a stage of a run."""
+        """The environment variables of a stage of a run."""
         return {**self.variables, "WAKEE_RUN_ID": run_id, "WAKEE_TASK_ID": name.replace("-", "_")}
 
     def run_stage(self, name: str, run_id: str, exit_code: int, flags: dict[str, Any]) -> tuple[dict[str, Any], str]:
-        """Run a stage of a run; returns what Airflow would get, and the log."""
+        """Run a stage of a run. Returns the result for Airflow, and the log."""
         with pod_files(Path(tempfile.mkdtemp(dir=self.folder))) as (xcom, termination_log):
             log = invoke(self.app, name, flags, exit_code, self.stage_variables(name, run_id))
         result = dict(json.loads(xcom.read_text()))
@@ -109,7 +109,7 @@ class StageEnvironment:
         return result, log
 
     def secrets(self) -> list[str]:
-        """The secrets among the variables: no stage may print or store one, whatever it is told."""
+        """The secrets among the environment variables. No stage may print or store one, whatever its input."""
         values = [self.variables.get(name, "").strip() for name in SECRETS]
         password = urlsplit(self.variables.get("NEON_DATABASE_URL", "")).password or ""
         return [value for value in [*values, password] if len(value) >= SHORTEST_SECRET]

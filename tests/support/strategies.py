@@ -1,4 +1,4 @@
-"""What hypothesis draws hostile input from, where more than one image is given it."""
+"""Hypothesis strategies for hostile input, shared by the tests of several images."""
 
 import json
 
@@ -9,9 +9,9 @@ json_values = st.recursive(
     lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
     max_leaves=8,
 )
-"""Anything that JSON can say, and NaN."""
+"""Any JSON value, and NaN."""
 
 
 def bodies(*, like: st.SearchStrategy[dict[str, object]]) -> st.SearchStrategy[bytes]:
-    """Bodies of answers: any bytes, any JSON, and objects that look like what is expected."""
+    """Response bodies: any bytes, any JSON, and objects similar to the expected ones."""
     return st.one_of(st.binary(max_size=200), st.one_of(json_values, like).map(lambda v: json.dumps(v).encode()))

@@ -1,4 +1,4 @@
-"""Waiting with a deadline."""
+"""Wait for a condition with a deadline."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ def wait_for(
     every: float = 0.2,
     tolerated: tuple[type[Exception], ...] = (),
 ) -> object:
-    """Poll every so many seconds until the condition holds, and return what it returned.
+    """Poll every `every` seconds until the condition holds, and return its result.
 
     Raises:
         AssertionError: the deadline passed; its cause is the last tolerated exception of the condition.

@@ -1,1 +1,1 @@
-"""The command `wakee`: cluster, images, deployment, and what operators and developers do with them."""
+"""The command `wakee`: cluster, images and deployment, for operators and developers."""

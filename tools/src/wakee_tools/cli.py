@@ -1,4 +1,4 @@
-"""The command `wakee`, assembled from its rooms."""
+"""The command `wakee`, assembled from its subpackages."""
 
 import signal
 import sys
@@ -15,7 +15,7 @@ from wakee_tools.images import cli as images
 from wakee_tools.shell import ToolError, print_error
 
 OPERATORS = {"demo", "trigger", "pods", "logs", "doctor", "ui", "helm", "ready"}
-"""Commands that work on the cluster which CLUSTER names; all others work on the local one."""
+"""Commands that use the cluster in CLUSTER. All others use the local one."""
 SET_UP, WORK, PRODUCTION, DEVELOP = "Set up", "Work with it", "Production", "Develop"
 
 app = typer.Typer(
@@ -25,14 +25,14 @@ app = typer.Typer(
 
 @app.callback()
 def wakee(context: typer.Context) -> None:
-    """Airflow, sandbox and pipelines on a local cluster, and what operators and developers do with them.
+    """Run Airflow, sandbox and pipelines on a local cluster, with commands for operators and developers.
 
-    The order of work: `wakee up` makes cluster, images, sandbox and Airflow (or one by one: `cluster up`, `images`,
-    `deploy`). `wakee demo` shows the main job; `seed` and `trigger` start runs of your own; `logs`, `pods` and
-    `doctor` say what is wrong. `wakee cluster down` removes it all.
+    To start: `wakee up` creates cluster, images, sandbox and Airflow (or one by one: `cluster up`, `images`,
+    `deploy`). `wakee demo` shows the pipeline. `seed` and `trigger` start your own runs. `logs`, `pods` and `doctor`
+    show what is wrong. `wakee cluster down` removes everything.
 
-    Operators' commands work on another cluster too: CLUSTER is its kubeconfig, and AIRFLOW_URL, AIRFLOW_USER and
-    AIRFLOW_PASSWORD say where its Airflow is.
+    Operators' commands also work on another cluster: CLUSTER is its kubeconfig, and AIRFLOW_URL, AIRFLOW_USER and
+    AIRFLOW_PASSWORD are those of its Airflow.
     """
     process_environment.prepare(operators=context.invoked_subcommand in OPERATORS)
 
@@ -65,8 +65,8 @@ app.command(rich_help_panel=DEVELOP)(develop.configuration)
 
 
 def main() -> None:
-    """Run a command; a ToolError is one red line, and exit code 1."""
-    # SIGTERM (`timeout`, a closed session) ends it as Ctrl-C does: what it started ends, too.
+    """Run a command. A ToolError is printed as one red line, with exit code 1."""
+    # SIGTERM (`timeout`, a closed session) has the effect of Ctrl-C: child processes end, too.
     signal.signal(signal.SIGTERM, _end)
     try:
         app()

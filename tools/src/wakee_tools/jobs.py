@@ -1,4 +1,4 @@
-"""Commands that run side by side and end together."""
+"""Run commands concurrently, and stop all of them if one fails."""
 
 import contextlib
 import os
@@ -13,18 +13,18 @@ INTERVAL_SECONDS, GRACE_SECONDS = 0.2, 10.0
 
 
 def run_together(*commands: Sequence[str]) -> None:
-    """Run commands side by side to their end.
+    """Run commands concurrently, and wait for all of them.
 
-    Each is the first process of a session, hence of a process group of its own. When one fails, or this process is
-    interrupted, the others end with everything that they started.
+    Each command gets its own session, and therefore its own process group. If one fails, or this process is
+    interrupted, the others are stopped with all their child processes.
 
     Raises:
-        ToolError: one failed.
+        ToolError: a command failed.
     """
     jobs: list[subprocess.Popen[bytes]] = []
     try:
         for command in commands:
-            jobs.append(subprocess.Popen(command, start_new_session=True))  # noqa: PERF401 - known to `finally` at once
+            jobs.append(subprocess.Popen(command, start_new_session=True))  # noqa: PERF401 - `finally` must know each job at once
         _wait(jobs)
     finally:
         for job in jobs:
@@ -32,7 +32,7 @@ def run_together(*commands: Sequence[str]) -> None:
 
 
 def _wait(jobs: list[subprocess.Popen[bytes]]) -> None:
-    """Return when all have succeeded, raise as soon as one has failed."""
+    """Wait until all have succeeded. Raises as soon as one has failed."""
     while True:
         codes = [job.poll() for job in jobs]
         for job, code in zip(jobs, codes, strict=True):
@@ -44,7 +44,7 @@ def _wait(jobs: list[subprocess.Popen[bytes]]) -> None:
 
 
 def end_group(job: subprocess.Popen[bytes]) -> None:
-    """End a process and everything in its group: first asked, after a while killed."""
+    """Stop a process and its whole group: first by SIGTERM, after a timeout by SIGKILL."""
     _signal_group(job.pid, signal.SIGTERM)
     try:
         job.wait(GRACE_SECONDS)
@@ -54,6 +54,6 @@ def end_group(job: subprocess.Popen[bytes]) -> None:
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
-    """The group may be gone (ProcessLookupError), on macOS also when only a zombie is left of it (PermissionError)."""
+    """Send a signal. The group may have ended (ProcessLookupError; on macOS, PermissionError if it is a zombie)."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)

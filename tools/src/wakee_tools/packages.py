@@ -1,4 +1,4 @@
-"""Debian packages that a command needs."""
+"""Install Debian packages that a command needs."""
 
 import os
 import shutil
@@ -9,21 +9,21 @@ from wakee_tools.shell import ToolError, answer, last_lines, say
 
 QUIET_APT = {
     "DEBIAN_FRONTEND": "noninteractive",
-    # Some packages start a service when installed; the cluster and the tests start their own.
+    # Some packages start a service on installation. The cluster and the tests start their own.
     "RUNLEVEL": "1",
 }
 LOCK = ("-o", "DPkg::Lock::Timeout=300")
-"""Wait for whoever else installs packages on this machine."""
+"""Wait for other installations of packages on this machine."""
 
 
 def install_packages(*names: str) -> None:
-    """Install the Debian packages that are not there yet.
+    """Install the Debian packages that are not installed yet.
 
     Raises:
-        ToolError: this is no Debian, or not root, or apt-get failed.
+        ToolError: this is not Debian, not root, or apt-get failed.
     """
     if _missing(names):
-        with alone("packages"):  # as tools/debian-cluster/lib.sh
+        with alone("packages"):  # the same lock as in tools/debian-cluster/lib.sh
             _install(_missing(names))
 
 
@@ -35,7 +35,7 @@ def _install(missing: list[str]) -> None:
         raise ToolError(f"missing packages: {words}. Install them, or run as root on Debian or Ubuntu.")
     say(f"installing {words}")
     if answer("dpkg", "--audit").stdout:
-        _apt("dpkg", "--configure", "-a")  # what an interrupted run left half done
+        _apt("dpkg", "--configure", "-a")  # complete an interrupted installation
     _apt("apt-get", *LOCK, "update", "-qq")
     _apt("apt-get", *LOCK, "install", "-qq", "-y", "--no-install-recommends", *missing)
 

@@ -1,4 +1,4 @@
-"""The environment in which `wakee` and everything that it runs work, whatever the caller's is."""
+"""Set up the environment of `wakee` and its child processes, independent of the caller's."""
 
 import os
 
@@ -6,7 +6,7 @@ from wakee_tools.paths import CACHE, KUBECONFIG, STATE, TOOLS
 
 
 def prepare(*, operators: bool) -> None:
-    """Set which cluster is meant, and put our tools in front of PATH.
+    """Select the cluster by KUBECONFIG, and put our tools first on PATH.
 
     Args:
         operators: Whether CLUSTER may name the kubeconfig of another cluster than the local one.
@@ -19,5 +19,5 @@ def prepare(*, operators: bool) -> None:
 
 
 def with_tools_first(path: str) -> list[str]:
-    """The folders of a PATH, that of our tools first, and only there."""
+    """The folders of a PATH, with that of our tools moved to the front."""
     return [str(TOOLS), *(folder for folder in path.split(os.pathsep) if folder != str(TOOLS))]

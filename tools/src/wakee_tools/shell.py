@@ -1,4 +1,4 @@
-"""Programs that `wakee` runs: started, checked, waited for."""
+"""Run programs, check their results, and wait for conditions."""
 
 import shutil
 import subprocess
@@ -33,22 +33,22 @@ def say(text: str) -> None:
 
 
 def print_lines(text: str) -> None:
-    """Print what a program said, on stderr, unless it said nothing."""
+    """Print the output of a program on stderr, unless it is empty."""
     if text.strip():
         print(text.strip(), file=sys.stderr, flush=True)
 
 
 def print_error(error: ToolError) -> None:
-    """Print why a command ends, on stderr."""
+    """Print the error that ends a command, on stderr."""
     print(f"\033[1;31merror:\033[0m {error}", file=sys.stderr, flush=True)
 
 
 def answer(*command: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, whatever its exit code; the result has that, and what it printed.
+    """Run a command and return its exit code and output, whatever the exit code.
 
     Args:
         command: The program and its arguments.
-        text: What it reads from its standard input.
+        text: Its standard input.
 
     Raises:
         ToolError: the program is not installed.
@@ -63,17 +63,17 @@ def output(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> str:
-    """Run a command and return what it printed on its standard output, without white space around it.
+    """Run a command and return its standard output, stripped of white space.
 
     Args:
         command: The program and its arguments.
-        text: What it reads from its standard input.
-        quiet: Return "" when the command fails.
-        cwd: Where it runs.
+        text: Its standard input.
+        quiet: Return "" if the command fails.
+        cwd: Its working directory.
         env: Its whole environment.
 
     Raises:
-        ToolError: the program is not installed, or it failed; then the end of its output has been printed.
+        ToolError: the program is not installed, or it failed. In the latter case, its last lines have been printed.
     """
     done = _run(command, input=text, capture_output=True, cwd=cwd, env=env)
     if done.returncode and quiet:
@@ -85,7 +85,7 @@ def output(
 
 
 def call(*command: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
-    """Run a command that prints on this terminal.
+    """Run a command whose output goes to this terminal.
 
     Raises:
         ToolError: the program is not installed, or it failed.
@@ -95,16 +95,16 @@ def call(*command: str, cwd: Path | None = None, env: Mapping[str, str] | None =
 
 
 def status(*command: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> int:
-    """Run a command that prints on this terminal; returns its exit code.
+    """Run a command whose output goes to this terminal, and return its exit code.
 
-    Interrupted, this waits for the command, which may have to clean up.
+    On KeyboardInterrupt, this waits for the command, which may have to clean up.
     """
     sys.stdout.flush()
     with _starting(command):
         process = subprocess.Popen(command, cwd=cwd, env=env)
     try:
         return process.wait()
-    except KeyboardInterrupt:  # the command has got it, too
+    except KeyboardInterrupt:  # the command receives SIGINT as well
         process.wait()
         raise
     except SystemExit:
@@ -114,7 +114,7 @@ def status(*command: str, cwd: Path | None = None, env: Mapping[str, str] | None
 
 
 def succeeds(*command: str) -> bool:
-    """Whether a command can be run, and ends with 0."""
+    """Whether a command can be run and exits with 0."""
     return bool(shutil.which(command[0])) and subprocess.run(command, capture_output=True).returncode == 0
 
 
@@ -140,13 +140,13 @@ def _failure(command: tuple[str, ...], code: int) -> ToolError:
 
 
 def last_lines(text: str, number: int) -> str:
-    """The last lines of what a program printed."""
+    """The last lines of a program's output."""
     return "\n".join(text.strip().splitlines()[-number:])
 
 
 @contextmanager
 def timed(label: str) -> Iterator[None]:
-    """Say what begins, and at its end how long it took."""
+    """Print the start of some work, and its duration at the end."""
     start = time.monotonic()
     say(label)
     yield
@@ -154,10 +154,10 @@ def timed(label: str) -> Iterator[None]:
 
 
 def wait_until(seconds: float, what: str, ready: Callable[[], bool]) -> None:
-    """Poll until something is ready.
+    """Poll until a condition holds.
 
     Raises:
-        ToolError: it is not after this time.
+        ToolError: it does not hold after this time.
     """
     deadline = time.monotonic() + seconds
     while not ready():

@@ -1,1 +1,1 @@
-"""What every Wakee stage shares: settings, database, R2, the stage runner and the schema migrations."""
+"""Code shared by all Wakee stages: settings, database, R2, the stage runner and the schema migrations."""

@@ -1,4 +1,4 @@
-"""Work of many threads, handed over in order."""
+"""Run a function over many items in a thread pool, with the results in order."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,9 +12,9 @@ Result = TypeVar("Result")
 def map_ahead(
     pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
 ) -> Iterator[Result]:
-    """The results in the order of the items, of which at most `ahead` are in work or done and not yet taken.
+    """Yield the results in the order of the items, with at most `ahead` items in progress or not yet consumed.
 
-    `Executor.map` would read all items at once. What has not begun is cancelled when the caller stops, or one fails.
+    `Executor.map` would read all items at once. Pending items are cancelled when the caller stops or an item fails.
     """
     flying = deque[Future[Result]]()
     try:

@@ -1,4 +1,4 @@
-"""PostgreSQL that may be asleep, or drop a connection, at any time."""
+"""Connections and transactions for a PostgreSQL server that may be suspended, or drop connections, at any time."""
 
 import contextlib
 import logging
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import psycopg2
 from psycopg2 import errors, sql
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, despite its lowercase name
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extensions import make_dsn
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 LONGEST_CAUSE = 2000
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-"""Of Debian and its relatives, as in our images."""
+"""Certificate store of Debian-based systems, including our images."""
 NOW_IN_UTC = sql.SQL("now() AT TIME ZONE 'utc'")
 
 PARAMETERS: dict[str, Any] = {
@@ -36,7 +36,7 @@ PARAMETERS: dict[str, Any] = {
     "keepalives_count": 3,
     "application_name": "wakee",
 }
-"""libpq's, of every connection."""
+"""Parameters of libpq for every connection."""
 
 TRANSIENT = (psycopg2.OperationalError, psycopg2.InterfaceError)
 TRANSACTION_TRIES = 4
@@ -47,13 +47,13 @@ class _TransientError(Exception):
 
 
 def connect(settings: DatabaseSettings) -> Connection:
-    """Open a connection, waiting for a sleeping database up to `settings.wake_up_seconds`.
+    """Open a connection, with retries for up to `settings.wake_up_seconds` while the database wakes up.
 
-    A refused connection is retried for longer where the first seconds of the process last longer (see `startup`).
+    A refused connection is retried for longer if the startup period of the process is longer (see `startup`).
 
     Raises:
-        ConfigurationError: wrong user, password or database: waiting would not help.
-        UnavailableError: no connection within the time.
+        ConfigurationError: the user, password or database is wrong; a retry would not help.
+        UnavailableError: no connection within that time.
     """
     retrying = Retrying(
         retry=retry_if_exception_type(_TransientError),
@@ -78,17 +78,17 @@ def _connect_once(settings: DatabaseSettings) -> Connection:
         meaning = refusal(DATABASE, "", cause)
         raise (_TransientError(cause) if isinstance(meaning, UnavailableError) else meaning) from error
     except psycopg2.ProgrammingError:
-        # libpq could not read the address; its message repeats it, and with it the password.
+        # libpq could not parse the address. Its message contains the address, and so the password.
         raise ConfigurationError("libpq cannot read the database's address: check NEON_DATABASE_URL") from None
 
 
 @contextlib.contextmanager
 def reading(settings: DatabaseSettings) -> Iterator[Connection]:
-    """A connection in one read-only, repeatable-read transaction: all its queries see the same rows.
+    """Yield a connection in a read-only, repeatable-read transaction, in which all queries see the same rows.
 
     Raises:
         ConfigurationError: a table, a column or a permission is missing.
-        UnavailableError: the connection dropped, or the database refuses a query for another reason.
+        UnavailableError: the connection dropped, or a query failed for another reason.
     """
     connection = connect(settings)
     try:
@@ -104,15 +104,17 @@ def reading(settings: DatabaseSettings) -> Iterator[Connection]:
 
 
 def transact(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T:
-    """Run `work` in one transaction and commit; run it again, whole, when the connection drops.
+    """Run `work` in one transaction and commit it. Retry the whole transaction if the connection drops.
 
-    A drop during commit leaves open whether it took effect, so `work` must be idempotent (upserts).
+    If the connection drops during the commit, it is unknown whether the commit took effect. So `work` must be
+    idempotent (upserts).
 
     Raises:
-        BadInputError: the database cannot hold a value: a number out of range, a NUL in a text.
+        BadInputError: the database cannot store a value, e.g. a number out of range or a NUL character in a text.
         ConfigurationError: a table, a column or a permission is missing.
-        UnavailableError: the connection kept dropping, or the database refuses the work, e.g. while it is read-only.
-        ForeignKeyViolation: the row that another one names does not exist; only the caller knows what that means.
+        UnavailableError: the connection dropped in every attempt, or the database rejects the work, e.g. because it is
+            read-only.
+        ForeignKeyViolation: a referenced row does not exist. Only the caller knows what that means.
     """
     retrying = Retrying(
         retry=retry_if_exception_type(_TransientError),
@@ -142,32 +144,32 @@ def _transact_once(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T
 
 
 def first_statements(settings: DatabaseSettings) -> tuple[str, ...]:
-    """A transaction's first statements; local to it, for a pooler gives the next one to another session.
+    """Return the first statements of a transaction. They are local to it, because a pooler shares sessions.
 
-    The lock timeout makes a transaction fail, and be retried, instead of waiting for a lock that nobody releases.
-    The time zone makes comparisons with columns of type `timestamptz` independent of the server's and the role's zone.
+    The lock timeout makes a transaction fail and be retried instead of waiting for a lock that is never released.
+    The time zone makes comparisons with `timestamptz` columns independent of the server's and the role's time zone.
     """
     return f"SET LOCAL lock_timeout = '{settings.lock_seconds * 1000:.0f}ms'", "SET LOCAL TIME ZONE 'UTC'"
 
 
 def use_system_certificates() -> None:
-    """Let `sslrootcert=system` mean the system's store to drivers that bring an OpenSSL of their own.
+    """Make `sslrootcert=system` use the system's certificate store in drivers that bundle their own OpenSSL.
 
-    Theirs looks where the machine that built them had its certificates, unless this variable says otherwise.
+    A bundled OpenSSL looks in the path of the machine that built it, unless `SSL_CERT_FILE` is set.
     """
     if SYSTEM_CERTIFICATES.exists():
         os.environ.setdefault("SSL_CERT_FILE", str(SYSTEM_CERTIFICATES))
 
 
 def connection_string(settings: DatabaseSettings) -> str:
-    """How another driver connects as `connect` does, by libpq: the password is in it."""
+    """Return the libpq connection string of `connect`, for other drivers. It contains the password."""
     use_system_certificates()
     return str(make_dsn(settings.url.get_secret_value(), client_encoding="UTF8", **PARAMETERS))
 
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """Turn the driver's errors into ours, but for those that the caller knows better what to do about."""
+    """Convert the driver's errors into ours, except transient errors and foreign key violations."""
     try:
         yield
     except (*TRANSIENT, errors.ForeignKeyViolation):
@@ -179,14 +181,14 @@ def _translated() -> Iterator[None]:
 def upsert(
     cursor: Cursor, table: str, keys: Sequence[str], row: Mapping[str, Any], unchanged: Sequence[str] = ()
 ) -> int:
-    """Insert a row, or replace the one of the same keys, which keeps its id and its `created_at`.
+    """Insert a row, or update the row with the same keys, which keeps its id and `created_at`.
 
     Args:
-        cursor: Within a transaction.
-        table: Has the columns `id`, `created_at` and `updated_at`, and a unique constraint on `keys`.
-        keys: Columns that tell rows apart.
+        cursor: A cursor within a transaction.
+        table: A table with the columns `id`, `created_at` and `updated_at`, and a unique constraint on `keys`.
+        keys: Columns that identify a row.
         row: Columns and their values.
-        unchanged: Columns that a row that is there already keeps.
+        unchanged: Columns that are not updated in an existing row.
 
     Returns:
         The row's id.
@@ -215,7 +217,7 @@ def _listed(kind: Callable[[str], sql.Composable], names: Iterable[str]) -> sql.
 
 
 def _stop_after(seconds: float) -> Callable[[RetryCallState], bool]:
-    """Stop after so many seconds, but not for a refused connection while the process is young."""
+    """Stop after this many seconds, except for a refused connection during startup (see `startup`)."""
     waited = stop_after_delay(seconds)
     return lambda state: waited(state) and not refused_at_startup(state.outcome.exception() if state.outcome else None)
 

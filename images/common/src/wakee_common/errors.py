@@ -1,4 +1,4 @@
-"""The few ways in which a stage fails. Raised where the cause is known, caught once, in the runner."""
+"""Errors of a stage. They are raised where the cause is known and caught once, in the stage runner."""
 
 from typing import ClassVar
 
@@ -16,13 +16,14 @@ class WakeeError(Exception):
 
 
 class UnavailableError(WakeeError):
-    """A service is down, slow or refuses for now; a retry may help."""
+    """A service is down, slow or temporarily rejects requests; a retry may help."""
 
 
 class InterruptedStageError(BaseException):
-    """The pod was told to stop (SIGTERM) before the stage was done; a retry may help.
+    """The pod received SIGTERM before the stage was done; a retry may help.
 
-    As `KeyboardInterrupt`, no `Exception`: whoever catches whatever goes wrong in a library must not catch this.
+    Like `KeyboardInterrupt`, it is not an `Exception`, so that code which catches all errors of a library does not
+    catch it.
     """
 
     exit_code: ClassVar[int] = 1
@@ -41,5 +42,5 @@ class BadInputError(WakeeError):
 
 
 def one_line(text: object, longest: int = 300) -> str:
-    """A text, or that of an error, in one line of bounded length, without secrets."""
+    """Return a text, or an error's message, as one line of at most `longest` characters, without secrets."""
     return " ".join(redact(str(text)).split())[:longest]

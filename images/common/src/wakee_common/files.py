@@ -9,12 +9,12 @@ from pathlib import Path
 
 @contextmanager
 def workspace() -> Iterator[Path]:
-    """An empty folder of our own, gone afterwards."""
+    """Yield an empty temporary folder, which is deleted on exit."""
     with tempfile.TemporaryDirectory(prefix="wakee-") as folder:
         yield Path(folder)
 
 
 def sha256_of(path: Path) -> str:
-    """Digest of a file's bytes, in hexadecimal digits."""
+    """Return the SHA-256 digest of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

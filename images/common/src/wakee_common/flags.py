@@ -1,4 +1,4 @@
-"""Flags of the stages' commands, made from the parameters of the contract."""
+"""Flags of the stages' commands, generated from the parameters of the contract."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,11 +8,11 @@ from wakee_contract.parameters import Parameter
 
 
 def option(parameter: Parameter, **other: Any) -> Any:
-    """A Typer option with the parameter's description, and its range or choices.
+    """Return a Typer option with the parameter's description, and its range or choices.
 
     Args:
-        parameter: The parameter; its default is the command's to state, as `parameter.default`.
-        other: What the command does otherwise than the form, e.g. `min=1`.
+        parameter: The parameter. The command itself sets the default, as `parameter.default`.
+        other: Typer settings that override those of the parameter, e.g. `min=1`.
     """
     if parameter.choices:
         metavar = f"[{'|'.join(parameter.choices)}]"

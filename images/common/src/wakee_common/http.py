@@ -1,6 +1,6 @@
-"""HTTP with services that may answer anything: every exchange ends in time, and every answer fits into memory.
+"""HTTP client for untrusted services, with a time limit per exchange and a size limit per response.
 
-For the images that have httpx; the other modules of this package do without.
+Only for images that have httpx. The other modules of this package do not need it.
 """
 
 import asyncio
@@ -15,21 +15,21 @@ MOST_REDIRECTS = 10
 
 
 class UnreadableAnswerError(httpx.HTTPError):
-    """The answer is larger, or of another kind, than anybody should read."""
+    """The response is too large, compressed although not requested, or a redirect to a scheme other than HTTP(S)."""
 
 
 class BoundedClient:
-    """Sends requests, one at a time, over connections that are kept.
+    """Send requests, one at a time, over persistent connections.
 
-    An ordinary timeout is for one read: a server that sends a byte now and then keeps its client for ever. Here the
-    whole exchange has its time, redirects included. Bodies are read up to a limit, those of redirects not at all;
-    nothing is unpacked, and no decoder of the server's choice is used for texts. Headers of ours that hold a token do
-    not follow a redirect to another origin (httpx sees to that).
+    An ordinary timeout applies to a single read, so a server that sends a byte now and then blocks its client forever.
+    Here the timeout applies to the whole exchange, including redirects. Bodies are read up to a size limit, and bodies
+    of redirects are not read. Nothing is decompressed, and texts are not decoded with a charset that the server chose.
+    On a redirect to another origin, httpx removes the Authorization header.
 
     Args:
-        largest_answer: Bytes.
+        largest_answer: Maximum size of a response body, in bytes.
         headers: Sent with every request.
-        follow_redirects: Whether to go where the server points.
+        follow_redirects: Whether to follow redirects.
     """
 
     def __init__(
@@ -46,21 +46,22 @@ class BoundedClient:
         self.close()
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         with self._runner as runner:
             runner.run(self._client.aclose())
 
     def request(self, method: str, url: str, seconds: float, **content: Any) -> httpx.Response:
-        """One request and its whole answer, within `seconds` altogether.
+        """Send a request and return the whole response, within `seconds` in total.
 
-        While the process is young, a refused request is sent again (see `startup`), each time with all `seconds`. So
-        `content` holds no streams: a second request must send the same.
+        During startup a refused request is retried (see `startup`), with `seconds` for each attempt. `content` must not
+        contain streams, because a retry sends it again.
 
         Raises:
-            httpx.TimeoutException: it takes longer.
-            UnreadableAnswerError: too large, compressed unasked, or a redirect to no http address.
-            httpx.TooManyRedirects: it leads in circles.
-            httpx.HTTPError: anything else; and `httpx.InvalidURL`, which is none.
+            httpx.TimeoutException: the exchange takes longer.
+            UnreadableAnswerError: the response is too large, compressed, or a redirect to a scheme other than HTTP(S).
+            httpx.TooManyRedirects: there are more than `MOST_REDIRECTS` redirects.
+            httpx.HTTPError: any other failure of the exchange.
+            httpx.InvalidURL: the URL is invalid. This is not an `HTTPError`.
         """
         return retry_refused(lambda: self._runner.run(self._exchange(method, url, seconds, content)))
 
@@ -74,7 +75,7 @@ class BoundedClient:
             raise httpx.ConnectError(_told(error)) from error
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
-        """The answer at the end of all redirects."""
+        """Return the response at the end of all redirects."""
         for _ in range(MOST_REDIRECTS + 1):
             response = await self._client.send(request, stream=True)
             try:
@@ -89,7 +90,7 @@ class BoundedClient:
         raise httpx.TooManyRedirects(f"more than {MOST_REDIRECTS} redirects", request=request)
 
     async def _whole(self, response: httpx.Response) -> httpx.Response:
-        """A copy that is in memory, with its kind as the only header."""
+        """Return a copy of the response in memory, with the content type as its only header."""
         if (packing := response.headers.get("content-encoding", "identity")) != "identity":
             raise UnreadableAnswerError(f"the answer is compressed, unasked: {packing[:20]!r}")
         body = bytearray()
@@ -102,9 +103,9 @@ class BoundedClient:
 
 
 def _told(error: BaseException) -> str:
-    """What the system said, which the layers above it hide."""
+    """Return the operating system's message, which the layers above it hide."""
     while cause := error.__cause__ or error.__context__:
         error = cause
     if isinstance(error, ConnectionError) and error.errno:
-        return f"[Errno {error.errno}] {os.strerror(error.errno)}"  # asyncio puts a text of its own there
+        return f"[Errno {error.errno}] {os.strerror(error.errno)}"  # asyncio replaces the system's message
     return str(error)

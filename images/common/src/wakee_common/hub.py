@@ -1,6 +1,6 @@
-"""The model's repository on the Hub: what its branches hold, and commits that happen once.
+"""The model's repository on the Hub: contents of its branches, and idempotent commits.
 
-For the images that have huggingface_hub; it is imported with the first use, for it takes half a second.
+Only for images that have huggingface_hub, which is imported at its first use because the import takes half a second.
 """
 
 import functools
@@ -32,11 +32,11 @@ __all__ = ["ConflictError", "Head", "HubSettings", "ModelHub", "NotOnHubError", 
 logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 60.0
-"""How long the Hub may be silent; the client itself would wait for ever."""
+"""Timeout of a network operation for which the Hub's client sets none."""
 
 
 class HubSettings(Settings):
-    """The Hugging Face Hub, or a double of it."""
+    """The Hugging Face Hub, or a compatible server."""
 
     repository: str = Field(
         alias="HF_MODEL_REPO",
@@ -54,9 +54,9 @@ class Head:
     """The newest commit of main.
 
     Attributes:
-        commit: Its digest.
-        files: Their names.
-        digests: SHA-256 of those that the Hub keeps as large files, by name.
+        commit: The commit id.
+        files: Names of the files, sorted.
+        digests: SHA-256 of the files that the Hub stores as LFS files, by name.
     """
 
     commit: str
@@ -65,12 +65,12 @@ class Head:
 
 
 class ModelHub:
-    """One repository.
+    """Client of one repository.
 
     Args:
-        settings: Which one, and how to get at it.
+        settings: Repository, endpoint and token.
         cache: Folder for downloads.
-        seconds: How long the state of main may take; without it, as long as any other answer.
+        seconds: Timeout of `main`; None: `ANSWER_SECONDS`.
     """
 
     def __init__(self, settings: HubSettings, cache: Path, seconds: float | None = None) -> None:
@@ -82,9 +82,9 @@ class ModelHub:
         self._cache, self._seconds = cache, seconds
 
     def visible_main(self) -> Head | None:
-        """The state of main; None when the token does not see the repository, which may exist all the same.
+        """Return the newest commit of main; None if the repository does not exist or is hidden from the token.
 
-        `ensure_repository` finds out which it is.
+        `ensure_repository` distinguishes these two cases.
         """
         try:
             return self.main()
@@ -92,12 +92,12 @@ class ModelHub:
             return None
 
     def main(self) -> Head:
-        """The state of main.
+        """Return the newest commit of main.
 
         Raises:
-            RepositoryNotVisibleError: the repository does not exist, or is hidden from us. Nobody may conclude from
-                this that there is no model in production.
-            NotOnHubError: the repository has no main.
+            RepositoryNotVisibleError: the repository does not exist, or is hidden from the token. This does not mean
+                that there is no model in production.
+            NotOnHubError: the repository has no branch main.
         """
         with translated(self.repository):
             info = self._api.model_info(self.repository, revision=MAIN, files_metadata=True, timeout=self._seconds)
@@ -106,7 +106,7 @@ class ModelHub:
         return Head(str(info.sha), tuple(sorted(file.rfilename for file in files)), digests)
 
     def config(self, revision: str) -> dict[str, Any]:
-        """The `config.json` of a revision; empty when there is none that we could read."""
+        """Return the `config.json` of a revision; empty if it is missing or not a valid JSON object."""
         try:
             config = json.loads(self.download(CONFIG, revision).read_text())
         except RepositoryNotVisibleError:
@@ -116,30 +116,30 @@ class ModelHub:
         return config if isinstance(config, dict) else {}
 
     def version(self, head: Head) -> str | None:
-        """Which of our versions a commit holds, by its `config.json`; None for a model that is not ours."""
+        """Return the model version in a commit, from its `config.json`; None for a model that is not ours."""
         if CONFIG not in head.files:
             return None
         version = self.config(head.commit).get("version")
         return version if isinstance(version, str) else None
 
     def main_holds(self, version: str) -> bool:
-        """Whether main still holds this version: a late retry must not undo a later promotion or a rollback."""
+        """Return whether main still holds this version. A late retry must not undo a later promotion or a rollback."""
         held = self.version(self.main())
         if held != version:
             logger.warning("main holds %s by now: production stays as it is", held or "a model of unknown version")
         return held == version
 
     def download(self, path: str, revision: str) -> Path:
-        """A file of a revision.
+        """Download a file of a revision and return its local path.
 
         Raises:
-            NotOnHubError: there is none.
+            NotOnHubError: the file does not exist.
         """
         with translated(f"{self.repository}/{path} at {revision}"):
             return Path(self._api.hf_hub_download(self.repository, path, revision=revision, cache_dir=self._cache))
 
     def files(self, revision: str) -> dict[str, str]:
-        """A revision's files: name and digest of each. Raises as `download`."""
+        """Return the blob ids of a revision's files, by path. Raises the same errors as `download`."""
         from huggingface_hub.hf_api import RepoFile
 
         with translated(f"{self.repository} at {revision}"):
@@ -147,10 +147,10 @@ class ModelHub:
         return {entry.path: entry.blob_id for entry in entries if isinstance(entry, RepoFile)}
 
     def ensure_repository(self, *, private: bool) -> bool:
-        """Make the repository where it is missing, and nowhere else; returns whether it was.
+        """Create the repository if it does not exist; return whether it was created.
 
         Raises:
-            ConfigurationError: it is there and hidden from us, or we may not make it.
+            ConfigurationError: the repository exists but is hidden from the token, or the token may not create it.
         """
         if self.visible_main() is not None:
             return False
@@ -166,10 +166,10 @@ class ModelHub:
         return True
 
     def check_token(self) -> None:
-        """Check that somebody has the token.
+        """Check that the token belongs to an account.
 
         Raises:
-            ConfigurationError: nobody has.
+            ConfigurationError: the token is invalid.
         """
         with translated(f"the account of HF_TOKEN at {self.endpoint}"):
             self._api.whoami()
@@ -178,24 +178,24 @@ class ModelHub:
         """Check that the token may write to the repository.
 
         Raises:
-            RepositoryNotVisibleError: it does not exist, or is hidden from us.
-            ConfigurationError: the token may not.
+            RepositoryNotVisibleError: the repository does not exist, or is hidden from the token.
+            ConfigurationError: the token may not write to it.
         """
         with translated(f"to write to {self.repository}"):
             self._api.auth_check(self.repository, write=True)
 
     def ensure_branch(self, branch: str) -> None:
-        """Make a branch that starts at main, where it is missing."""
+        """Create a branch from main if it does not exist."""
         with translated(branch):
             self._api.create_branch(self.repository, branch=branch, exist_ok=True)
 
     def ensure_tag(self, tag: str, commit: str) -> None:
-        """Put a tag on a commit, where it is missing."""
+        """Tag a commit if the tag does not exist."""
         with translated(tag):
             self._api.create_tag(self.repository, tag=tag, revision=commit, exist_ok=True)
 
     def find_commit(self, branch: str, title: str) -> str | None:
-        """The commit of a branch with this title, if any."""
+        """Return the id of the commit with this title on a branch; None if there is none."""
         try:
             with translated(branch):
                 commits = self._api.list_repo_commits(self.repository, revision=branch)
@@ -206,12 +206,12 @@ class ModelHub:
         return next((commit.commit_id for commit in commits if commit.title == title), None)
 
     def title(self, revision: str) -> str:
-        """The title of a revision's newest commit."""
+        """Return the title of a revision's newest commit."""
         with translated(self.repository):
             return str(self._api.list_repo_commits(self.repository, revision=revision)[0].title)
 
     def commit_before_versions(self) -> str | None:
-        """The commit of main, with a model, onto which the first of our versions was promoted, if there is one."""
+        """Return the commit on main right before the first promotion, if it holds an ONNX model; otherwise None."""
         with translated(self.repository):
             commits = list(reversed(self._api.list_repo_commits(self.repository, revision=MAIN)))
         first = next((at for at, commit in enumerate(commits) if commit.title.endswith(PROMOTED)), 0)
@@ -226,10 +226,10 @@ class ModelHub:
         operations: list["CommitOperationAdd | CommitOperationDelete"],
         parent: str | None,
     ) -> str:
-        """Commit all files at once; returns the commit.
+        """Commit all operations at once; return the commit id.
 
         Raises:
-            ConflictError: the branch has moved on from `parent`.
+            ConflictError: the branch has commits after `parent`.
             UnavailableError: another commit was made at the same time, and no `parent` was given. A retry may succeed.
         """
         try:
@@ -250,20 +250,20 @@ class ModelHub:
         return str(made.oid)
 
     def url(self, path: str, revision: str) -> str:
-        """Where anyone finds a file of a revision."""
+        """Return the download URL of a file in a revision."""
         return f"{self.endpoint.rstrip('/')}/{self.repository}/resolve/{revision}/{path}"
 
 
 def configure_client() -> None:
-    """Let all calls of the Hub library, timm's downloads included, use `_client`."""
+    """Make all calls of the Hub library, including timm's downloads, use `_client`."""
     from huggingface_hub import set_client_factory
 
     set_client_factory(_client)
 
 
 def _client() -> Any:
-    """The Hub library's own HTTP client, which limits silence and retries what is refused at startup."""
-    from huggingface_hub.utils._http import default_client_factory  # its hooks are nowhere else
+    """Return the Hub library's HTTP client with default timeouts and with retries of refused connections at startup."""
+    from huggingface_hub.utils._http import default_client_factory  # its event hooks are not in the public API
 
     client: Any = default_client_factory()
     client.event_hooks["request"].append(_limit_silence)

@@ -1,4 +1,4 @@
-"""The errors of the Hub's client in our words: what is missing, what is refused, what may be better on a retry."""
+"""Convert the errors of the Hub's client into ours: missing, not permitted, or temporary."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,29 +16,29 @@ ASK_FOR_ACCESS = "let the account of HF_TOKEN ask for access on the repository's
 
 
 class NotOnHubError(BadInputError):
-    """No such repository, revision or file."""
+    """The repository, revision or file does not exist."""
 
 
 class RepositoryNotVisibleError(NotOnHubError):
-    """The repository does not exist, or the token may not know that it does: the Hub answers both alike."""
+    """The repository does not exist, or is hidden from the token. The Hub's response is the same in both cases."""
 
 
 class WrongHubAnswerError(UnavailableError):
-    """What answers at the Hub's address is not a Hub."""
+    """The server at the Hub's address is not a Hub."""
 
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Turn the client's errors into ours.
+    """Convert the client's errors into ours.
 
     Args:
-        what: What is asked for, for the message.
+        what: What is requested, for the message.
     """
     try:
         yield
     except WakeeError:
         raise
-    except Exception as error:  # its HTTP library's errors are no OSError, and that library is not ours to name
+    except Exception as error:  # the errors of its HTTP library are not OSErrors, and we do not depend on it
         raise _ours(what, error) from error
 
 
@@ -56,13 +56,13 @@ def _ours(what: str, error: Exception) -> WakeeError:
     if isinstance(error, errors.HfHubHTTPError):
         status = error.response.status_code
         return refusal(HUB, str(status), f"{status}: {_said(error)}", what)
-    if isinstance(error, KeyError | TypeError | ValueError | AttributeError):  # the client stumbled over the answer
+    if isinstance(error, KeyError | TypeError | ValueError | AttributeError):  # the client cannot parse the response
         return WrongHubAnswerError(f"the Hub's answer for {what} is not a Hub's: {_line(error)}")
     return UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}")
 
 
 def _not_visible(what: str, error: "HfHubHTTPError") -> WakeeError:
-    """What the client calls 'not found': gated, refused, or not to be seen. Only the last may be missing."""
+    """Convert the client's 'not found': gated, not permitted, or not visible. Only the last may mean missing."""
     from huggingface_hub.errors import GatedRepoError
 
     status, said = error.response.status_code, _said(error)

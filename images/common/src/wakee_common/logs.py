@@ -1,4 +1,4 @@
-"""Log lines for people, or for a log collector; without secrets either way."""
+"""Logging as text or JSON, without secrets."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ RUN_VARIABLES = {
 
 
 class LogSettings(Settings):
-    """What the log looks like."""
+    """Level and format of the log."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", alias="WAKEE_LOG_LEVEL", description="Level of the log: DEBUG, INFO, WARNING or ERROR."
@@ -37,7 +37,7 @@ class LogSettings(Settings):
 
 
 class _TextFormatter(logging.Formatter):
-    """ISO timestamps in UTC, and secrets blotted out of messages and tracebacks alike."""
+    """Format lines with ISO timestamps in UTC, and redact secrets in messages and tracebacks."""
 
     converter = staticmethod(time.gmtime)
 
@@ -46,9 +46,9 @@ class _TextFormatter(logging.Formatter):
 
 
 class _JsonFormatter(_TextFormatter):
-    """One object per line, whatever is in the message, with the run that it is about.
+    """Format each message as one JSON object on one line, with its DAG, run and task.
 
-    Secrets are blotted out before they are encoded: JSON may spell them in another way.
+    Secrets are redacted before the encoding, because JSON may escape some of their characters.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -65,9 +65,9 @@ class _JsonFormatter(_TextFormatter):
 
 
 def configure_logging() -> None:
-    """One line per message on stderr: time (UTC), level, logger, text; as `WAKEE_LOG_FORMAT` says.
+    """Log one line per message to stderr: time (UTC), level, logger and text, in the format of `WAKEE_LOG_FORMAT`.
 
-    A setting that is wrong is no reason to do no work: it is logged, and the defaults hold.
+    A wrong setting does not fail the stage: it is logged, and the defaults apply.
     """
     settings, problem = _settings()
     formatter = {"text": _TextFormatter, "json": _JsonFormatter}[settings.line_format]

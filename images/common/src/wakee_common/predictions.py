@@ -1,4 +1,4 @@
-"""What the Wakee API answers about a picture."""
+"""The Wakee API's response for a picture."""
 
 from typing import Annotated
 
@@ -7,10 +7,10 @@ from wakee_contract.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
 
 
 def prediction_model(margin: float = 0.0) -> type[BaseModel]:
-    """A model of the answer to `POST /predict`, as far as we need it: one level per emotion.
+    """Return a pydantic model of the response to `POST /predict`, with only the fields needed: a level per emotion.
 
     Args:
-        margin: How far outside the scale a level may be.
+        margin: How far outside the scale 0 to 3 a level may be.
     """
     level = Annotated[FiniteFloat, Field(ge=LOWEST_LEVEL - margin, le=HIGHEST_LEVEL + margin)]
     fields = dict.fromkeys(EMOTIONS, (level, ...))
@@ -18,5 +18,5 @@ def prediction_model(margin: float = 0.0) -> type[BaseModel]:
 
 
 def levels_of(prediction: BaseModel) -> list[float]:
-    """The levels of an answer, in the order of the emotions."""
+    """Return the levels of a response, in the order of the emotions."""
     return [float(getattr(prediction, emotion)) for emotion in EMOTIONS]

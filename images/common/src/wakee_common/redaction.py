@@ -1,7 +1,7 @@
-"""The one place that knows every secret of this process, in whatever spelling it may leave.
+"""Redaction of the process's secrets, in every encoding in which they may appear.
 
-Whatever a process prints, stores or sends goes through `redact`: log lines, causes, results, records, reports. A secret
-is the value of a variable whose name says so, or the user and password of an address.
+Everything that a process prints, stores or sends passes through `redact`: log lines, causes, results, reports. A secret
+is the value of a variable whose name matches `NAMED_SECRET`, or the user and password of an address.
 """
 
 import functools
@@ -16,12 +16,12 @@ from urllib.parse import quote, quote_plus, unquote
 STARS = "***"
 NAMED_SECRET = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|API_KEY|ACCESS_KEY|ACCESS_KEY_ID|PRIVATE_KEY|WEBHOOK)$")
 ADDRESS = re.compile(r"^\s*[\"']?([a-z][a-z0-9+.-]*)://(.*)@([^@]*)$", re.DOTALL | re.IGNORECASE)
-"""Scheme, user and password, and what follows the last `@`: whoever wrote the address meant that one."""
+"""Groups: scheme, user and password, and the rest after the last `@`, which separates the password from the host."""
 USER_AND_PASSWORD = re.compile(r"\b([a-zA-Z][a-zA-Z0-9+.-]{0,30}://)[^\s/:@\"']*:[^\s/\"']*@")
 OWN_ADDRESS = re.compile(r"r2://\S+")
 SEPARATORS = re.compile(r"[:/@?]+")
 SHORTEST_SUBSTRING = 4
-"""A shorter secret, or a piece of one, is replaced only where it stands alone: it may be a part of any word."""
+"""A shorter secret, or a part of one, is replaced only as a whole word, because it may occur in other words."""
 
 
 def redact(text: str) -> str:
@@ -32,9 +32,9 @@ def redact(text: str) -> str:
 
 
 def redacted(value: Any) -> Any:
-    """The same for all texts in a JSON value; keys stay, and so do addresses in our bucket, which are made of names.
+    """Redact all texts in a JSON value, except keys and `r2://` addresses.
 
-    A password may happen to be a part of such a name, and the next stage must find what this one left.
+    A password may happen to be part of such an address, and the next stage needs the address unchanged.
     """
     if isinstance(value, str):
         return value if OWN_ADDRESS.fullmatch(value) else redact(value)
@@ -46,7 +46,7 @@ def redacted(value: Any) -> Any:
 
 
 def _variables() -> Iterator[tuple[str, bool]]:
-    """Values that are secret, or hold a secret; with each, whether it is an address."""
+    """Yield the values of variables that are or contain a secret, and whether each is an address."""
     for name, value in os.environ.items():
         is_address = ADDRESS.match(value) is not None
         if value.strip() and (is_address or NAMED_SECRET.search(name.upper()) or name == "NEON_DATABASE_URL"):
@@ -55,7 +55,7 @@ def _variables() -> Iterator[tuple[str, bool]]:
 
 @functools.lru_cache(maxsize=4)
 def _patterns(variables: tuple[tuple[str, bool], ...]) -> list[re.Pattern[str]]:
-    """What to look for, the longest first."""
+    """Return the patterns of all secrets, the longest of each kind first."""
     whole, pieces, hosts = set[str](), set[str](), set[str]()
     for value, is_address in variables:
         whole |= set(_spellings(value))
@@ -74,16 +74,16 @@ def _patterns(variables: tuple[tuple[str, bool], ...]) -> list[re.Pattern[str]]:
 
 
 def _alone(text: str) -> str:
-    """A text that is not a part of a word; a single character only in quotes."""
+    """Return a pattern for a text that is not part of a word; a single character must be in quotes."""
     before, after = ("(?<=[\"'])", "(?=[\"'])") if len(text) == 1 else (r"(?<![\w-])", r"(?![\w-])")
     return f"{before}{re.escape(text)}{after}"
 
 
 def _password_and_host(address: str) -> tuple[str, str]:
-    """The password of an address, or the user where there is none, and the host.
+    """Return the password of an address (the user if there is no password), and the host.
 
-    A raw `@`, `/`, `:` or `?` in a password makes libraries take a part of it for host, port, path or query, which they
-    then repeat in their messages: so its pieces are looked for as well, and whatever stands before `@host`.
+    If a password has an unescaped `@`, `/`, `:` or `?`, libraries take a part of it for host, port, path or query and
+    repeat that part in their messages. So the parts are redacted as well, and everything before `@host`.
     """
     found = ADDRESS.match(address)
     if found is None:
@@ -93,7 +93,7 @@ def _password_and_host(address: str) -> tuple[str, str]:
 
 
 def _spellings(secret: str) -> Iterator[str]:
-    """How a text may be written: as it is, without blanks or quotes around it, encoded, escaped."""
+    """Yield the forms in which a secret may appear: as it is, without blanks or quotes around it, encoded, escaped."""
     bare = secret.strip()
     for text in {secret, bare, bare.strip("\"'"), *bare.split("\n")}:
         for written in (text, unquote(text)):

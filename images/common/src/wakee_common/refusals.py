@@ -1,6 +1,6 @@
-"""What a refusal means: a table from a service's code and words to what to do about it.
+"""Tables that map a service's error code and message to our error and its remedy.
 
-The first row that fits counts; the last row of each table fits everything. A new row needs an example in
+The first matching row applies. The last row of each table matches everything. A new row needs an example in
 `tests/unit/common/test_refusals.py`.
 """
 
@@ -19,13 +19,13 @@ class ConflictError(BadInputError):
 
 @dataclass(frozen=True)
 class Refusal:
-    """A row.
+    """A row of a table.
 
     Attributes:
-        error: Wrong settings, wrong data, or transient.
-        text: The message; `{what}` is what was asked for, `{said}` the server's code and words.
-        codes: SQLSTATEs (the first two digits stand for a class), S3's codes or HTTP's; none stands for any.
-        words: One of them is in the server's words; none stands for any.
+        error: Class of the error: wrong settings, wrong data, or transient.
+        text: Message template: `{what}` is what was requested, `{said}` the server's code and message.
+        codes: SQLSTATEs (two digits match a class), S3 error codes or HTTP status codes; empty matches any.
+        words: Texts, one of which is in the server's message; empty matches any.
     """
 
     error: type[WakeeError]
@@ -34,20 +34,20 @@ class Refusal:
     words: tuple[str, ...] = ()
 
     def fits(self, code: str, said: str) -> bool:
-        """Whether this row is about such an answer."""
+        """Return whether this row matches the code and the message."""
         return (not self.codes or code in self.codes or code[:2] in self.codes) and (
             not self.words or any(words.lower() in said.lower() for words in self.words)
         )
 
 
 def refusal(table: tuple[Refusal, ...], code: str, said: str, what: str = "") -> WakeeError:
-    """The error that an answer means.
+    """Return the error for a service's response.
 
     Args:
-        table: That of the service.
-        code: The service's code; empty when it gave none.
-        said: Its words, in one line without secrets.
-        what: What was asked for.
+        table: The service's table.
+        code: The service's error code; empty if there is none.
+        said: The service's message, in one line without secrets.
+        what: What was requested.
     """
     row = next(row for row in table if row.fits(code, said))
     return row.error(row.text.format(what=what, said=said))
@@ -70,7 +70,7 @@ DATABASE = (
     Refusal(
         ConfigurationError,
         "the database refuses us: {said}: check NEON_DATABASE_URL",
-        # libpq gives no codes for a connection that fails, and neither does PgBouncer.
+        # libpq and PgBouncer give no codes for a failed connection.
         words=(
             "password authentication failed",
             "does not exist",
@@ -165,4 +165,4 @@ MLFLOW = (
     ),
     Refusal(UnavailableError, "MLflow fails: {said}"),
 )
-"""Tracking server and registry. A proxy in front of them answers without MLflow's own codes."""
+"""MLflow's tracking server and registry. A proxy in front of them responds without MLflow's error codes."""

@@ -1,6 +1,6 @@
-"""Where things are: settings read from environment variables, each with its remedy when missing.
+"""Settings read from environment variables.
 
-In a pod they come by `envFrom` from the Secret `wakee-secrets` and the ConfigMap `wakee-config`.
+In a pod they come from the Secret `wakee-secrets` and the ConfigMap `wakee-config`, through `envFrom`.
 """
 
 import re
@@ -18,7 +18,7 @@ QUOTES = ('"', "'")
 
 
 class Settings(BaseSettings):
-    """Base of all settings: frozen, and deaf to variables it does not know.
+    """Base class of all settings: frozen, and unknown variables are ignored.
 
     Leading and trailing whitespace is removed, and an empty value counts as unset. A value in quotes is rejected.
     """
@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True)
 
     verbatim: ClassVar[bool] = False
-    """Whether values are taken as they are."""
+    """Whether values are used unchanged, without `tidy`."""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -41,11 +41,11 @@ S = TypeVar("S", bound=Settings)
 
 
 def tidy(value: str, *, secret: bool = False) -> str:
-    """A value without what surely does not belong to it.
+    """Check a value and return it without surrounding whitespace.
 
     Args:
-        value: As it was set.
-        secret: Whether it is a token, a key or an address with a password, which hold no blanks.
+        value: The variable's value.
+        secret: Whether it is a token, a key or an address with a password: ASCII, without whitespace.
 
     Raises:
         ValueError: the value is malformed. The message does not contain any part of it.
@@ -76,7 +76,7 @@ class DatabaseSettings(Settings):
     @field_validator("url")
     @classmethod
     def _is_postgresql(cls, url: SecretStr) -> SecretStr:
-        """As far as a glance tells; libpq reads the rest, in forms that Python's parsers do not know."""
+        """Check the scheme only: libpq parses the rest, in forms that Python's parsers do not support."""
         if not re.match(r"postgres(ql)?(\+\w+)?://.", url.get_secret_value()):
             raise ValueError("not a postgresql:// address")
         return url
@@ -112,7 +112,7 @@ class R2Settings(Settings):
     @field_validator("endpoint_url")
     @classmethod
     def _is_a_server(cls, url: str) -> str:
-        """With the bucket in its path, objects would be written below `<bucket>/<bucket>/` and not be found."""
+        """Check that there is no path. With the bucket in it, objects would be written below `<bucket>/<bucket>/`."""
         if url and not re.fullmatch(HTTP_ADDRESS, url):
             raise ValueError("not an http(s):// address")
         if urlsplit(url).path.strip("/"):
@@ -128,7 +128,7 @@ class R2Settings(Settings):
 
     @property
     def endpoint(self) -> str:
-        """The S3 endpoint.
+        """The URL of the S3 endpoint.
 
         Raises:
             ConfigurationError: neither an account nor an endpoint is set.
@@ -141,7 +141,7 @@ class R2Settings(Settings):
 
 
 class RunContext(Settings):
-    """Which task of which run this process is; set by the stage factory of the DAGs."""
+    """The DAG run and task of this process, as set by the stage factory of the DAGs."""
 
     verbatim = True
 
@@ -153,7 +153,7 @@ class RunContext(Settings):
     git_commit: str = Field("", alias="WAKEE_GIT_COMMIT", description="The commit that the image was built from.")
 
     def folder(self, bucket: str) -> R2Uri:
-        """The prefix under which this task keeps its artefacts; the same for every try."""
+        """Return the prefix of this task's artefacts, which is the same for every attempt."""
         names = map(safe_segment, (self.dag_id, self.run_id, self.task_id))
         return R2Uri(bucket, f"runs/{'/'.join(names)}/")
 
@@ -162,7 +162,7 @@ def load(kind: type[S]) -> S:
     """Read settings from the environment.
 
     Raises:
-        ConfigurationError: one line that names every missing or wrong variable and how to set it.
+        ConfigurationError: variables are missing or wrong. The message names all of them in one line.
     """
     try:
         return kind()
@@ -174,7 +174,7 @@ def load(kind: type[S]) -> S:
 
 
 def _problem(message: str) -> str:
-    """Pydantic's words for what is wrong, which do not repeat the value."""
+    """Return pydantic's message, which does not contain the value, with a lowercase first letter."""
     text = message.removeprefix("Value error, ")
     return text[0].lower() + text[1:]
 

@@ -1,12 +1,13 @@
-"""The stage runner: what stands between a stage function and the pod it runs in.
+"""The stage runner: runs a stage function as the command of a pod.
 
-A stage function takes typed inputs and returns a `StageResult`. The runner gives it logging, timing and a record:
+A stage function takes typed inputs and returns a `StageResult`. The runner configures logging, measures the time and
+writes the run record:
 
-* `/airflow/xcom/return.json`, small, for Airflow (only where the XCom volume is mounted);
-* `r2://<bucket>/runs/<dag_id>/<run_id>/<task_id>/result.json`, the record that survives;
-* on failure the same with `status: "failed"`, and one line of cause in `/dev/termination-log`.
+* to `/airflow/xcom/return.json`, for Airflow (only where the XCom volume is mounted);
+* to `r2://<bucket>/runs/<dag_id>/<run_id>/<task_id>/result.json`, which is kept;
+* on failure with `status: "failed"`, and with the cause in one line in `/dev/termination-log`.
 
-Exit codes: 0 done, 1 failed and worth a retry, 2 failed and a retry will not help.
+Exit codes: 0: success. 1: failure, a retry may help. 2: failure, a retry will not help.
 """
 
 import functools
@@ -40,16 +41,16 @@ R = TypeVar("R", bound="StageResult")
 XCOM_FILE = Path("/airflow/xcom/return.json")
 TERMINATION_LOG = Path("/dev/termination-log")
 LARGEST_OUTCOME = 3072
-"""Bytes of a stage's own result as JSON; with the run's context around it, the record stays under 4 KB."""
+"""Maximum size of a stage's result as JSON, in bytes. With the run's context, the run record stays under 4 KB."""
 LONGEST_CAUSE = 1000
 
 
 class StageResult(BaseModel):
-    """What a stage tells the next one: addresses, digests, counts and metrics; never data, never a secret.
+    """Result that a stage passes to the next one: addresses, digests, counts and metrics, but no data and no secrets.
 
     Attributes:
-        status: All but `success` skip everything downstream: there is not enough data, an earlier run has done the
-            same, or nothing is to be published.
+        status: Every status except `success` skips all downstream tasks: there is not enough data, an earlier run has
+            done the same work, or nothing is to be published.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,12 +59,12 @@ class StageResult(BaseModel):
 
 
 def stage(app: typer.Typer, *, record_required: bool = True) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Register a stage function as a command of `app`, run by the runner.
+    """Register a stage function as a command of `app`, executed by the runner.
 
     Args:
         app: The image's command line.
-        record_required: Whether the stage fails when its record cannot be written to R2. Only checks
-            of R2 itself should say no.
+        record_required: Whether the stage fails if its run record cannot be written to R2. False only for checks
+            of R2 itself.
     """
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
@@ -82,7 +83,7 @@ def stage(app: typer.Typer, *, record_required: bool = True) -> Callable[[Callab
 
 
 def _refuse_no_numbers(flags: Mapping[str, object]) -> None:
-    """Ranges do not keep NaN out: it compares with nothing.
+    """Reject NaN and infinity. Ranges do not exclude NaN, because all comparisons with it are false.
 
     Raises:
         BadInputError: a flag is NaN or infinite.
@@ -93,16 +94,16 @@ def _refuse_no_numbers(flags: Mapping[str, object]) -> None:
 
 
 def run_context(stage_name: str = "") -> RunContext:
-    """The context of this process; the stage's own name where Airflow has not given a task id."""
+    """Return the context of this process, with the stage's name as task id if Airflow has not set one."""
     context = load(RunContext)
     return context if context.task_id else context.model_copy(update={"task_id": stage_name})
 
 
 def run(name: str, call: Callable[[], StageResult], record_required: bool = True) -> int:
-    """Run one stage function and write its record; returns the process's exit code.
+    """Run one stage function and write its run record; return the exit code of the process.
 
-    SIGTERM ends the function with an `InterruptedStageError`. After that it only ends the retries of `startup`, so that
-    a stage which must stop still writes its result.
+    SIGTERM raises `InterruptedStageError` in the function. After the function, SIGTERM only stops the retries of
+    `startup`, so that an interrupted stage still writes its run record.
     """
     configure_logging()
     startup.allow_retries(True)
@@ -130,13 +131,13 @@ def _run_and_record(name: str, call: Callable[[], StageResult], record_required:
 
 
 def _peak_memory_mib() -> int:
-    """The most that this process, or the largest one that it started, has had in memory."""
+    """Return the peak resident memory of this process or of its largest child process, in MiB."""
     users = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return max(resource.getrusage(user).ru_maxrss for user in users) // 1024
 
 
 def _outcome(name: str, call: Callable[[], StageResult]) -> tuple[RunContext, dict[str, Any], int]:
-    """The context, the result as a dict sure to be JSON, and the exit code; unknown errors are worth a retry."""
+    """Run the function; return the context, the JSON result and the exit code (1 for unknown errors)."""
     context = RunContext.model_construct(task_id=name)
     try:
         signal.signal(signal.SIGTERM, _interrupt)
@@ -154,10 +155,10 @@ def _outcome(name: str, call: Callable[[], StageResult]) -> tuple[RunContext, di
 
 
 def _checked(outcome: dict[str, Any]) -> dict[str, Any]:
-    """The outcome itself, when XCom can carry it.
+    """Return the outcome unchanged if XCom can carry it.
 
     Raises:
-        ValueError: not a number (JSON has no NaN), or too large.
+        ValueError: it contains NaN or infinity, which JSON does not have, or is too large.
     """
     size = len(json.dumps(outcome, allow_nan=False))
     if size > LARGEST_OUTCOME:
@@ -172,14 +173,14 @@ def _failure(error: BaseException) -> dict[str, Any]:
 
 
 def _printable(text: str) -> str:
-    """The text without what tables refuse (NUL, half an emoji) and terminals obey."""
+    """Replace unprintable characters by spaces: databases reject some (NUL, surrogates), terminals execute others."""
     return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _write_record(record: dict[str, Any], context: RunContext, exit_code: int, record_required: bool) -> int:
-    """Write the record to R2, then the cause and the result to the pod; returns the exit code to end with.
+    """Write the run record to R2, then the cause and the result to the pod; return the exit code.
 
-    What a library says may be in a result, too, so all of it goes without secrets.
+    A result may contain a library's message, so secrets are redacted in the whole run record.
     """
     record |= redacted(record)
     try:
@@ -204,7 +205,7 @@ def _save_to_r2(text: str, context: RunContext) -> None:
 
 
 def _write_if_possible(path: Path, text: str) -> None:
-    """The termination log exists only in a pod."""
+    """Write the text if the file exists. The termination log exists only in a pod."""
     if path.exists():
         path.write_text(text)
 

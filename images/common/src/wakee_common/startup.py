@@ -1,7 +1,7 @@
-"""The first seconds of a process: a connection that is refused then is retried.
+"""Retry connections that are refused in the first seconds of a process (startup).
 
 Network policies take effect on a new pod 0.2 to 2.7 s after it starts (measured on kind). Until then other pods refuse
-its connections, because their policies do not know it yet, and its own policies do not restrict what it reaches.
+its connections, because their policies do not include it yet, and its own policies are not enforced.
 """
 
 import logging
@@ -22,14 +22,14 @@ T = TypeVar("T")
 
 PAUSE_SECONDS = 0.5
 REFUSED = os.strerror(ECONNREFUSED)
-"""libpq, and so both drivers of PostgreSQL, report it as text only."""
+"""libpq, and so both PostgreSQL drivers, report the error as text only."""
 
 _start = time.monotonic()
 _retries_allowed = True
 
 
 class StartupSettings(Settings):
-    """How long a new pod is refused at most."""
+    """How long a new pod retries refused connections."""
 
     retry_seconds: float = Field(
         15,
@@ -43,15 +43,15 @@ class StartupSettings(Settings):
 
 
 def process_age() -> float:
-    """Seconds since this module was imported, which every command does when it starts."""
+    """Return the seconds since this module was imported, which every command does when it starts."""
     return time.monotonic() - _start
 
 
 def wait_for_policies(age: float) -> None:
-    """Sleep until the process is this many seconds old; SIGTERM ends the wait as it ends the stage.
+    """Sleep until the process is `age` seconds old. SIGTERM interrupts the wait like the rest of the stage.
 
-    A check of what can be reached needs it before its first connection. One that was opened before the policies took
-    effect would stay open, whatever they say.
+    A check of the network policies must call it before its first connection. A connection that was opened before the
+    policies took effect would stay open, even if they do not allow it.
     """
     if (left := age - process_age()) > 0:
         logger.info("waiting %.1f s for the network policies of a new pod", left)
@@ -59,7 +59,7 @@ def wait_for_policies(age: float) -> None:
 
 
 def allow_retries(allowed: bool) -> None:
-    """Set whether refused connections may be retried. A stage that must stop does not wait for them.
+    """Set whether refused connections may be retried. An interrupted stage does not wait for them.
 
     Safe in a signal handler.
     """
@@ -68,15 +68,15 @@ def allow_retries(allowed: bool) -> None:
 
 
 def retry_refused(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a function, again every half second while the connection is refused and the process is young.
+    """Call a function, with retries every half second while the connection is refused during startup.
 
     Args:
-        call: Opens a connection before it does anything else, so that a second call repeats nothing.
-        args: For the call.
-        kwargs: For the call.
+        call: Must open a connection before it does anything else, so that a retry repeats nothing.
+        args: Positional arguments of the call.
+        kwargs: Keyword arguments of the call.
 
     Returns:
-        What the call returns. Other errors, and refusals after the first seconds, are raised as they are.
+        The call's return value. Other errors, and refused connections after startup, are raised unchanged.
     """
     logged = False
     while True:
@@ -92,16 +92,16 @@ def retry_refused(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def refused_at_startup(error: BaseException | None) -> bool:
-    """Whether the error is a refused connection that is still worth a retry.
+    """Return whether the error is a refused connection that may still be retried.
 
     Raises:
-        ConfigurationError: the setting is wrong.
+        ConfigurationError: `WAKEE_STARTUP_RETRY_SECONDS` is wrong.
     """
     return _retries_allowed and is_refused(error) and process_age() < load(StartupSettings).retry_seconds
 
 
 def is_refused(error: BaseException | None) -> bool:
-    """Whether the error, or one that it wraps, is a refused connection."""
+    """Return whether the error, or one that it wraps, is a refused connection."""
     if error is None:
         return False
     if isinstance(error, ConnectionRefusedError) or REFUSED in str(error):

@@ -1,6 +1,6 @@
-"""Objects in R2, or in any S3 server.
+"""Objects in R2 or another S3 server.
 
-boto3 takes a third of a second to import, so it is loaded with the first store, not with a command's `--help`.
+boto3 takes a third of a second to import, so it is imported with the first store and not for a command's `--help`.
 """
 
 import contextlib
@@ -23,12 +23,12 @@ from wakee_common.uris import R2Uri
 
 HTTP_NOT_FOUND = 404
 LONGEST_KEY = 1024
-"""Bytes of UTF-8 that S3 allows a key."""
+"""Maximum size of an S3 key in UTF-8, in bytes."""
 
 
 @dataclass(frozen=True)
 class Download:
-    """One object of a concurrent fetch: its bytes, or why they could not be had."""
+    """One object of a concurrent download: its bytes, or the error."""
 
     key: str
     data: bytes | None
@@ -37,7 +37,7 @@ class Download:
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object of a listing; the ETag changes with the content."""
+    """One object of a listing. The ETag changes with the content."""
 
     key: str
     etag: str
@@ -45,14 +45,14 @@ class StoredObject:
 
 
 class ObjectStore:
-    """A bucket of R2 or of another S3 server; safe to share between threads.
+    """A bucket of R2 or of another S3 server. Safe to share between threads.
 
-    Addresses come out of the database and off command lines: those that leave the bucket, or that S3 does not allow,
-    are refused by every method with a `BadInputError`, before anybody is asked.
+    Addresses come from the database and from command lines. If one is outside the bucket, or S3 does not allow it,
+    every method raises `BadInputError` without sending a request.
 
     Attributes:
         bucket: Its name.
-        transfers: How many objects may be on their way at once.
+        transfers: Maximum number of concurrent transfers.
 
     Raises:
         ConfigurationError: the endpoint is not an address.
@@ -64,40 +64,40 @@ class ObjectStore:
         self._client = _client(settings)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._client.close()
 
     def uri(self, key: str) -> R2Uri:
-        """The address of a key in this store's bucket."""
+        """Return the address of a key in this bucket."""
         return R2Uri(self.bucket, key)
 
     def put_bytes(self, uri: R2Uri, data: bytes, content_type: str = "application/octet-stream") -> None:
-        """Write an object whole; a reader sees the old one or the new one."""
+        """Write an object atomically: a reader sees the old content or the new content."""
         with self._translated(uri):
             self._client.put_object(Bucket=uri.bucket, Key=uri.key, Body=data, ContentType=content_type)
 
     def put_file(self, uri: R2Uri, path: Path, content_type: str = "application/octet-stream") -> None:
-        """Upload a file, in parts when large."""
-        # Not the client's upload_file: it hides the server's error code in a text.
+        """Upload a file, in parts if it is large."""
+        # Not the client's upload_file: its errors contain the server's error code only as text.
         with path.open("rb") as file, self._translated(uri):
             self._client.upload_fileobj(
                 file, uri.bucket, uri.key, ExtraArgs={"ContentType": content_type}, Config=_parts()
             )
 
     def get_bytes(self, uri: R2Uri) -> bytes:
-        """Read an object whole.
+        """Read a whole object.
 
         Raises:
-            MissingObjectError: there is no such object.
+            MissingObjectError: the object does not exist.
             ConfigurationError: the credentials or the bucket are wrong.
-            UnavailableError: the server cannot be reached, or cut the connection.
+            UnavailableError: the server cannot be reached, or closed the connection.
         """
         with self._translated(uri):
             body: bytes = self._client.get_object(Bucket=uri.bucket, Key=uri.key)["Body"].read()
             return body
 
     def get_version(self, uri: R2Uri) -> tuple[bytes, str]:
-        """Read an object whole, with the ETag that `replace` takes. Raises as `get_bytes`."""
+        """Read a whole object, with its ETag for `replace`. Raises the same errors as `get_bytes`."""
         with self._translated(uri):
             answer = self._client.get_object(Bucket=uri.bucket, Key=uri.key)
             return answer["Body"].read(), answer["ETag"]
@@ -106,20 +106,20 @@ class ObjectStore:
         """Write an object only if it is still the version that was read.
 
         Args:
-            uri: Where.
+            uri: Address of the object.
             data: The whole new content.
             content_type: Its type.
-            etag: From `get_version`. None: only if there is no object yet.
+            etag: From `get_version`. None: only if the object does not exist.
 
         Raises:
-            UnavailableError: another process has written it in the meantime. A retry reads what it wrote.
+            UnavailableError: another process has written the object in the meantime. A retry reads the new content.
         """
         condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
         with self._translated(uri):
             self._client.put_object(Bucket=uri.bucket, Key=uri.key, Body=data, ContentType=content_type, **condition)
 
     def get_file(self, uri: R2Uri, path: Path) -> Path:
-        """Download to `path`, which appears only when complete. Raises as `get_bytes`."""
+        """Download an object to `path`, which appears only when complete. Raises the same errors as `get_bytes`."""
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file, self._translated(uri):
@@ -130,19 +130,19 @@ class ObjectStore:
         return path
 
     def head(self, uri: R2Uri) -> dict[str, Any]:
-        """Size, type and digest of an object, as S3 tells them. Raises as `get_bytes`."""
+        """Return size, type and digest of an object as S3 reports them. Raises the same errors as `get_bytes`."""
         try:
             with self._translated(uri):
                 answer: dict[str, Any] = self._client.head_object(Bucket=uri.bucket, Key=uri.key)
                 return answer
         except MissingObjectError:
-            # An answer to HEAD has no body, and so cannot say whether the object or the whole bucket is missing.
+            # A response to HEAD has no body, so it does not show whether the object or the bucket is missing.
             with self._translated(uri):
                 self._client.list_objects_v2(Bucket=uri.bucket, Prefix=uri.key, MaxKeys=1)
             raise
 
     def exists(self, uri: R2Uri) -> bool:
-        """Whether the object is there."""
+        """Return whether the object exists."""
         try:
             self.head(uri)
         except MissingObjectError:
@@ -150,22 +150,22 @@ class ObjectStore:
         return True
 
     def link(self, uri: R2Uri, seconds: int = 3600) -> str:
-        """An address that opens the object in a browser, without credentials, for a time."""
+        """Return a presigned URL that opens the object in a browser without credentials, for `seconds`."""
         with self._translated(uri):
             where = {"Bucket": uri.bucket, "Key": uri.key}
             return str(self._client.generate_presigned_url("get_object", Params=where, ExpiresIn=seconds))
 
     def list_keys(self, prefix: str) -> Iterator[str]:
-        """The keys under a prefix, in S3's order."""
+        """Yield the keys under a prefix, in S3's order."""
         with self._translated(self.uri(prefix or "-")):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
             for page in pages:
                 yield from (item["Key"] for item in page.get("Contents", []))
 
     def list_folder(self, folder: str) -> Iterator[StoredObject]:
-        """The objects directly in a folder (`""` for the top, else ending in a slash), not those in folders below.
+        """Yield the objects directly in a folder (`""` for the top, else ending in a slash), without subfolders.
 
-        A folder that S3 does not allow holds nothing.
+        A folder name that S3 does not allow yields nothing.
         """
         if _forbidden(self.uri(folder or "-"), self.bucket):
             return
@@ -178,21 +178,21 @@ class ObjectStore:
                     yield StoredObject(item["Key"], item["ETag"].strip('"'), item["Size"])
 
     def delete(self, uri: R2Uri) -> None:
-        """Remove an object; no error when it is not there."""
+        """Delete an object. It is not an error if the object does not exist."""
         with self._translated(uri):
             self._client.delete_object(Bucket=uri.bucket, Key=uri.key)
 
     def fetch_many(self, keys: Iterable[str]) -> Iterator[Download]:
-        """Download objects concurrently, in the order asked for, a bounded number at a time.
+        """Download objects concurrently, a bounded number at a time, and yield them in the order of the keys.
 
-        A missing object, or a key that S3 does not allow, is a `Download` with an error. Wrong credentials and a dead
-        server end the whole fetch.
+        A missing object, or a key that S3 does not allow, gives a `Download` with an error. Wrong credentials and an
+        unavailable server raise an error.
         """
         with ThreadPoolExecutor(self.transfers) as pool:
             yield from map_ahead(pool, self._download, keys, self.transfers * 8)
 
     def put_many(self, objects: Iterable[tuple[str, bytes]], content_type: str) -> int:
-        """Upload objects concurrently; returns their number."""
+        """Upload objects concurrently; return their number."""
 
         def put(named: tuple[str, bytes]) -> None:
             self.put_bytes(self.uri(named[0]), named[1], content_type)
@@ -213,7 +213,7 @@ class ObjectStore:
 
 
 def _parts() -> Any:
-    """How a large file is cut; its parts (8 MB each) in flight are all in memory."""
+    """Return the settings of multipart transfers. All parts in transfer (8 MB each) are in memory."""
     from boto3.s3.transfer import TransferConfig
 
     return TransferConfig(max_concurrency=4)
@@ -229,7 +229,7 @@ def _client(settings: R2Settings) -> Any:
         retries={"mode": "standard", "total_max_attempts": settings.attempts},
         max_pool_connections=settings.transfers,
         s3={"addressing_style": "path"},
-        # R2 does not know the trailing checksums that newer clients send by default.
+        # R2 does not support the trailing checksums that newer clients send by default.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
@@ -244,7 +244,7 @@ def _client(settings: R2Settings) -> Any:
         )
     except ValueError as error:
         raise ConfigurationError(f"R2 has no usable endpoint ({error}): check R2_ENDPOINT_URL") from error
-    # Below botocore's own retries, which are for a server that was reached, and of which these use up none.
+    # Below botocore's own retries, so that refused connections at startup do not count as attempts.
     session = client._endpoint.http_session
     session.send = functools.partial(retry_refused, session.send)
     return client
@@ -252,7 +252,7 @@ def _client(settings: R2Settings) -> Any:
 
 @contextlib.contextmanager
 def _translated(uri: R2Uri) -> Iterator[None]:
-    """Turn the S3 client's errors into ours."""
+    """Convert the S3 client's errors into ours."""
     from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
     from s3transfer.exceptions import RetriesExceededError
 
@@ -274,13 +274,13 @@ def _translated(uri: R2Uri) -> Iterator[None]:
 
 
 def _is_no_s3(error: Any, code: str) -> bool:
-    """Whether a 404 is not an S3 server's, whose answers name the cause in their body; only those to HEAD have none."""
+    """Return whether a 404 is not from an S3 server, which names the cause in the body of all responses but HEAD's."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     return status == HTTP_NOT_FOUND and code in ("", str(HTTP_NOT_FOUND)) and error.operation_name != "HeadObject"
 
 
 def _forbidden(uri: R2Uri, bucket: str) -> str:
-    """Why an address may not be used; empty when it may."""
+    """Return why an address may not be used; empty if it may."""
     if uri.bucket != bucket:
         return f"not in our bucket {bucket!r}"
     try:

@@ -1,7 +1,7 @@
-"""What a stage measured, for Prometheus: kept in this process, pushed to a Pushgateway when the stage ends.
+"""Metrics of a stage for Prometheus: collected in this process, pushed to a Pushgateway when the stage ends.
 
-A pod is gone before Prometheus could ask it. Without `PUSHGATEWAY_URL` nothing is pushed, and Prometheus's client,
-which takes 50 ms to import, is left alone.
+A pod ends before Prometheus could scrape it. Without `PUSHGATEWAY_URL` nothing is pushed, and the Prometheus client,
+which takes 50 ms to import, is not imported.
 """
 
 import logging
@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 5
 
 @dataclass
 class _Measured:
-    """What one metric means, and its last value under each set of labels."""
+    """A metric's description, and its last value for each set of labels."""
 
     description: str
     labels: tuple[str, ...]
@@ -36,13 +36,13 @@ _noted: dict[str, _Measured] = {}
 
 
 class TelemetrySettings(Settings):
-    """Where measurements go."""
+    """Where metrics are pushed to."""
 
     gateway: str = Field("", alias="PUSHGATEWAY_URL", description="Address of a Prometheus Pushgateway; empty: none.")
 
 
 def measured(name: str, description: str, value: float | None, **labels: str) -> None:
-    """Note a measurement (the last one of a name and its labels counts); None is none."""
+    """Set a metric, which replaces an earlier value with the same name and labels. None is ignored."""
     if value is None:
         return
     metric = _noted.setdefault(name, _Measured(description, tuple(labels), {}))
@@ -50,10 +50,10 @@ def measured(name: str, description: str, value: float | None, **labels: str) ->
 
 
 def push(context: RunContext, record: dict[str, Any]) -> None:
-    """Push what was noted, and how the stage ended, under the DAG's and the task's name.
+    """Push the metrics and the outcome of the stage, grouped by DAG and task.
 
-    Metrics of earlier runs that this one did not measure stay. A gateway that does not answer is logged; the stage
-    has done its work. A stage that ends within its first seconds lives on for them while the gateway refuses it.
+    Metrics of earlier runs that this run did not set are kept. An unavailable gateway is logged and does not fail the
+    stage. During startup, a connection that the gateway refuses is retried (see `startup`).
     """
     try:
         gateway = load(TelemetrySettings).gateway
@@ -64,7 +64,7 @@ def push(context: RunContext, record: dict[str, Any]) -> None:
         _note_end(record)
         names = {"dag_id": context.dag_id, "task_id": context.task_id}
         retry_refused(pushadd_to_gateway, gateway, JOB, _registry(), grouping_key=names, timeout=PATIENCE_SECONDS)
-    except Exception as error:  # whatever it is, it must not fail the stage
+    except Exception as error:  # no error here may fail the stage
         logger.warning("no metrics pushed: %s", error)
 
 

@@ -1,17 +1,17 @@
-"""Moments, which the database keeps as UTC without saying so."""
+"""Timestamps, which the database stores in UTC without a time zone."""
 
 from datetime import UTC, datetime
 
 
 def parse_utc(text: str) -> datetime:
-    """A moment in UTC, naive as in the database.
+    """Parse a timestamp into a naive datetime in UTC, as in the database.
 
     Args:
-        text: ISO 8601; UTC when it names no offset.
+        text: ISO 8601; UTC if it has no offset.
 
     Raises:
-        ValueError: it is not a moment.
-        OverflowError: it is a year 1 that is a year 0 in UTC.
+        ValueError: it is not a timestamp.
+        OverflowError: in UTC it is outside the years 1 to 9999.
     """
     moment = datetime.fromisoformat(text)
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

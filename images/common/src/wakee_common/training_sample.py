@@ -1,7 +1,7 @@
 """A bounded sample of the data that a model version was trained on.
 
-`evaluate` writes it, drift detection compares with it. It holds neither pictures nor their names: levels, the number of
-the person, and the split.
+`evaluate` writes it, drift detection compares with it. It contains neither pictures nor their names, only levels,
+the number of the person, and the split.
 """
 
 from typing import Annotated, Literal
@@ -12,22 +12,22 @@ from wakee_contract.emotions import EMOTIONS
 from wakee_common.errors import BadInputError
 
 MOST_ROWS = 5_000
-"""Largest number of rows of a sample."""
+"""Maximum number of rows of a sample."""
 HELD_OUT = ("validation", "test")
-"""The splits on whose pictures a version's predictions say how it predicts new pictures."""
+"""Splits that a version was not trained on, so that its predictions represent those on new pictures."""
 
 Levels = Annotated[tuple[FiniteFloat, ...], Field(min_length=len(EMOTIONS), max_length=len(EMOTIONS))]
 """Levels in the order of the emotions."""
 
 
 class SampledRow(BaseModel):
-    """One picture's levels.
+    """Levels of one picture.
 
     Attributes:
-        person: The number that stands for whose it is (`wakee_contract.tables.PERSON`).
-        split: Which part of the data set it was in.
-        labels: What people say, 0 to 3.
-        predictions: What the version says, 0 to 3; None where it was not asked, and on pictures that it was trained on.
+        person: Number of the person whose picture it is (`wakee_contract.tables.PERSON`).
+        split: The picture's part of the data set.
+        labels: Levels that people annotated, 0 to 3.
+        predictions: Levels that the version predicted, 0 to 3; None if not predicted, and on training pictures.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,15 +41,15 @@ class SampledRow(BaseModel):
 class TrainingSample(BaseModel):
     """A sample of a version's data set, spread evenly over all splits.
 
-    The version's predictions on training pictures are no reference for its predictions on new pictures: it fits the
-    former too well, so they would look drifted from the first day. Compare labels with the labels of all rows, and
-    predictions with those of the held-out rows.
+    Predictions on training pictures are not a valid reference for predictions on new pictures: the version fits
+    training pictures too well, so new ones would look drifted from the first day. Compare labels with the labels of
+    all rows, and predictions with those of the held-out rows.
 
     Attributes:
-        layout: Of this document.
+        layout: Version of this document's format.
         version: Name of the model version.
         dataset_id: The data set.
-        pictures: How many pictures the data set's splits hold; the sample may hold fewer.
+        pictures: Number of pictures in the data set's splits; the sample may have fewer.
         rows: The sample.
     """
 
@@ -66,7 +66,7 @@ def read_training_sample(data: bytes, origin: object) -> TrainingSample:
     """Parse a sample.
 
     Raises:
-        BadInputError: it is damaged, or has a layout that this code does not know.
+        BadInputError: the data is damaged, or has an unknown layout.
     """
     try:
         return TrainingSample.model_validate_json(data)

@@ -1,4 +1,4 @@
-"""`r2://bucket/key`, the form in which artefacts pass between stages."""
+"""Addresses `r2://bucket/key`, by which stages refer to artefacts."""
 
 import hashlib
 import re
@@ -9,7 +9,7 @@ from wakee_common.errors import BadInputError
 
 SCHEME = "r2://"
 LONGEST_SEGMENT = 150
-"""Characters; three of them, their digests and a file's name stay below the 1,024 bytes of a key."""
+"""Maximum length of a segment in characters: three segments with digests, and a file name, fit into a key."""
 DIGEST_DIGITS = 10
 ENDS_IN_DIGEST = re.compile(rf"(^|-)[0-9a-f]{{{DIGEST_DIGITS}}}\Z")
 
@@ -23,7 +23,7 @@ class R2Uri:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `r2://bucket/key`.
+        """Parse `r2://bucket/key`.
 
         Raises:
             BadInputError: another scheme, no bucket, no key, or a key with `..` in it.
@@ -37,15 +37,15 @@ class R2Uri:
         return f"{SCHEME}{self.bucket}/{self.key}"
 
     def __truediv__(self, name: str) -> Self:
-        """The object `name` under this prefix."""
+        """Return the address of `name` under this prefix."""
         return type(self)(self.bucket, f"{self.key.rstrip('/')}/{name}")
 
 
 def safe_segment(text: str) -> str:
-    """One path segment of a key, another one for every text.
+    """Return a path segment of a key that is unique for the text.
 
-    Letters, digits, `.`, `_` and `-` stay. Where anything else is replaced or cut, a digest of the whole text follows,
-    and so it does where the text itself ends like one.
+    Letters, digits, `.`, `_` and `-` are kept. If anything else is replaced or cut, or if the text ends like a digest,
+    a digest of the whole text is appended.
     """
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-")[:LONGEST_SEGMENT]
     if safe == text and safe and not ENDS_IN_DIGEST.search(safe):

@@ -1,1 +1,1 @@
-"""What all parts of Wakee agree on. Constants only, without dependencies: stages, DAGs, sandbox and tools import it."""
+"""Constants shared by all parts of Wakee, without dependencies: stages, DAGs, sandbox and tools import them."""

@@ -1,4 +1,4 @@
-"""The checks of `health_check_weekly`: task ids in the order of the report, and how much each matters."""
+"""The checks of `health_check_weekly`: task ids in the order of the report, and the severity of each."""
 
 from typing import Final, Literal
 
@@ -21,4 +21,4 @@ DEFAULT_SEVERITY: Final[dict[str, Severity]] = {
     "test_model_hub": CRITICAL,
     "run_pytest_suite": WARNING,
 }
-"""A failed check that is critical fails the run; one that is a warning does not."""
+"""A failed check fails the run if its severity is critical, but not if it is warning."""

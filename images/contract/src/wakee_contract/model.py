@@ -1,4 +1,4 @@
-"""Names of the published model: its inputs and outputs, its files, and where Hub and registry keep it."""
+"""Names of the published model: inputs and outputs, files, and its places on the Hub and in the registry."""
 
 from typing import Final
 
@@ -32,14 +32,14 @@ VERSION_TAG: Final = "wakee.version"
 RUN_TAG: Final = "wakee.run"
 """Tag of MLflow runs: the DAG run, as `<dag_id>/<run_id>`."""
 CHECKED_TAG: Final = "wakee.checked"
-"""Tag of experiment and registered model: the DAG run that last checked that it may write there."""
+"""Tag of experiment and registered model: the last DAG run that checked its write permission."""
 
 
 def mlflow_run_page(ui: str, experiment_id: str, run_id: str) -> str:
-    """The address of a run's own page, where a browser finds MLflow at `ui`."""
+    """Return the address of a run's page in the MLflow UI at `ui`."""
     return f"{ui.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
 
 
 def publication(version: str, *, promoted: bool) -> tuple[str, str]:
-    """The branch of a version's commit, and the commit's title, by which a retry knows it."""
+    """Return the branch and the title of a version's commit. A retry finds the commit by its title."""
     return (MAIN, f"{version}{PROMOTED}") if promoted else (f"candidate/{version}", f"{version}: candidate")

@@ -1,7 +1,7 @@
-"""What a person chooses for one run: default, range and description of each parameter, once.
+"""Parameters of a run, each defined once with its default, range and description.
 
-Airflow's trigger forms are made of these (`dags/wakee/forms.py`), and so are the flags of the stages' commands
-(`wakee_common.stage.option`). A parameter and its flag have the same name, the flag with dashes.
+Airflow's trigger forms (`dags/wakee/forms.py`) and the flags of the stages' commands (`wakee_common.flags.option`) are
+generated from them. A parameter and its flag have the same name, the flag with dashes.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from typing import Any, Final, Literal
 from wakee_contract.checks import CHECKS, DEFAULT_SEVERITY, SEVERITIES
 
 WHOLE: Final = r"$(?!\n)"
-"""End of a pattern that matches whole texts, to Python (the server) as to JavaScript (the form).
+"""End of a pattern that matches a whole text, both in Python (the server) and in JavaScript (the form).
 
-In Python, `$` alone also stands before a line break at the end.
+In Python, `$` alone also matches before a line break at the end.
 """
 
 
@@ -22,17 +22,17 @@ class Parameter:
 
     Attributes:
         kind: Type of its values, as JSON Schema names it.
-        default: Its value when nobody chooses one; None where it may be left empty.
-        title: Its name in the form.
-        description: What it means, for the form and for `--help`.
+        default: Default value; None if the field may be left empty.
+        title: Label in the form.
+        description: Explanation for the form and for `--help`.
         minimum: Lowest value, inclusive.
         maximum: Highest value, inclusive.
-        choices: All values, where there are only these.
-        pattern: What a text must match as a whole; ends with `WHOLE`.
-        longest: Most characters of a text.
+        choices: The only valid values; empty: any value.
+        pattern: Regular expression for the whole text; ends with `WHOLE`.
+        longest: Maximum length of a text, in characters.
         format: JSON Schema's format of a text, e.g. `date`.
-        section: Heading of the form under which it stands.
-        cluster_default: Whether `WAKEE_DEFAULT_<NAME>` of Airflow's components may replace the default.
+        section: Section of the form.
+        cluster_default: Whether `WAKEE_DEFAULT_<NAME>` of Airflow's components may override the default.
     """
 
     kind: Literal["integer", "number", "boolean", "string"]
@@ -51,7 +51,7 @@ class Parameter:
 
 GATE: Final = "Promotion"
 TRIGGER: Final = "Retraining"
-"""Headings in the form."""
+"""Section headings in the form."""
 
 DRIFT: Final = {
     "until": Parameter(

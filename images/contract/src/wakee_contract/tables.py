@@ -1,16 +1,16 @@
-"""Tables and column groups of the database. Migrations do not import this: they keep the names of their own time."""
+"""Tables and column groups of the database. Migrations keep the names of their own version and do not import them."""
 
 from typing import Final
 
 from wakee_contract.emotions import EMOTIONS
 
 EMOTION_LABELS: Final = "emotion_labels"
-"""One row per picture: what the model predicted, and what the person corrected it to."""
+"""One row per picture: the model's prediction, and the person's correction of it."""
 DRIFT_REPORTS: Final = "drift_reports"
 MODEL_VERSIONS: Final = "model_versions"
 HEALTH_REPORTS: Final = "health_reports"
 PROMOTIONS: Final = "promotions"
-"""One row per change of production; rows are only ever added."""
+"""One row per change of production. The table is append-only."""
 
 PREDICTED: Final = tuple(f"predicted_{emotion}" for emotion in EMOTIONS)
 LABELS: Final = tuple(f"user_{emotion}" for emotion in EMOTIONS)
@@ -23,16 +23,16 @@ PERSON: Final = (
     "hashtextextended(COALESCE('user:' || NULLIF(btrim(user_id), ''), 'session:' || NULLIF(btrim(session_id), ''),"
     " 'picture:' || img_name), 0)"
 )
-"""Whose picture a row of `emotion_labels` is, as a number that does not tell the name.
+"""The person of a row of `emotion_labels`, as a hash that does not reveal the name.
 
-Who is not logged in is somebody else in each session; without a session, on each picture.
+Without a login, each session counts as a person; without a session, each picture.
 """
 
 KNOWN_BY: Final = (
     "CASE WHEN NULLIF(btrim(user_id), '') IS NOT NULL THEN 'user'"
     " WHEN NULLIF(btrim(session_id), '') IS NOT NULL THEN 'session' ELSE 'picture' END"
 )
-"""What `PERSON` is made of in a row of `emotion_labels`."""
+"""What identifies the person of a row of `emotion_labels`: user, session or picture."""
 
 SESSION: Final = "hashtextextended(NULLIF(btrim(session_id), ''), 0)"
-"""The session of a row of `emotion_labels` as a number; NULL without one."""
+"""The session of a row of `emotion_labels` as a hash; NULL without a session."""

@@ -1,7 +1,8 @@
-"""Drift detection: what the model predicted against what people corrected it to, day by day.
+"""Drift detection: daily comparison of the model's predictions with people's corrections.
 
-Set here, before Evidently, matplotlib or Arrow is imported anywhere: no telemetry, a cache where a read-only root
-file system still lets us write, and an allocator that gives memory back (Arrow's own keeps tens of megabytes).
+The environment variables are set here, before Evidently, matplotlib or Arrow is imported: no telemetry, a cache folder
+that is writable on a read-only root file system, and an allocator that releases memory (Arrow's own keeps tens of
+megabytes).
 """
 
 import os

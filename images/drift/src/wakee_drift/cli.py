@@ -1,7 +1,7 @@
 """`wakee-drift`: the stages of drift detection.
 
-Each stage reads what the one before wrote to R2, does one thing, and prints nothing but its log; its result goes to
-Airflow. In order: fetch-annotations, load-predictions, calculate-drift, generate-report, save-report.
+Each stage reads from R2 what the previous stage wrote, prints only its log, and returns its result to Airflow. In
+order: fetch-annotations, load-predictions, calculate-drift, generate-report, save-report.
 """
 
 from typing import Annotated
@@ -20,7 +20,7 @@ app = typer.Typer(
     help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None
 )
 
-# What makes the stages heavy (Arrow, pandas, Evidently) is imported inside them, so that --help answers at once.
+# Slow imports (Arrow, pandas, Evidently) are inside the stages, so that --help is fast.
 
 Pairs = Annotated[str, typer.Option(help="Pairs of prediction and correction: the pairs_uri of load-predictions.")]
 ReferencePairs = Annotated[
@@ -56,8 +56,8 @@ def fetch_annotations(
 ) -> AnnotationsResult:
     """Read the validated annotations of the look-back window from the database into a Parquet file.
 
-    Rows that cannot be used (a label is missing, not a number, or outside 0..3) are counted and left out. A sample of
-    the reference window goes into a second file.
+    Unusable rows (a label is missing, not a number, or outside 0..3) are counted and left out. A sample of the
+    reference window is written to a second file.
     """
     from wakee_drift.fetch.annotations import fetch
     from wakee_drift.fetch.windows import windows_until
@@ -82,11 +82,10 @@ def load_predictions(
     ] = 16,
     reload_minutes: Annotated[float, option(DRIFT["reload_minutes"])] = DRIFT["reload_minutes"].default,
 ) -> PairsResult:
-    """Join the annotations with the predictions that the model made at the time, and fetch its training data's sample.
+    """Join the annotations with the predictions made at the time, and fetch the sample of the model's training data.
 
-    Which of them the version in production made is noted. Rows without a usable prediction are counted and left out.
-    Trouble with the API is noted in the result, and
-    stops nothing.
+    Predictions of the version in production are marked. Rows without a usable prediction are counted and left out.
+    Errors of the API are reported in the result and do not fail the stage.
     """
     from wakee_drift.fetch.api_comparison import ApiSettings
     from wakee_drift.fetch.predictions import load as load_pairs
@@ -106,7 +105,7 @@ def calculate_drift(
 ) -> DriftResult:
     """Measure the errors per emotion, the drift score with its 95 % interval, and the change of distributions.
 
-    Errors and score are exact, over all rows; the distributions are compared on a bounded sample.
+    Errors and score are exact and include all rows. The distributions are compared on a bounded sample.
     """
     from wakee_drift.measure.calculate import calculate
 
@@ -120,7 +119,7 @@ def calculate_drift(
 def generate_report(
     metrics: Metrics, pairs: Pairs, reference_pairs: ReferencePairs = "", training_sample: TrainingSampleUri = ""
 ) -> ReportResult:
-    """Write the report for people: a page (HTML), its numbers (JSON) and a picture (PNG)."""
+    """Write the report: a page (HTML), its numbers (JSON) and a chart (PNG)."""
     from wakee_drift.report.pages import generate
 
     store = _store()
@@ -138,9 +137,9 @@ def save_report(
     cooldown_days: Annotated[float, option(DRIFT["cooldown_days"])] = DRIFT["cooldown_days"].default,
     min_new_samples: Annotated[int, option(DRIFT["min_new_samples"])] = DRIFT["min_new_samples"].default,
 ) -> SavedReportResult:
-    """Write the day's row of the table drift_reports, and decide whether it asks for a retraining.
+    """Write the day's row of the table drift_reports, and decide whether to request a retraining.
 
-    Run again, it replaces the row and keeps its id.
+    A second run replaces the row and keeps its id.
     """
     from wakee_drift.report.save import save
 

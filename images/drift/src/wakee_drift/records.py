@@ -1,6 +1,6 @@
-"""What the stages of one run hand on to each other, inside the files they write.
+"""Data models of the files that the stages of one run pass to each other.
 
-`Provenance` travels in the metadata of the Parquet files; `DriftMetrics` is metrics.json.
+`Provenance` is stored in the metadata of the Parquet files. `DriftMetrics` is metrics.json.
 """
 
 from datetime import date, datetime
@@ -15,19 +15,19 @@ HTML_NAME, JSON_NAME, PNG_NAME = "report.html", "report.json", "errors.png"
 
 
 class Record(BaseModel):
-    """Base of all records: frozen, and strict about fields it does not know."""
+    """Base class of all models here: frozen, and unknown fields are rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ApiComparison(Record):
-    """How the stored predictions compare with what the model gives now for the same pictures.
+    """Comparison of the stored predictions with the API's current predictions for the same pictures.
 
     Attributes:
         status: `compared`, `unavailable` (the cause says why) or `not_configured`.
         cause: Why there is no comparison, or why pictures are missing from it.
-        n: Pictures compared.
-        failed: Pictures that could not be.
+        n: Number of pictures compared.
+        failed: Number of pictures that could not be compared.
         mean_abs_difference: Per emotion, on the 0-3 scale.
         max_abs_difference: Per emotion, on the 0-3 scale.
     """
@@ -44,9 +44,9 @@ class Production(Record):
     """The version in production when the predictions were loaded.
 
     Attributes:
-        version: Its name; None where no version is known to be in production: then every row counts as its own.
-        since: From when on rows count as its predictions, naive UTC: its promotion, and the time that the API may take
-            to load it. None where nobody noted when it was promoted: then every row counts.
+        version: Its name; None if no version is known to be in production. Then every row counts.
+        since: When rows start to count as its predictions, naive UTC: its promotion, plus the time that the API may
+            take to load it. None if the time of the promotion is unknown. Then every row counts.
     """
 
     version: str | None = None
@@ -54,7 +54,7 @@ class Production(Record):
 
 
 class Provenance(Record):
-    """Where the rows of a file come from, and what was left out of them.
+    """Origin of the rows of a file, and the number of rows left out.
 
     Attributes:
         report_date: The day that the report is filed under.
@@ -62,10 +62,10 @@ class Provenance(Record):
         window_end: End of the look-back window, exclusive.
         reference_start: Start of the reference window, which ends at `window_start`.
         min_samples: With fewer rows no drift is calculated.
-        excluded: Rows of the look-back window left out, per reason.
+        excluded: Number of rows of the look-back window left out, per reason.
         reference_excluded: The same for the sample of the reference window.
-        api_comparison: Filled in by `load-predictions`.
-        production: The same.
+        api_comparison: Set by `load-predictions`.
+        production: Set by `load-predictions`.
     """
 
     report_date: date
@@ -86,7 +86,7 @@ class EmotionErrors(Record):
         mae: Mean absolute error.
         mse: Mean squared error.
         rmse: Root of the mean squared error.
-        bias: Mean of prediction minus label; positive when the model says too much.
+        bias: Mean of prediction minus label; positive when the model predicts too high.
     """
 
     mae: FiniteFloat
@@ -96,14 +96,14 @@ class EmotionErrors(Record):
 
 
 class ColumnDrift(Record):
-    """One column's distribution against a reference.
+    """Comparison of one column's distribution with a reference.
 
     Attributes:
         score: Population stability index, or the p-value.
-        threshold: The index must be at least, the p-value at most this for the column to count as drifted.
-        drifted: Whether it does (`measure.distribution.decide`).
-        p_value: Of the permutation by people, adjusted by Holm over the columns compared; None in older reports,
-            where `score` was the p-value of the Kolmogorov-Smirnov test without either.
+        threshold: Minimum of the index, or maximum of the p-value, for a column that counts as drifted.
+        drifted: Whether the column counts as drifted (`measure.distribution.decide`).
+        p_value: Of the permutation test by people, with Holm's correction over the columns compared; None in older
+            reports, where `score` was the p-value of the plain Kolmogorov-Smirnov test.
     """
 
     score: FiniteFloat
@@ -113,15 +113,15 @@ class ColumnDrift(Record):
 
 
 class DistributionDrift(Record):
-    """Whether predictions and labels are distributed as in a reference.
+    """Comparison of the distributions of predictions and labels with those of a reference.
 
     Attributes:
         status: `compared`, or `skipped` for the reason given.
         reason: Why it was skipped, or why the method was chosen.
-        against: What the reference is, for people to read.
-        method: What the columns' score is: `psi`, or `ks` for the p-value.
-        rows: Rows of the look-back window that were compared (a bounded sample).
-        reference_rows: Rows of the reference that were compared (a bounded sample).
+        against: Description of the reference, for reports and logs.
+        method: What the score of the columns is: `psi` for the index, `ks` for the p-value.
+        rows: Number of rows of the look-back window compared (a bounded sample).
+        reference_rows: Number of rows of the reference compared (a bounded sample).
         columns: Result per column.
         skipped_columns: Reason per column that could not be compared.
     """
@@ -156,10 +156,10 @@ class ProductionScore(Record):
     """The score of the rows that the version in production predicted.
 
     Attributes:
-        num_samples: Rows.
-        num_people: Whose they are.
+        num_samples: Number of rows.
+        num_people: Number of people whose rows they are.
         score: Mean of the four MAE, on the 0-3 scale; None without rows.
-        low: Lower end of its 95 % interval, by people.
+        low: Lower end of its 95 % bootstrap interval, by people.
         high: Upper end of it.
     """
 
@@ -171,12 +171,12 @@ class ProductionScore(Record):
 
 
 class ProductionSample(Record):
-    """The training data of the version in production, from `load-predictions` to the stages without a database.
+    """Training data of the version in production, which `load-predictions` passes to stages without a database.
 
     Attributes:
         version: Name of the version; empty when there is none.
-        sample: A sample of the data that it was trained on, if there is one.
-        reason: Why there is none.
+        sample: A sample of its training data, if there is one.
+        reason: Why there is no sample.
     """
 
     version: str = ""
@@ -188,22 +188,22 @@ class DriftMetrics(Record):
     """Everything that one run measured.
 
     Attributes:
-        provenance: Whence the rows come.
-        num_samples: Rows measured.
-        num_people: Whose they are; counted up to a bound (`bootstrap.MOST_PEOPLE`).
+        provenance: Origin of the rows.
+        num_samples: Number of rows measured.
+        num_people: Number of people whose rows they are, counted up to `bootstrap.MOST_PEOPLE`.
         threshold: Drift is detected when the score is above it.
         drift_score: Mean of the four MAE, on the 0-3 scale.
         drift_score_low: Lower end of the score's 95 % bootstrap interval, by people.
         drift_score_high: Upper end of it.
         drift_detected: Whether the score is above the threshold.
-        production: The same of the rows that the version in production predicted; the trigger judges these.
+        production: Score of the rows that the version in production predicted, which the trigger evaluates.
         answers: How people answered; empty in older reports.
         emotions: Errors per emotion.
-        distribution: Distributions against the data that the version in production was trained on; in older
-            reports, against the reference window.
-        distribution_rolling: Distributions against the reference window; None in older reports.
-        pairs_uri: The rows measured.
-        reference_pairs_uri: The sample of the reference window.
+        distribution: Comparison with the training data of the version in production; in older reports, with the
+            reference window.
+        distribution_rolling: Comparison with the reference window; None in older reports.
+        pairs_uri: Address of the rows measured.
+        reference_pairs_uri: Address of the sample of the reference window.
     """
 
     provenance: Provenance
@@ -224,7 +224,7 @@ class DriftMetrics(Record):
 
     @property
     def distributions(self) -> tuple[DistributionDrift, ...]:
-        """The comparisons of distributions that there are."""
+        """All comparisons of distributions in these metrics."""
         return (self.distribution, *([self.distribution_rolling] if self.distribution_rolling else []))
 
 
@@ -232,7 +232,7 @@ def read_metrics(data: bytes, origin: object) -> DriftMetrics:
     """Parse metrics.json.
 
     Raises:
-        BadInputError: it is not what `calculate-drift` writes.
+        BadInputError: it was not written by this version of `calculate-drift`.
     """
     try:
         return DriftMetrics.model_validate_json(data)

@@ -1,4 +1,4 @@
-"""What each stage tells Airflow."""
+"""Results that the stages return to Airflow."""
 
 from datetime import date, datetime
 
@@ -8,7 +8,7 @@ from wakee_drift.records import ApiComparison, ProductionScore
 
 
 class AnnotationsResult(StageResult):
-    """Result of `fetch-annotations`; `excluded` counts the window's invalid rows per class."""
+    """Result of `fetch-annotations`; `excluded` counts the unusable rows of the window per reason."""
 
     report_date: date
     window_start: datetime
@@ -35,7 +35,7 @@ class PairsResult(StageResult):
 
 
 class DriftResult(StageResult):
-    """Result of `calculate-drift`; without enough data there is a count, and nothing measured."""
+    """Result of `calculate-drift`; without enough data there is only the count."""
 
     report_date: date
     threshold: float
@@ -59,7 +59,7 @@ class ReportResult(StageResult):
 
 
 class SavedReportResult(StageResult):
-    """Result of `save-report`: the row of `drift_reports`, and whether to retrain; `reasons` says why, or why not."""
+    """Result of `save-report`: the row of `drift_reports`, and whether to retrain, with the reasons."""
 
     drift_report_id: int
     report_date: date

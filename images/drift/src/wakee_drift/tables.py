@@ -1,4 +1,4 @@
-"""Parquet files that say in their own metadata where their rows come from."""
+"""Parquet files with the origin of their rows in the metadata."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ IMAGE_FIELDS = (
     pa.field("timestamp", pa.timestamp("us")),
     pa.field("person", pa.int64()),
 )
-"""Of each annotated picture; `person` is the number that stands for whose it is (`wakee_contract.tables.PERSON`)."""
+"""Columns of each annotated picture. `person` is the number of its person (`wakee_contract.tables.PERSON`)."""
 ANNOTATIONS_SCHEMA = pa.schema([*IMAGE_FIELDS, *(pa.field(name, pa.float64()) for name in LABELS)])
 PAIRS_SCHEMA = pa.schema(
     [
@@ -37,7 +37,7 @@ PAIRS_SCHEMA = pa.schema(
 
 
 class TableWriter:
-    """Writes a file in row groups of `ROWS_PER_GROUP`, whatever the size of the batches it is given.
+    """Write a file in row groups of at least `ROWS_PER_GROUP` rows, independent of the size of the batches.
 
     Args:
         writer: An open Parquet file.
@@ -56,19 +56,19 @@ class TableWriter:
             self.flush()
 
     def flush(self) -> None:
-        """End the row group."""
+        """Write the rows added so far as a row group."""
         if self._waiting:
             self._writer.write_table(pa.Table.from_batches(self._waiting))
             self._waiting = []
 
     def describe(self, provenance: Provenance) -> None:
-        """Put the provenance into the file's metadata; may be done after the last row."""
+        """Add the provenance to the file's metadata. May be called after the last row."""
         self._writer.add_key_value_metadata({PROVENANCE_KEY: provenance.model_dump_json().encode()})
 
 
 @contextlib.contextmanager
 def table_writer(path: Path, schema: pa.Schema) -> Iterator[TableWriter]:
-    """Write a file batch by batch, in bounded memory."""
+    """Open a file for writing batch by batch, in bounded memory."""
     # Names and paths are unique, and labels nearly so: dictionaries and statistics of them would only cost memory.
     with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False, write_statistics=False) as file:
         writer = TableWriter(file)
@@ -77,10 +77,10 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[TableWriter]:
 
 
 def read_provenance(path: Path) -> Provenance:
-    """The provenance of a file.
+    """Read the provenance of a file.
 
     Raises:
-        BadInputError: it is no Parquet file of ours.
+        BadInputError: it is not a Parquet file of a drift stage.
     """
     try:
         metadata = pq.read_metadata(path).metadata or {}
@@ -90,12 +90,12 @@ def read_provenance(path: Path) -> Provenance:
 
 
 def row_count(path: Path) -> int:
-    """Rows of a file, from its footer."""
+    """Return the number of rows of a file, from its footer."""
     return int(pq.read_metadata(path).num_rows)
 
 
 def batches(path: Path, schema: pa.Schema, rows: int = 50_000) -> Iterator[pa.RecordBatch]:
-    """A file's rows, at most `rows` at a time.
+    """Yield a file's rows in batches of at most `rows`.
 
     Raises:
         BadInputError: a column is missing or has another type, or the file is damaged.
@@ -112,28 +112,28 @@ def batches(path: Path, schema: pa.Schema, rows: int = 50_000) -> Iterator[pa.Re
 
 
 def matrix(rows: pa.RecordBatch | pa.Table, columns: Sequence[str]) -> NDArray[np.float64]:
-    """Float columns side by side, shape (rows, columns); NULL becomes NaN."""
+    """Return float columns as a matrix, shape (rows, columns); NULL becomes NaN."""
     return np.column_stack([_values(rows.column(name).fill_null(NAN)) for name in columns])
 
 
 def integers(rows: pa.RecordBatch, column: str) -> NDArray[np.int64]:
-    """A column of whole numbers, none of them NULL, shape (rows,)."""
+    """Return an integer column without NULL, shape (rows,)."""
     return _values(rows.column(column))
 
 
 def flags(rows: pa.RecordBatch, column: str) -> NDArray[np.bool_]:
-    """A column of booleans, none of them NULL, shape (rows,)."""
+    """Return a boolean column without NULL, shape (rows,)."""
     return _values(rows.column(column).cast(pa.uint8())).astype(bool)
 
 
 def nulls(rows: pa.RecordBatch, columns: Sequence[str]) -> NDArray[np.bool_]:
-    """Where columns hold NULL, shape (rows, columns)."""
+    """Return where columns are NULL, shape (rows, columns)."""
     return np.column_stack([_values(rows.column(name).is_null().cast(pa.uint8())).astype(bool) for name in columns])
 
 
-# `pa.array`, `pa.scalar` and `to_numpy` would first import pandas, for a quarter of a second, to ask for its types.
+# `pa.array`, `pa.scalar` and `to_numpy` would import pandas to check for its types, which takes a quarter of a second.
 def arrow(values: NDArray[Any]) -> pa.Array:
-    """Booleans or numbers, none of them NULL, as an Arrow array."""
+    """Convert booleans or numbers without NULL to an Arrow array."""
     data = np.packbits(values, bitorder="little") if values.dtype == np.bool_ else np.ascontiguousarray(values)
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(data)])
 
@@ -147,7 +147,7 @@ NAN = arrow(np.array([np.nan]))[0]
 
 
 def spread_sample(path: Path, schema: pa.Schema, size: int) -> pa.Table:
-    """At most `size` rows, evenly spread over the file: the same ones every time."""
+    """Return at most `size` rows, evenly spread over the file. The result is deterministic."""
     total = row_count(path)
     wanted = np.unique(np.linspace(0, total - 1, min(size, total)).round().astype(np.int64))
     taken, offset = [], 0

@@ -1,1 +1,1 @@
-"""The health check: probes of everything that Wakee stands on, a test suite against the live services, a report."""
+"""The health check: probes of all services that Wakee depends on, a test suite against the live services, a report."""

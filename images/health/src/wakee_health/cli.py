@@ -4,7 +4,7 @@ Five probes, each of one service: test-api, test-database, test-storage, test-ap
 suite against all of them (run-pytest-suite, or by hand: pytest), and the report of the run (generate-summary).
 
 Probes and suite open their first connection HEALTH_STARTUP_WAIT_SECONDS after they start. Until its network policies
-take effect, a new pod reaches what they forbid, and a connection from then stays open.
+take effect, a new pod can reach services that they do not allow, and such a connection stays open.
 """
 
 from typing import Annotated
@@ -24,8 +24,8 @@ app = typer.Typer(
     help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None
 )
 
-# What makes the stages heavy (onnxruntime, the Hub's client) is imported inside them, so that --help answers at once.
-# No stage needs R2 for its record: a probe must be able to say what it found while R2 is down.
+# Slow imports (onnxruntime, the Hub's client) are inside the stages, so that --help is fast.
+# No stage requires R2 for its run record: a probe must be able to return its result while R2 is down.
 
 Calls = Annotated[int, option(HEALTH["calls"])]
 SlowMs = Annotated[float, typer.Option(min=0, help="Warn when the 95th percentile of the calls is above this.")]
@@ -37,7 +37,7 @@ def test_api(
     slow_ms: SlowMs = HEALTH["slow_ms"].default,
     insert: Annotated[bool, option(HEALTH["insert"])] = HEALTH["insert"].default,
 ) -> ProbeResult:
-    """Is the Wakee API healthy, does its model answer, does it refuse what is no picture? Writes nothing."""
+    """Check that the Wakee API is healthy, predicts, and rejects a file that is not a picture."""
     from wakee_health.probes.api import probe
     from wakee_health.probes.inserting import insert_and_remove
 
@@ -59,7 +59,7 @@ def test_database(
         float, typer.Option(min=0, max=1, help="Warn when a larger share of validated rows lacks a correction.")
     ] = 0.05,
 ) -> ProbeResult:
-    """Does the database answer, is its schema ours, is there fresh data, can we write? Leaves nothing."""
+    """Check the database: connection, schema, fresh data, and a write that is rolled back."""
     from wakee_health.probes.database import probe
 
     database = load(DatabaseSettings)
@@ -75,7 +75,7 @@ def test_storage(
         float, typer.Option(min=0, max=1, help="Fail when a larger share of them is not there.")
     ] = 0.2,
 ) -> ProbeResult:
-    """Does R2 keep what it is given, and does it hold the pictures that the rows name? Leaves nothing."""
+    """Check that R2 stores a temporary object, and that it has the pictures of a sample of rows."""
     from wakee_health.probes.storage import probe
 
     store = ObjectStore(load(R2Settings))
@@ -85,7 +85,7 @@ def test_storage(
 
 @stage(app, record_required=False)
 def test_app_sourcing(calls: Calls = 3, slow_ms: SlowMs = HEALTH["slow_ms"].default) -> ProbeResult:
-    """Is the page there on which people correct the scores?"""
+    """Check the page on which people correct the scores."""
     from wakee_health.probes.sourcing import probe
 
     sourcing, settings = load(SourcingSettings), load(ProbeSettings)
@@ -99,7 +99,7 @@ def test_model_hub(
         float, typer.Option(min=0, max=3, help="Fail when the API's levels differ by more from the Hub's model.")
     ] = 0.01,
 ) -> ProbeResult:
-    """Is the production model whole, does it work, and do Hub, API, registry and database agree on which one it is?"""
+    """Check that the production model is complete, works, and is the same on Hub, API, registry and database."""
     from wakee_health.probes.model_hub import probe
 
     hub, settings = load(HubSettings), load(ProbeSettings)
@@ -109,7 +109,7 @@ def test_model_hub(
 
 @stage(app, record_required=False)
 def run_pytest_suite() -> SuiteResult:
-    """Run the test suite of this image against the live services; keep its reports in R2."""
+    """Run the test suite of this image against the live services, and write its reports to R2."""
     from wakee_health.suite.run import run
 
     context = run_context("run_pytest_suite")
@@ -124,7 +124,7 @@ def generate_summary(
         list[str] | None, typer.Option(help="check=critical or check=warning; may be given for each check.")
     ] = None,
 ) -> SummaryResult:
-    """Sum all checks up, in R2, in the table health_reports and in the log; fail when a critical one failed."""
+    """Write the summary of all checks to R2, the table health_reports and the log. Fails if a critical check failed."""
     from wakee_health.report.checks import parse_severities, read_checks
     from wakee_health.report.summary import summarise
 
@@ -134,7 +134,7 @@ def generate_summary(
 
 @app.command(name="pytest", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def pytest_by_hand(context: typer.Context) -> None:
-    """Run the test suite in this terminal; all arguments go to pytest, e.g. -k storage."""
+    """Run the test suite in this terminal. All arguments are passed to pytest, e.g. -k storage."""
     from wakee_health.suite.run import by_hand
 
     wait_for_policies(load(ProbeSettings).startup_wait_seconds)

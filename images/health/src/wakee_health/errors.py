@@ -1,4 +1,4 @@
-"""What a probe says when a service answers, but not as it should."""
+"""Errors of the health check, in addition to those of `wakee_common`."""
 
 from typing import ClassVar
 
@@ -6,16 +6,16 @@ from wakee_common.errors import WakeeError
 
 
 class WrongAnswerError(WakeeError):
-    """A service answers something that it should not; a retry may help, e.g. in the middle of a deployment."""
+    """A service gives a wrong response; a retry may help, e.g. during a deployment."""
 
 
 class FailedTestsError(WakeeError):
-    """Tests of the suite failed; the probes before it were tried again already, so it is told at once."""
+    """Tests of the suite failed. There is no retry, because the probes before it were already retried."""
 
     exit_code: ClassVar[int] = 2
 
 
 class CriticalCheckError(WakeeError):
-    """The summary's verdict: a check that matters has failed. Summing up again would change nothing."""
+    """A critical check failed. A retry of the summary would not help."""
 
     exit_code: ClassVar[int] = 2

@@ -1,4 +1,4 @@
-"""HTML pages from the templates beside this module."""
+"""HTML pages from the package's templates."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill a template; all values are escaped."""
+    """Render a template. All values are escaped."""
     environment = Environment(
         loader=PackageLoader("wakee_health"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

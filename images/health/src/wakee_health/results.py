@@ -1,4 +1,4 @@
-"""What the stages return: small, for XCom."""
+"""Results of the stages, small enough for XCom."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -12,7 +12,7 @@ Fact = str | int | float | bool | None
 
 
 class Latency(BaseModel):
-    """How long the calls of a probe took, in milliseconds."""
+    """Durations of a probe's calls, in milliseconds."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,7 +22,7 @@ class Latency(BaseModel):
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> Self:
-        """Median and 95th percentile of measured seconds (linear interpolation)."""
+        """Compute median and 95th percentile of durations in seconds (linear interpolation)."""
         import numpy as np  # not needed for --help
 
         p50, p95 = np.percentile(np.asarray(seconds) * 1000, [50, 95])
@@ -30,7 +30,7 @@ class Latency(BaseModel):
 
 
 class ProbeResult(StageResult):
-    """A probe that passed: what it measured, what it found, and what someone should look at."""
+    """Result of a probe that passed: latency, facts and warnings."""
 
     latency: Latency
     facts: dict[str, Fact]
@@ -38,7 +38,7 @@ class ProbeResult(StageResult):
 
     @classmethod
     def of(cls, seconds: Sequence[float], facts: dict[str, Any], warnings: Sequence[str]) -> Self:
-        """A result whose warnings are few and short enough for XCom."""
+        """Create a result, with the warnings shortened for XCom."""
         short = [warning[:LONGEST_WARNING] for warning in warnings[:MOST_WARNINGS]]
         more = len(warnings) - len(short)
         return cls(
@@ -47,7 +47,7 @@ class ProbeResult(StageResult):
 
 
 class SuiteResult(StageResult):
-    """A test run without failures; the reports' addresses are empty where R2 could not take them."""
+    """Result of a test run without failures. The reports' addresses are empty if they could not be written to R2."""
 
     tests: int
     passed: int
@@ -59,7 +59,7 @@ class SuiteResult(StageResult):
 
 
 class SummaryResult(StageResult):
-    """The run's verdict, and where the report lies."""
+    """The run's verdict, and the addresses of the report."""
 
     verdict: str
     passed: int

@@ -1,4 +1,4 @@
-"""Where the services are that only the health check, or not only it, looks at."""
+"""Settings of the health check: the services to check, and the probes' timeouts."""
 
 from pydantic import Field, SecretStr
 from wakee_common import hub
@@ -7,7 +7,7 @@ from wakee_contract.model import REGISTERED_MODEL
 
 
 class ProbeSettings(Settings):
-    """How patient the probes are."""
+    """Timeouts of the probes."""
 
     timeout_seconds: float = Field(
         10, gt=0, le=300, alias="HEALTH_TIMEOUT_SECONDS", description="How long a probe waits for one answer."
@@ -41,7 +41,7 @@ class SourcingSettings(Settings):
 
 
 class HubSettings(hub.HubSettings):
-    """The Hub, to read from."""
+    """The Hub, with read access."""
 
 
 class RegistrySettings(Settings):

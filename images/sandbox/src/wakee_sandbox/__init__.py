@@ -1,1 +1,1 @@
-"""Local stand-ins for the outside world, for laptops, tests and CI. Never for production."""
+"""Local substitutes for the external services, for laptops, tests and CI. Not for production."""

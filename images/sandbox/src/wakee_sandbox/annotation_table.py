@@ -1,4 +1,4 @@
-"""What the Wakee API reads from and writes to `emotion_labels`."""
+"""The Wakee API's access to the table `emotion_labels`."""
 
 from contextlib import closing
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ RECENT = "SELECT * FROM emotion_labels ORDER BY timestamp DESC NULLS LAST, id DE
 
 
 def insert(database: DatabaseSettings, name: str, levels: dict[str, float]) -> None:
-    """Write a validated annotation; the same name again takes the row's place."""
+    """Write a validated annotation. An existing row of the same name is replaced."""
     row = {"img_name": name, "s3_path": name, **levels, "source": "app_sourcing", "is_validated": True}
     row["timestamp"] = datetime.now(UTC).replace(tzinfo=None)
     statement = UPSERT.format(
@@ -34,7 +34,7 @@ def insert(database: DatabaseSettings, name: str, levels: dict[str, float]) -> N
 
 
 def overview(database: DatabaseSettings, limit: int) -> dict[str, Any]:
-    """Counts, means per emotion and the newest rows."""
+    """Read counts, means per emotion and the newest rows."""
     means = ", ".join(f"avg({level}) FILTER (WHERE {level} <> 'NaN') AS {level}" for level in LEVELS)
     with closing(connect(database)) as connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(COUNTS)
@@ -47,5 +47,5 @@ def overview(database: DatabaseSettings, limit: int) -> dict[str, Any]:
 
 
 def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
-    """JSON knows no NaN."""
+    """Replace NaN by None, because JSON has no NaN."""
     return {name: None if value != value else value for name, value in row.items()}

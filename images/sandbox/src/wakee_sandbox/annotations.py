@@ -1,4 +1,4 @@
-"""Puts a population into the database and its pictures into the bucket."""
+"""Write a population to the database and its pictures to the bucket."""
 
 import csv
 import io
@@ -42,10 +42,10 @@ COLUMNS = (
 
 
 def write_rows(population: Population, database: DatabaseSettings) -> int:
-    """Insert or overwrite the rows by picture name, in one transaction; returns their number.
+    """Insert or overwrite the rows by picture name, in one transaction. Returns their number.
 
     Raises:
-        ConfigurationError: the table is not there.
+        ConfigurationError: the table does not exist.
     """
     listed = ", ".join(COLUMNS)
     updates = ", ".join(f"{column} = EXCLUDED.{column}" for column in COLUMNS[1:])
@@ -64,7 +64,7 @@ def write_rows(population: Population, database: DatabaseSettings) -> int:
 
 
 def write_pictures(population: Population, store: ObjectStore) -> int:
-    """Draw on every core and upload at the same time; returns how many pictures there are now."""
+    """Draw the pictures on all cores, and upload them concurrently. Returns the number of pictures."""
     rows = [row for row in range(len(population.names)) if population.flaws.get(row) is not Flaw.MISSING_OBJECT]
     with ProcessPoolExecutor(_cores()) as pool:
         levels = [tuple(float(level) for level in population.truth[row]) for row in rows]
@@ -78,7 +78,7 @@ def write_pictures(population: Population, store: ObjectStore) -> int:
 
 
 def picture(levels: tuple[float, ...], identity: int | Shot) -> bytes:
-    """A drawn face as a JPEG file."""
+    """Draw a face as a JPEG file."""
     from wakee_sandbox.faces import draw
 
     file = io.BytesIO()
@@ -87,10 +87,10 @@ def picture(levels: tuple[float, ...], identity: int | Shot) -> bytes:
 
 
 def reset(database: DatabaseSettings, store: ObjectStore) -> int:
-    """Delete every row that a seeder wrote, and its picture; rows of others stay. Returns how many rows went.
+    """Delete every row that a seeder wrote, and its picture. Other rows are kept. Returns the number of deleted rows.
 
     Raises:
-        ConfigurationError: the table is not there.
+        ConfigurationError: the table does not exist.
     """
 
     def work(at: cursor) -> list[str]:
@@ -102,7 +102,7 @@ def reset(database: DatabaseSettings, store: ObjectStore) -> int:
         return at.rowcount
 
     with _table_expected():
-        # Pictures first: a row whose picture is gone can still be found and deleted, the other way round it can't.
+        # Pictures first: after an interruption, a row without a picture can still be found and deleted.
         with ThreadPoolExecutor(CONCURRENT_DELETIONS) as pool:
             list(pool.map(lambda path: store.delete(store.uri(path)), transact(database, work)))
         return transact(database, forget)

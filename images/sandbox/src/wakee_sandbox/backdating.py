@@ -1,7 +1,7 @@
-"""Model versions as old as the rows that they are said to have predicted.
+"""Back-date model versions, so that they are as old as the rows that they are supposed to have predicted.
 
-Seeded rows lie in the past; a model that was trained in the sandbox does not. Drift detection, which asks which version
-predicted a row, would find none of them to be its own.
+Seeded rows are in the past, but a model that was trained in the sandbox is new. Drift detection, which determines the
+version that predicted each row, would attribute none of the rows to it.
 """
 
 import logging
@@ -14,7 +14,7 @@ from wakee_common.settings import DatabaseSettings
 logger = logging.getLogger(__name__)
 
 NEWEST = "SELECT version_name, promoted_at FROM promotions ORDER BY promoted_at DESC, id DESC LIMIT 1"
-# The table is append-only; a sandbox makes up its own past.
+# The table is append-only, so its trigger is disabled for the shift.
 SHIFT = """
 ALTER TABLE promotions DISABLE TRIGGER append_only;
 UPDATE promotions SET promoted_at = promoted_at + %(shift)s;
@@ -24,16 +24,16 @@ UPDATE drift_reports SET updated_at = LEAST(updated_at, %(promoted_at)s)"""
 
 
 def backdate(database: DatabaseSettings, promoted_at: datetime) -> str | None:
-    """Shift the times of all versions together, so that the newest promotion was at that moment.
+    """Shift the times of all versions together, so that the newest promotion has this time.
 
-    Drift reports, which may have asked for a retraining, are then no younger.
+    Drift reports, which may have triggered a retraining, get at most this time.
 
     Args:
-        database: Where the versions are.
-        promoted_at: Naive UTC.
+        database: The database with the versions.
+        promoted_at: Time in UTC, without a time zone.
 
     Returns:
-        The version that was promoted then; None where none ever was.
+        The version that was promoted at that time; None if there was no promotion.
     """
 
     def work(at: cursor) -> str | None:

@@ -1,4 +1,4 @@
-"""`wakee-sandbox`: local stand-ins for the outside world. Never for production."""
+"""`wakee-sandbox`: local substitutes for the external services. Not for production."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ def _errors_as_one_line() -> Iterator[None]:
 
 @app.command()
 def postgres(data: Data, port: int = 5432) -> None:
-    """PostgreSQL in the place of NeonDB (POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB)."""
+    """Run PostgreSQL in place of NeonDB (POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB)."""
     from wakee_sandbox import postgres as server
     from wakee_sandbox.processes import become
 
@@ -43,7 +43,7 @@ def postgres(data: Data, port: int = 5432) -> None:
 
 @app.command()
 def s3(data: Data, port: int = 8333) -> None:
-    """SeaweedFS in the place of R2 (R2_ACCESS_KEY_ID, R2_SECRET_ACCESS_KEY)."""
+    """Run SeaweedFS in place of R2 (R2_ACCESS_KEY_ID, R2_SECRET_ACCESS_KEY)."""
     from wakee_sandbox import s3 as server
     from wakee_sandbox.processes import become
 
@@ -54,7 +54,7 @@ def s3(data: Data, port: int = 8333) -> None:
 
 @app.command()
 def s3_ready() -> None:
-    """Create the bucket when missing, write and read an object: 0 when all of it works (R2_* variables)."""
+    """Create the bucket if it is missing, then write and read an object. Exits with 0 if all of it works (R2_*)."""
     from wakee_sandbox import s3 as server
 
     with _errors_as_one_line():
@@ -105,7 +105,7 @@ def seed(
     labels_only: Annotated[bool, typer.Option("--labels-only", help="Leave the bucket alone.")] = False,
     reset: Annotated[bool, typer.Option("--reset", help="First delete what earlier seeders wrote.")] = False,
 ) -> None:
-    """Fill database and bucket with annotations and drawn pictures (NEON_DATABASE_URL, R2_*); safe to repeat."""
+    """Fill database and bucket with annotations and drawn pictures (NEON_DATABASE_URL, R2_*). Idempotent."""
     from wakee_sandbox import seeding
     from wakee_sandbox.population import Error, Options, parse_bias, parse_until
 
@@ -128,7 +128,7 @@ def seed(
 
 @app.command()
 def hub(data: Data, port: int = 8080) -> None:
-    """A double of the Hugging Face Hub (HF_TOKEN); clients set HF_ENDPOINT and HF_HUB_DISABLE_XET=1."""
+    """Run a test double of the Hugging Face Hub (HF_TOKEN). Clients set HF_ENDPOINT and HF_HUB_DISABLE_XET=1."""
     from wakee_sandbox.hub.server import HubSettings, application
     from wakee_sandbox.processes import own_directory
     from wakee_sandbox.web import serve
@@ -141,7 +141,7 @@ def hub(data: Data, port: int = 8080) -> None:
 
 @app.command()
 def mlflow(port: int = 5000) -> None:
-    """An MLflow server (MLFLOW_BACKEND_STORE_URI, R2_*)."""
+    """Run an MLflow server (MLFLOW_BACKEND_STORE_URI, R2_*)."""
     from wakee_sandbox import tracking
     from wakee_sandbox.processes import become
 
@@ -153,7 +153,7 @@ def mlflow(port: int = 5000) -> None:
 
 @app.command()
 def api(port: int = 8000) -> None:
-    """The Wakee API with the Hub's model (HF_ENDPOINT, HF_MODEL_REPO, NEON_DATABASE_URL, R2_*)."""
+    """Run the Wakee API with the Hub's model (HF_ENDPOINT, HF_MODEL_REPO, NEON_DATABASE_URL, R2_*)."""
     from wakee_sandbox.model import ModelSettings
     from wakee_sandbox.wakee_api import application
     from wakee_sandbox.web import serve
@@ -164,7 +164,7 @@ def api(port: int = 8000) -> None:
 
 @app.command()
 def sourcing(port: int = 8501) -> None:
-    """The sourcing page."""
+    """Run the sourcing page."""
     from wakee_sandbox.sourcing import application
     from wakee_sandbox.web import serve
 
@@ -174,7 +174,7 @@ def sourcing(port: int = 8501) -> None:
 
 @app.command()
 def impostor() -> None:
-    """What tests put in the place of a service: 503 on port 9001, silence on 9002, nonsense on 9003, ..."""
+    """Run a faulty server, which tests put in place of a service: 503 on port 9001, no response on 9002, ..."""
     import asyncio
 
     from wakee_sandbox import impostor as server
@@ -190,7 +190,7 @@ def mail(
     certificate: Annotated[Path | None, typer.Option(help="PEM file; with one, clients have to speak TLS.")] = None,
     key: Annotated[Path | None, typer.Option(help="The certificate's key, where it is in a file of its own.")] = None,
 ) -> None:
-    """A mail server and a webhook that keep what they are sent: GET /messages, GET /webhook."""
+    """Run a mail server and a webhook that store what they receive: GET /messages, GET /webhook."""
     from wakee_sandbox.mail import application
     from wakee_sandbox.web import serve
 

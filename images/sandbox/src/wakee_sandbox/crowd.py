@@ -1,4 +1,4 @@
-"""Who takes the pictures, and when: people who come back, and take several pictures at a time."""
+"""Simulate the people who take the pictures: they return, and take several pictures per session."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,14 +13,14 @@ Floats = NDArray[np.float64]
 
 BETWEEN_SHOTS = timedelta(seconds=20)
 MOOD = 0.25
-"""Standard deviation of a level within a session: people feel much the same from one picture to the next."""
+"""Standard deviation of a level within a session, where levels are similar from one picture to the next."""
 PLACE = "sandbox-"
-"""How the session of every row begins that the seeder wrote."""
+"""Prefix of the session id of every row that the seeder writes."""
 
 
 @dataclass(frozen=True)
 class Visit:
-    """Whose a row is: the columns `user_id` (None when not logged in) and `session_id`, and the picture."""
+    """The person of a row: `user_id` (None if not logged in), `session_id`, and the shot to draw."""
 
     user: str | None
     session: str
@@ -29,13 +29,13 @@ class Visit:
 
 @dataclass(frozen=True)
 class Crowd:
-    """All rows in the order of their time.
+    """All rows in the order of their times.
 
     Attributes:
-        visits: Whose each is.
-        times: When it was taken.
-        first: For each row the row with which its session began.
-        person: For each row the number of its person.
+        visits: The visit of each row.
+        times: When each picture was taken.
+        first: For each row, the index of its session's first row.
+        person: For each row, the number of its person.
     """
 
     visits: list[Visit]
@@ -45,7 +45,7 @@ class Crowd:
 
 
 def strangers(times: list[datetime], seed: int, apart: int) -> Crowd:
-    """A crowd of rows that have nothing to do with each other, under 23 names in turn."""
+    """Create rows that are independent of each other, with 23 user ids in turn."""
     rows = np.arange(len(times))
     visits = [
         Visit(f"user-{row % 23:02d}", f"{PLACE}{time.date()}", seed * apart + row) for row, time in enumerate(times)
@@ -54,14 +54,14 @@ def strangers(times: list[datetime], seed: int, apart: int) -> Crowd:
 
 
 def gather(habits: Habits, slots: list[datetime], seed: int, chance: np.random.Generator) -> Crowd:
-    """Fill the slots with sessions: each takes as many as it has pictures, and begins at the first."""
+    """Fill the time slots with sessions. A session takes one slot per picture, and starts at the first one."""
     shares = 1 / np.arange(1, habits.people + 1) ** habits.unequal
     nameless = chance.permutation(habits.people) < round(habits.anonymous * habits.people)
     visits, times, first, person = list[Visit](), list[datetime](), list[int](), list[int]()
     while len(visits) < len(slots):
         begin, who = len(visits), int(chance.choice(habits.people, p=shares / shares.sum()))
         size = min(1 + int(chance.poisson(max(habits.burst - 1, 0))), len(slots) - begin)
-        # Never later than the slots that the session takes.
+        # No picture is later than the last slot of its session.
         apart = min(BETWEEN_SHOTS, (slots[begin + size - 1] - slots[begin]) / max(size - 1, 1))
         session = f"{PLACE}{slots[begin]:%Y%m%d-%H%M%S}"
         for number in range(size):
@@ -74,7 +74,7 @@ def gather(habits: Habits, slots: list[datetime], seed: int, chance: np.random.G
 
 
 def moods(crowd: Crowd, truth: Floats, chance: np.random.Generator) -> Floats:
-    """Levels, shape (rows, 4), that stay alike within a session; those of its first row are as they were."""
+    """Make levels, shape (rows, 4), similar within a session. The first row of each session keeps its levels."""
     drift = chance.normal(0, MOOD, truth.shape)
     drift[crowd.first == np.arange(len(truth))] = 0
     alike: Floats = truth[crowd.first] + drift

@@ -1,4 +1,4 @@
-"""Drawn faces in the place of photographs: each emotion has features of its own, for a model to learn.
+"""Drawn faces in place of photographs. Each emotion has its own features, which a model can learn.
 
 * boredom: the eyelids fall, and the eyes get bags;
 * confusion: the head tilts and one eyebrow rises;
@@ -28,7 +28,7 @@ SENSOR_NOISE = 2.5
 
 @dataclass(frozen=True)
 class Expression:
-    """The four levels as shares of the highest, 0 to 1."""
+    """The four levels, scaled to 0 to 1."""
 
     boredom: float
     confusion: float
@@ -37,11 +37,11 @@ class Expression:
 
 
 def draw(levels: Sequence[float], identity: int | Shot, size: int = 256) -> Image.Image:
-    """Draw a face that shows the four emotions; the same picture for the same arguments.
+    """Draw a face that shows the four emotions. Deterministic.
 
     Args:
         levels: Boredom, confusion, engagement and frustration, 0 to 3 each.
-        identity: Chooses the person, the background, the position and the light; a number all at once.
+        identity: Selects the person, background, position and light. A number selects all of them.
         size: Side of the square picture in pixels.
 
     Returns:
@@ -76,7 +76,7 @@ def _flush(pen: Pen, who: Person, expression: Expression) -> None:
 
 
 def _furrows(pen: Pen, who: Person, expression: Expression) -> None:
-    """Upright between the eyebrows for frustration, across the forehead for confusion."""
+    """Draw furrows: vertical between the eyebrows for frustration, across the forehead for confusion."""
     upright = expression.frustration
     colour = mix(who.skin, DARK, 0.75 * upright)
     for x in (-0.06, 0.06):
@@ -101,7 +101,7 @@ def _bags(pen: Pen, who: Person, x: float, boredom: float) -> None:
 
 
 def _lid(pen: Pen, who: Person, x: float, boredom: float) -> None:
-    """The upper lid covers the eye from the top: a tenth of it when awake, nine tenths when bored."""
+    """Draw the upper lid. It covers a tenth of the eye without boredom, nine tenths with full boredom."""
     edge = -0.1 - 0.15 + 0.3 * (0.06 + 0.84 * boredom)
     half = 0.205 * math.sqrt(max(1 - ((edge + 0.1) / 0.165) ** 2, 0.0))
     start = math.degrees(math.asin(max(-1.0, min(1.0, (edge + 0.1) / 0.165))))
@@ -128,7 +128,7 @@ def _brows(pen: Pen, who: Person, expression: Expression) -> None:
 
 
 def _brow_colours(who: Person) -> tuple[Colour, Colour]:
-    """Dark brows on a band of lighter skin, so that they show on every skin; grey hair keeps dark brows."""
+    """Dark brows on a band of lighter skin, so that they are visible on every skin, and also with grey hair."""
     return mix(who.hair, DARK, 0.85), mix(who.skin, WHITE, 0.12 if sum(who.skin) > 420 else 0.3)
 
 
@@ -148,7 +148,7 @@ def _mouth(pen: Pen, who: Person, expression: Expression) -> None:
 
 
 def _photographed(image: Image.Image, who: Person) -> Image.Image:
-    """Light from one side, the brightness of the room and the noise of a sensor."""
+    """Apply light from one side, the brightness of the room, and sensor noise."""
     pixels = np.asarray(image.filter(ImageFilter.GaussianBlur(0.4)), dtype=np.float32)
     along = np.linspace(-1, 1, image.width, dtype=np.float32)
     slope = math.cos(who.light_angle) * along[None, :] + math.sin(who.light_angle) * along[:, None]

@@ -1,4 +1,4 @@
-"""A switch that makes a service misbehave, so that alarms can be seen to ring."""
+"""Fault injection for a service, for tests of alerts."""
 
 import asyncio
 from typing import Literal
@@ -13,7 +13,7 @@ ALIVE = "/_live"
 
 
 class Fault(BaseModel):
-    """How to misbehave, and to which requests: refuse with 503, answer late, or answer what makes no sense."""
+    """The fault and the requests that it applies to: status 503, a late response, or a wrong response."""
 
     mode: Literal["none", "down", "slow", "wrong"] = "none"
     seconds: float = Field(default=20, ge=0, le=600, description="How late a slow answer is.")
@@ -21,14 +21,14 @@ class Fault(BaseModel):
 
 
 class FaultSwitch:
-    """Middleware: `POST /_fault {"mode": "none|down|slow|wrong"}`; `/_live` answers whatever the mode, for probes."""
+    """Middleware with `POST /_fault {"mode": "none|down|slow|wrong"}`. For probes, `/_live` works in every mode."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._fault = Fault()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer in the application's place where the mode says so."""
+        """Respond instead of the application if the mode requires it."""
         answer = await self._answer(Request(scope, receive)) if scope["type"] == "http" else None
         await (answer or self._app)(scope, receive, send)
 

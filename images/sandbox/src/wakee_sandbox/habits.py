@@ -1,19 +1,19 @@
-"""How people use the app."""
+"""Simulated usage habits of the people."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Habits:
-    """What the seeder assumes of them.
+    """Assumptions of the seeder.
 
     Attributes:
-        people: How many there are; 0: a row is of somebody else each time, as rows were before there were people.
+        people: Number of people. 0: each row is of another person.
         burst: Pictures per session, on average.
-        unequal: How much more some use it than others; the n-th person's share is 1 / n to this power.
-        personal_bias: Standard deviation, over people, of how far each sets every slider from the truth.
+        unequal: Inequality of usage: the n-th person's share is proportional to 1 / n to this power.
+        personal_bias: Standard deviation, over people, of each person's slider bias from the truth.
         anonymous: Share of the people who are not logged in: rows without a user.
-        untouched: Share of the sliders that are left where the prediction put them.
+        untouched: Share of the sliders that people leave at the prediction.
     """
 
     people: int = 40

@@ -1,4 +1,4 @@
-"""The parts of a drawn face that no emotion moves: shoulders, head, hair, nose, beard."""
+"""The parts of a drawn face that do not depend on emotions: shoulders, head, hair, nose, beard."""
 
 from wakee_sandbox.pen import Pen, arc, curve
 from wakee_sandbox.people import Colour, Person, mix
@@ -8,14 +8,14 @@ LIGHT: Colour = (255, 246, 236)
 
 
 def draw_shoulders(pen: Pen, who: Person) -> None:
-    """Neck and clothes, which stay upright when the head tilts."""
+    """Draw neck and clothes, which stay upright when the head tilts."""
     pen.ellipse((0, 2.15), (1.5, 1.0), mix(who.clothes, SHADOW, 0.3))
     pen.ellipse((0, 2.2), (1.45, 1.0), who.clothes)
     pen.shape([(-0.34, 0.5), (0.34, 0.5), (0.4, 1.35), (0, 1.5), (-0.4, 1.35)], mix(who.skin, SHADOW, 0.22))
 
 
 def draw_head(pen: Pen, who: Person) -> None:
-    """The head with its hair, before any expression."""
+    """Draw the head with its hair, without any expression."""
     width = who.head_width
     _hair_behind(pen, who)
     for x in (-width, width):
@@ -42,7 +42,7 @@ def _hair_behind(pen: Pen, who: Person) -> None:
 
 
 def _hair_before(pen: Pen, who: Person) -> None:
-    """A cap of hair; its lower edge stays above the eyebrows, however high they rise."""
+    """Draw the front hair. Its lower edge stays above the highest position of the eyebrows."""
     if who.style == "bald":
         pen.ellipse((-0.2, -0.75), (0.25, 0.12), LIGHT, 0.3)
         return
@@ -62,7 +62,7 @@ def _nose(pen: Pen, who: Person) -> None:
 
 
 def _beard(pen: Pen, who: Person) -> None:
-    """Below the cheeks, with room for the mouth."""
+    """Draw a beard below the cheeks, with room for the mouth."""
     width = who.head_width
     colour = mix(who.hair, who.skin, 0.3)
     outer = arc((0, 0.0), (width, 1.06), 15, 165)

@@ -1,7 +1,7 @@
-"""A server that stands in for any service that misbehaves: each port does it in a way of its own, whatever is asked.
+"""A faulty server in place of any service. Each port has its own fault, for every request.
 
-A Kubernetes Service whose selector and target port lead here is out of order for its clients, while the service behind
-it goes on undisturbed: no proxy in the way of those who need it in order.
+Tests point the selector and target port of a Kubernetes Service here. Its clients then meet the fault, while the real
+pods keep running. Without a fault, no proxy is in the way.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 PATIENCE_SECONDS = 600
-"""How long a silent connection is held open."""
+"""How long a silent connection is kept open."""
 
 LINGER_SECONDS = 2
-"""How long the rest of a request is read, so that the client sees the answer and no reset connection."""
+"""How long the rest of a request is read, so that the client gets the response and not a connection reset."""
 
 CHUNK = 16384
 
@@ -59,7 +59,7 @@ async def _carry(source: asyncio.StreamReader, target: asyncio.StreamWriter, mos
 
 
 def _behind(most: float = math.inf, pause_seconds: float = 0) -> Answer:
-    """The service itself, `IMPOSTOR_BEHIND`, but slower, or with connections that break after `most` bytes a way."""
+    """Forward to the real service, `IMPOSTOR_BEHIND`, slowly, or abort after `most` bytes in one direction."""
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = os.environ["IMPOSTOR_BEHIND"].split(":")
@@ -71,7 +71,7 @@ def _behind(most: float = math.inf, pause_seconds: float = 0) -> Answer:
             end.transport.abort()
         for way in ways:
             way.cancel()
-        # Collect their exceptions: otherwise asyncio prints a traceback for every client that disconnects.
+        # Collect their exceptions. Otherwise, asyncio prints a traceback for every client that disconnects.
         await asyncio.gather(*ways, return_exceptions=True)
 
     return forward
@@ -86,7 +86,7 @@ MODES: dict[str, tuple[int, Answer]] = {
     "slow": (9006, _behind(pause_seconds=0.1)),
     "severed": (9007, _behind(most=100_000)),
 }
-"""Name of each way to misbehave: its port and what it does. A port that nobody listens on is one more: gone."""
+"""The port and handler of each fault, by name. A port without a listener is another fault: gone."""
 
 
 async def serve() -> None:
@@ -97,7 +97,7 @@ async def serve() -> None:
 
 def _politely(answer: Answer) -> Answer:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):  # the client went away, or the service behind is gone
+        with contextlib.suppress(OSError):  # the client disconnected, or the real service is down
             await answer(reader, writer)
         writer.close()
 

@@ -1,6 +1,6 @@
-"""A mail server that delivers to nobody, and a webhook that tells nobody: both keep what came, readable over HTTP.
+"""A mail server and a webhook that only store what they receive, readable over HTTP.
 
-`GET /messages` and `GET /webhook` list it, `DELETE` forgets it.
+`GET /messages` and `GET /webhook` list it, `DELETE` deletes it.
 """
 
 import ssl
@@ -23,14 +23,14 @@ MOST_KEPT = 1000
 
 
 class Mailbox:
-    """What came, oldest first; the oldest goes when there is too much."""
+    """The received messages, oldest first, in a bounded queue."""
 
     def __init__(self) -> None:
         self.messages: deque[dict[str, Any]] = deque(maxlen=MOST_KEPT)
         self.posts: deque[Any] = deque(maxlen=MOST_KEPT)
 
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
-        """Take a message."""
+        """Receive a message."""
         message = message_from_bytes(envelope.original_content or b"", policy=policy.default)
         body = message.get_body(("html", "plain"))
         self.messages.append(
@@ -46,12 +46,12 @@ class Mailbox:
 
 
 def application(smtp_port: int, certificate: Path | None = None, key: Path | None = None) -> Starlette:
-    """The mailbox as a web application, which also runs the mail server.
+    """Create the web application of the mailbox, which also runs the mail server.
 
     Args:
-        smtp_port: Where mail is taken.
-        certificate: PEM file; with one, clients have to speak TLS (STARTTLS).
-        key: The certificate's key, where it is in a file of its own.
+        smtp_port: Port of the mail server.
+        certificate: PEM file. With one, clients must use TLS (STARTTLS).
+        key: The certificate's key, if it is in a separate file.
     """
     mailbox, context = Mailbox(), _tls(certificate, key)
 

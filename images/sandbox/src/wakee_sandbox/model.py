@@ -1,4 +1,4 @@
-"""The production model, as the Hub's main branch holds it."""
+"""The production model, from the Hub's main branch."""
 
 import io
 import logging
@@ -24,7 +24,7 @@ CHUNK = 1 << 20
 
 
 class ModelSettings(Settings):
-    """Where the model is."""
+    """Location of the model."""
 
     endpoint: str = Field(PUBLIC_HUB, alias="HF_ENDPOINT", description="The Hub, or its double.")
     repository: str = Field(alias="HF_MODEL_REPO", description="The model's repository, namespace/name.")
@@ -34,20 +34,22 @@ class ModelSettings(Settings):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A session, and the commit that it comes from."""
+    """An onnxruntime session and the commit of its model."""
 
     revision: str
     session: onnxruntime.InferenceSession
 
     def predict(self, picture: Image.Image) -> dict[str, float]:
-        """The four levels of a face, clipped to the scale."""
+        """Predict the four levels of a face, clipped to the scale."""
         (output,) = self.session.run([OUTPUT], {INPUT: preprocess(picture)[None]})
         levels = np.clip(output[0], LOWEST_LEVEL, HIGHEST_LEVEL).astype(float)
         return dict(zip(EMOTIONS, levels.tolist(), strict=True))
 
 
 def preprocess(picture: Image.Image) -> NDArray[np.float32]:
-    """Resize to 256 x 256 bilinear, centre crop 224, scale to [0, 1], ImageNet's mean and deviation.
+    """Preprocess a picture for the model.
+
+    Resize to 256 x 256 (bilinear), crop the central 224 x 224, scale to [0, 1], normalise by ImageNet's mean and SD.
 
     Returns:
         Shape (3, 224, 224), RGB.
@@ -62,7 +64,7 @@ def preprocess(picture: Image.Image) -> NDArray[np.float32]:
 
 
 def open_picture(content: bytes) -> Image.Image | None:
-    """A picture in RGB; None when the bytes are none."""
+    """Open a picture as RGB; None if the content is not a picture."""
     try:
         return Image.open(io.BytesIO(content)).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
@@ -70,7 +72,7 @@ def open_picture(content: bytes) -> Image.Image | None:
 
 
 class ProductionModel:
-    """Keeps the newest model of the main branch loaded; the last good one stays while the Hub is away."""
+    """Keeps the newest model of the main branch loaded. If the Hub is unavailable, the last model stays."""
 
     def __init__(self, settings: ModelSettings) -> None:
         self.current: LoadedModel | None = None
@@ -85,19 +87,19 @@ class ProductionModel:
         )
 
     def follow(self) -> None:
-        """Look for a new model in the background until `stop`."""
+        """Poll for a new model in a background thread until `stop`."""
         threading.Thread(target=self._follow, name="model", daemon=True).start()
 
     def stop(self) -> None:
-        """End the background thread soon."""
+        """Request the end of the background thread."""
         self._stop.set()
 
     def refresh(self) -> None:
-        """Load the model of the main branch when it is not the one loaded.
+        """Load the model of the main branch if it has changed.
 
         Raises:
-            httpx.HTTPError: the Hub does not answer, or has no model.
-            Exception: the file is no model, of the runtime's own kinds.
+            httpx.HTTPError: the Hub does not respond, or has no model.
+            Exception: the file is not a valid model (onnxruntime's exceptions).
         """
         repository = self._settings.repository
         info = self._client.get(f"/api/models/{repository}/revision/main").raise_for_status().json()
@@ -119,7 +121,7 @@ class ProductionModel:
             try:
                 self.refresh()
                 said = ""
-            except Exception as error:  # whatever is wrong with a new model must not end the service
+            except Exception as error:  # an invalid new model must not stop the service
                 if said != (said := f"{type(error).__name__}: {error}".splitlines()[0]):
                     logger.warning("no new model: %s", said)
             self._stop.wait(self._settings.poll_seconds)

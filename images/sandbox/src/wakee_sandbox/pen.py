@@ -1,4 +1,4 @@
-"""Drawing in the coordinates of a head: the origin between eyes and mouth, x to the right, y down, chin at y = 1."""
+"""Drawing in head coordinates: the origin between eyes and mouth, x to the right, y down, the chin at y = 1."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Pen:
-    """Puts shapes on an image, moved, turned and scaled as the head is."""
+    """Draws shapes on an image, translated, rotated and scaled with the head."""
 
     draw: ImageDraw.ImageDraw
     centre: Point
@@ -22,19 +22,19 @@ class Pen:
 
     @classmethod
     def on(cls, image: Image.Image, centre: Point, scale: float, angle: float) -> "Pen":
-        """A pen whose unit is `scale` pixels; it blends colours that have an alpha channel."""
+        """Create a pen whose unit is `scale` pixels. It blends colours with an alpha channel."""
         return cls(ImageDraw.Draw(image, "RGBA"), centre, scale, angle)
 
     def shape(self, points: Sequence[Point], colour: Colour, opacity: float = 1.0) -> None:
-        """A filled polygon."""
+        """Draw a filled polygon."""
         self.draw.polygon([self._place(point) for point in points], fill=(*colour, round(255 * opacity)))
 
     def ellipse(self, centre: Point, radii: Point, colour: Colour, opacity: float = 1.0) -> None:
-        """A filled ellipse."""
+        """Draw a filled ellipse."""
         self.shape(arc(centre, radii, 0, 360), colour, opacity)
 
     def line(self, points: Sequence[Point], colour: Colour, width: float) -> None:
-        """A line with round ends and joints."""
+        """Draw a line with round ends and joints."""
         pixels = [self._place(point) for point in points]
         thickness = max(1, round(width * self.scale))
         self.draw.line(pixels, fill=colour, width=thickness, joint="curve")
@@ -52,13 +52,13 @@ class Pen:
 
 
 def arc(centre: Point, radii: Point, start: float, end: float, steps: int = 36) -> list[Point]:
-    """Points of an ellipse from one angle to another, in degrees clockwise from the right."""
+    """Compute points of an ellipse from one angle to another, in degrees clockwise from the right."""
     angles = [math.radians(start + (end - start) * step / steps) for step in range(steps + 1)]
     return [(centre[0] + radii[0] * math.cos(a), centre[1] + radii[1] * math.sin(a)) for a in angles]
 
 
 def curve(start: Point, bend: Point, end: Point, steps: int = 16) -> list[Point]:
-    """Points of a quadratic Bezier curve."""
+    """Compute points of a quadratic Bezier curve."""
     shares = [step / steps for step in range(steps + 1)]
     return [
         (

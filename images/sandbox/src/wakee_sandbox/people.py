@@ -1,4 +1,4 @@
-"""Who is in a drawn picture, and how it was taken: everything about it that is no emotion."""
+"""The person in a drawn picture and how it was taken: everything except the emotions."""
 
 import math
 import random
@@ -36,13 +36,13 @@ CLOTHES: tuple[Colour, ...] = (
     (190, 130, 50),
 )
 MOVED = 0.008
-"""How far a face moves between two pictures of a session, as a share of the picture's side."""
+"""Largest movement of a face within a session, as a share of the picture's side."""
 STYLES: tuple[HairStyle, ...] = ("bald", "short", "fringe", "long", "curly", "bun")
 
 
 @dataclass(frozen=True)
 class Person:
-    """One person before one camera. Lengths are shares of the picture's side, angles are radians."""
+    """One person in front of one camera. Lengths are shares of the picture's side, angles are in radians."""
 
     skin: Colour
     hair: Colour
@@ -53,9 +53,9 @@ class Person:
     glasses: bool
     beard: bool
     side: int
-    """Which way this person tilts the head and looks aside: -1 or 1."""
+    """Direction in which this person tilts the head and looks away: -1 or 1."""
     lean: float
-    """How the head is held when nothing is the matter."""
+    """Tilt of the head in a neutral expression."""
     centre: tuple[float, float]
     scale: float
     background: tuple[Colour, Colour]
@@ -67,7 +67,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture of somebody in a session: the face is the person's, place and light the session's."""
+    """One picture of a person in a session. The person determines the face, the session place and light."""
 
     person: str
     session: str
@@ -75,7 +75,7 @@ class Shot:
 
 
 def person(identity: int | Shot) -> Person:
-    """The person and the circumstances that belong to a number, or to a shot; the same for ever."""
+    """Derive person and circumstances from a number or a shot. Deterministic."""
     if isinstance(identity, int):
         return _person(random.Random(f"wakee-face-{identity}"))  # noqa: S311 - pictures, not secrets
     face = _person(random.Random(f"wakee-face-{identity.person}"))  # noqa: S311
@@ -115,7 +115,7 @@ def _person(chance: random.Random) -> Person:
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """`share` of the second colour in the first."""
+    """Mix two colours, with `share` of the second one."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return (red, green, blue)
 

@@ -1,4 +1,4 @@
-"""Which annotations a sandbox holds: pure arithmetic, the same for the same options."""
+"""Generate the annotations of a sandbox. Pure functions, deterministic for the options."""
 
 import math
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ SEEDS_APART = 1_000_003
 
 
 class Flaw(Enum):
-    """What can be wrong with a row."""
+    """Kinds of defects of a row."""
 
     NAN_LABEL = "nan_label"
     OUT_OF_RANGE = "out_of_range"
@@ -35,7 +35,7 @@ LABEL_FLAWS = {Flaw.NAN_LABEL, Flaw.OUT_OF_RANGE}
 
 @dataclass(frozen=True)
 class Error:
-    """How far the model's predictions lie from the truth: a bias per emotion, and a normal spread."""
+    """The errors of the model's predictions: a bias per emotion, and normal noise."""
 
     bias: tuple[float, ...] = NO_BIAS
     noise: float = 0.2
@@ -43,7 +43,7 @@ class Error:
 
 @dataclass(frozen=True)
 class Options:
-    """What to make. `drift` takes the place of `usual` in the last `drift_days`."""
+    """Options of the population. In the last `drift_days`, `drift` replaces `usual`."""
 
     until: datetime
     rows: int = 600
@@ -58,7 +58,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Population:
-    """Annotations in the order of their time; arrays of shape (rows, 4), levels 0 to 3."""
+    """Annotations in the order of their times. Arrays have the shape (rows, 4), with levels 0 to 3."""
 
     names: list[str]
     times: list[datetime]
@@ -70,9 +70,9 @@ class Population:
     until: datetime
 
     def mae(self, window: timedelta = LOOK_BACK) -> Floats:
-        """MAE per emotion over the rows of the last `window` whose labels are sound; NaN without any.
+        """Compute the MAE per emotion over the rows of the last `window` with valid labels; NaN without any.
 
-        Shape (4,), on the scale 0 to 3; its mean is the drift score.
+        Shape (4,), on the scale 0 to 3. Its mean is the drift score.
         """
         start = self.until - window
         chosen = [
@@ -85,14 +85,14 @@ class Population:
 
 
 def populate(options: Options) -> Population:
-    """Make the annotations: the broken rows come on top of `rows`, spread over the same days."""
+    """Generate the annotations. Defective rows are added to `rows`, spread over the same days."""
     total = options.rows + options.bad
     chance = np.random.default_rng(options.seed)
     slots = _times(options, total, chance)
-    # One decimal: the step of the sliders that people correct the scores with.
+    # One decimal, the step of the sliders with which people correct the predictions.
     truth = chance.uniform(LOWEST_LEVEL, HIGHEST_LEVEL, (total, len(EMOTIONS))).round(1)
     spread = chance.standard_normal((total, len(EMOTIONS)))
-    # Of its own, so that who takes the pictures changes nothing else.
+    # A separate generator, so that habits do not change other random numbers.
     whims = np.random.default_rng((options.seed, options.habits.people))
     if options.habits.people:
         crowd = gather(options.habits, slots, options.seed, whims)
@@ -116,10 +116,10 @@ def populate(options: Options) -> Population:
 
 
 def parse_bias(text: str) -> tuple[float, ...]:
-    """Read `0.1` (every emotion) or `confusion=0.5,frustration=0.6` (the others 0).
+    """Parse `0.1` (every emotion) or `confusion=0.5,frustration=0.6` (0 for the others).
 
     Raises:
-        BadInputError: an unknown emotion, or not a number.
+        BadInputError: an emotion is unknown, or a value is not a number.
     """
     try:
         if "=" not in text:
@@ -133,13 +133,13 @@ def parse_bias(text: str) -> tuple[float, ...]:
 
 
 def parse_until(text: str) -> datetime:
-    """Read an ISO time, or `now`: the last full hour, so that a second run within it makes the same rows.
+    """Parse an ISO time, or `now`: the last full hour, so that a second run within the hour creates the same rows.
 
     Returns:
-        UTC without a time zone, as the table holds it.
+        UTC without a time zone, as in the table.
 
     Raises:
-        BadInputError: neither of the two.
+        BadInputError: the text is neither of the two.
     """
     if text == "now":
         return datetime.now(UTC).replace(minute=0, second=0, microsecond=0, tzinfo=None)
@@ -157,7 +157,7 @@ def _number(text: str) -> float:
 
 
 def _times(options: Options, total: int, chance: np.random.Generator) -> list[datetime]:
-    """One moment in each of `total` equal slots, so that every window holds its share of the rows."""
+    """Draw one time in each of `total` equal slots, so that every window has its share of the rows."""
     slot = timedelta(days=options.days) / max(total, 1)
     start = options.until - timedelta(days=options.days)
     moments = [start + slot * (row + share) for row, share in enumerate(chance.uniform(0.02, 0.98, total))]
@@ -179,14 +179,14 @@ def _flaws(options: Options) -> dict[int, Flaw]:
 
 
 def _sliders(habits: Habits, crowd: Crowd, truth: Floats, predicted: Floats, chance: np.random.Generator) -> Floats:
-    """What people set the sliders to: what they take for the truth, unless they leave them as they are."""
+    """The slider values: each person's estimate of the truth, or the prediction for untouched sliders."""
     taste = chance.normal(0, habits.personal_bias, (int(crowd.person.max(initial=0)) + 1, len(EMOTIONS)))
     meant = np.clip(truth + taste[crowd.person], LOWEST_LEVEL, HIGHEST_LEVEL).round(1)
     return np.where(chance.random(truth.shape) < habits.untouched, predicted, meant)
 
 
 def _corrections(sliders: Floats, flaws: dict[int, Flaw]) -> Floats:
-    """What the database says people set the sliders to: nonsense in the broken rows."""
+    """The labels in the database: the slider values, or invalid values in defective rows."""
     corrected = sliders.copy()
     for row, flaw in flaws.items():
         if flaw is Flaw.NAN_LABEL:

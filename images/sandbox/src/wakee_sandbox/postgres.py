@@ -1,4 +1,4 @@
-"""PostgreSQL in the place of NeonDB."""
+"""PostgreSQL in place of NeonDB."""
 
 import logging
 import os
@@ -16,12 +16,12 @@ from wakee_sandbox.processes import own_directory
 logger = logging.getLogger(__name__)
 
 INSTALLATIONS = Path("/usr/lib/postgresql")
-SOCKETS = "/tmp"  # noqa: S108 - the one writable place of a read-only root that is short enough for a socket's path
+SOCKETS = "/tmp"  # noqa: S108 - the only writable path on a read-only root that is short enough for a socket
 ACCESS = "local all all scram-sha-256\nhost all all all scram-sha-256\n"
 
 
 class PostgresSettings(Settings):
-    """Who may log in, and to what. A password may be anything."""
+    """User, password and databases. The password may contain any characters."""
 
     verbatim = True
 
@@ -34,7 +34,7 @@ class PostgresSettings(Settings):
 
     @property
     def databases(self) -> list[str]:
-        """All databases to create, without repetition."""
+        """All databases to create, without duplicates."""
         names = [self.database, *self.extra_databases.split(",")]
         return list(dict.fromkeys(name.strip() for name in names if name.strip()))
 
@@ -42,7 +42,7 @@ class PostgresSettings(Settings):
 def server_command(cluster: Path, port: int) -> list[str]:
     """The command line of the server.
 
-    Without fsync a crash of the machine may lose data, a crash of the server may not.
+    Without fsync, a crash of the machine may lose data, but a crash of the server does not.
     """
     options = {
         "listen_addresses": "*",
@@ -57,9 +57,9 @@ def server_command(cluster: Path, port: int) -> list[str]:
 
 
 def prepare(data: Path, settings: PostgresSettings) -> Path:
-    """Make the cluster, the role and the databases as far as they are missing; returns the cluster's folder.
+    """Create the cluster, the role and the databases if they do not exist. Returns the cluster's folder.
 
-    A cluster appears under its name only when complete, so that a crash while it is made leaves nothing half done.
+    A new cluster is renamed to its final name when it is complete, so that a crash leaves no partial cluster.
 
     Raises:
         ConfigurationError: PostgreSQL is not installed, or this user cannot run it.
@@ -68,7 +68,7 @@ def prepare(data: Path, settings: PostgresSettings) -> Path:
     cluster = data / "cluster"
     if not cluster.exists():
         _initialise(data / "cluster.part").rename(cluster)
-    # We own the directory, so whoever wrote this file is gone; its process id may be anyone's by now.
+    # We hold the directory's lock, so the writer of this file has ended. Its process id may be reused by now.
     (cluster / "postmaster.pid").unlink(missing_ok=True)
     (cluster / "pg_hba.conf").write_text(ACCESS)
     _create_role_and_databases(cluster, settings)
@@ -86,7 +86,7 @@ def _initialise(part: Path) -> Path:
     _check_user()
     shutil.rmtree(part, ignore_errors=True)
     options = ["--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--auth=scram-sha-256"]
-    # initdb wants a password where it will be asked for one; the superuser gets one that nobody knows.
+    # initdb requires a password for password authentication. The superuser gets a random one.
     password_file = part.with_suffix(".password")
     password_file.touch(0o600)
     password_file.write_text(os.urandom(16).hex())
@@ -107,12 +107,12 @@ def _check_user() -> None:
 
 
 def _create_role_and_databases(cluster: Path, settings: PostgresSettings) -> None:
-    """Runs before the server does, in single-user mode, where every line is one statement."""
+    """Create role and databases before the server starts, in single-user mode: one statement per line."""
     user, password = _identifier(settings.user), _literal(settings.password.get_secret_value())
     lines = [
         f"DO $$ BEGIN CREATE ROLE {user}; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
         f"ALTER ROLE {user} LOGIN CREATEDB PASSWORD {password}",
-        # An error in a line does not stop the lines after it, and 'already exists' is the only one expected.
+        # An error does not stop the following lines, and 'already exists' is the only expected one.
         *(f"CREATE DATABASE {_identifier(name)} OWNER {user}" for name in settings.databases),
         "SELECT datname FROM pg_database",
     ]

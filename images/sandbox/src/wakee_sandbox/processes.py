@@ -1,4 +1,4 @@
-"""Turning this process into a server's, with one owner per data directory."""
+"""Replace this process by a server, with a lock per data directory."""
 
 import fcntl
 import logging
@@ -26,10 +26,10 @@ def become(command: Sequence[str], environment: Mapping[str, str] | None = None)
 
 
 def installed_program(name: str) -> str:
-    """A program that came with this Python environment, or lies on the PATH.
+    """Find a program in this Python environment or on the PATH.
 
     Raises:
-        ConfigurationError: it is in neither place.
+        ConfigurationError: the program is in neither place.
     """
     own = Path(sys.executable).parent / name
     found = str(own) if own.exists() else which(name)
@@ -39,12 +39,12 @@ def installed_program(name: str) -> str:
 
 
 def own_directory(directory: Path) -> None:
-    """Take a data directory for this process and the server that it becomes, until the last of them is gone.
+    """Lock a data directory for this process and the server that replaces it.
 
-    The lock is the kernel's, so that it falls with the processes however they end.
+    The kernel releases the lock when the last of these processes has ended, for whatever reason.
 
     Raises:
-        UnavailableError: another server still runs on this directory after 30 s.
+        UnavailableError: another server still uses this directory after 30 s.
     """
     directory.mkdir(parents=True, exist_ok=True)
     handle = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o600)

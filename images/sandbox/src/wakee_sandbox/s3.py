@@ -1,4 +1,4 @@
-"""SeaweedFS in the place of R2."""
+"""SeaweedFS in place of R2."""
 
 import contextlib
 import json
@@ -22,8 +22,8 @@ MEMORY = {"GOMEMLIMIT": "200MiB"}
 def server_command(data: Path, port: int) -> list[str]:
     """The command line of SeaweedFS.
 
-    Only S3 itself listens on all addresses. The parts behind it keep to 127.0.0.1, and to the seven ports after S3's,
-    so that the addresses which they store stay true when the pod gets another one.
+    Only the S3 server listens on all addresses. The internal servers use 127.0.0.1 and the seven ports after S3's,
+    so that the addresses they store stay valid when the pod's address changes.
     """
     ports = ("master.port", "volume.port", "filer.port", "s3.port.grpc", "master.port.grpc", "volume.port.grpc")
     inner = [f"-{name}={port + offset}" for offset, name in enumerate((*ports, "filer.port.grpc"), start=1)]
@@ -35,7 +35,7 @@ def server_command(data: Path, port: int) -> list[str]:
 
 
 def prepare(data: Path, settings: R2Settings) -> None:
-    """Write who may use the server; a browser, which has no keys, may open what the stages' runs left."""
+    """Write the server's accounts. A browser, without credentials, may read the objects of the stages' runs."""
     own_directory(data)
     keys = {
         "accessKey": settings.access_key_id.get_secret_value(),
@@ -52,10 +52,10 @@ def prepare(data: Path, settings: R2Settings) -> None:
 
 
 def ready(settings: R2Settings) -> None:
-    """Create the bucket when it is missing, then write and read one object.
+    """Create the bucket if it is missing, then write and read one object.
 
     Raises:
-        UnavailableError: the server does not answer, or does not store yet.
+        UnavailableError: the server does not respond, or cannot store objects yet.
     """
     try:
         _ensure_bucket(_impatient_client(settings), settings.bucket)
@@ -80,7 +80,7 @@ def _ensure_bucket(client: Any, bucket: str) -> None:
 
 
 def _impatient_client(settings: R2Settings) -> Any:
-    """A probe that is asked again soon has no need to retry by itself."""
+    """Create a client without retries, because the probe itself is repeated."""
     return boto3.client(
         "s3",
         endpoint_url=settings.endpoint,

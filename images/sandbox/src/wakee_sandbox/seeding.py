@@ -1,4 +1,4 @@
-"""The seeder: a population in the database and in the bucket, and what drift detection should find in it."""
+"""The seeder: write a population to database and bucket, and compute what drift detection should find."""
 
 import logging
 import math
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class Summary(BaseModel):
-    """What was written, and what drift detection over the last 7 days should say of it."""
+    """What was written, and the expected result of drift detection over the last 7 days."""
 
     rows: int
     bad_rows: int
@@ -42,22 +42,22 @@ def seed(
     database: DatabaseSettings | None = None,
     r2: R2Settings | None = None,
 ) -> Summary:
-    """Seed database and bucket; again with the same options changes nothing.
+    """Seed database and bucket. Idempotent for the same options.
 
     Args:
-        options: What to make.
+        options: Options of the population.
         pictures: Whether to write to the bucket.
         labels: Whether to write to the database.
-        reset: Whether to delete first what earlier seeders wrote.
-        production_days: How many days before the end the version in production shall have been promoted; None: leave
-            the versions alone.
-        database: Where the rows go; from the environment by default.
-        r2: Where the pictures go; from the environment by default.
+        reset: Whether to first delete what earlier seeders wrote.
+        production_days: Back-date the promotion of the version in production to this many days before the end; None:
+            do not change the versions.
+        database: The database; from the environment by default.
+        r2: The bucket; from the environment by default.
     """
     clock = time.monotonic()
     population = populate(options)
     deleted = annotations.reset(database or load(DatabaseSettings), ObjectStore(r2 or load(R2Settings))) if reset else 0
-    # Pictures first, so that no reader ever finds a row without its picture.
+    # Pictures first, so that no reader finds a row without its picture.
     drawn = annotations.write_pictures(population, ObjectStore(r2 or load(R2Settings))) if pictures else 0
     written = annotations.write_rows(population, database or load(DatabaseSettings)) if labels else 0
     version = None

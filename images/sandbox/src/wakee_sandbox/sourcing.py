@@ -1,4 +1,4 @@
-"""The sourcing page, as far as the health check knows it: it is there, and Streamlit says 'ok'."""
+"""The sourcing page, as far as the health check uses it: it responds, and Streamlit's health page returns 'ok'."""
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -16,16 +16,16 @@ This stand-in only answers; <code>wakee-sandbox seed</code> makes the annotation
 
 
 async def page(_request: Request) -> Response:
-    """The page."""
+    """Return the page."""
     return HTMLResponse(PAGE)
 
 
 async def health(_request: Request) -> Response:
-    """What Streamlit answers."""
+    """Respond as Streamlit's health page does."""
     return PlainTextResponse("ok")
 
 
 def application() -> Starlette:
-    """The page as a web application."""
+    """Create the web application of the page."""
     routes = [Route("/", page), Route("/_stcore/health", health)]
     return Starlette(routes=routes, middleware=[Middleware(FaultSwitch)])

@@ -1,4 +1,4 @@
-"""A real MLflow server, with records in PostgreSQL and artefacts in R2; clients need credentials of neither."""
+"""A real MLflow server, with metadata in PostgreSQL and artifacts in R2. Clients need no credentials for either."""
 
 from pydantic import Field, SecretStr
 from wakee_common.database import connect
@@ -11,7 +11,7 @@ PLAIN, WITH_DRIVER = "postgresql://", "postgresql+psycopg2://"
 
 
 class TrackingSettings(Settings):
-    """Where the records go."""
+    """MLflow's backend store."""
 
     backend: SecretStr = Field(
         alias="MLFLOW_BACKEND_STORE_URI", description="postgresql://user:password@host/database, of MLflow alone."
@@ -22,24 +22,24 @@ class TrackingSettings(Settings):
 
     @property
     def plain_backend(self) -> str:
-        """The address without the name of a driver."""
+        """The URL without the name of a driver."""
         return self.backend.get_secret_value().replace(WITH_DRIVER, PLAIN, 1)
 
 
 def server_command(settings: TrackingSettings, r2: R2Settings, port: int) -> list[str]:
-    """The command line: one worker, for a laptop; the database's address stays out of it."""
+    """The command line, with one worker for a laptop, and without the database's URL, which contains a password."""
     listening = ["--host", "0.0.0.0", "--port", str(port), "--workers", "1"]  # noqa: S104 - other pods must reach it
     access = ["--allowed-hosts", settings.allowed_hosts, "--cors-allowed-origins", "*"]
     destination = ["--artifacts-destination", f"s3://{r2.bucket}/{ARTEFACTS}"]
-    # The probe of its pod, every two seconds, would be most of its log.
+    # Without this, the pod's probe, every two seconds, would fill the log.
     quiet = ["--uvicorn-opts", "--no-access-log"]
     return [installed_program("mlflow"), "server", *listening, *access, *destination, *quiet]
 
 
 def environment(settings: TrackingSettings, r2: R2Settings) -> dict[str, str]:
-    """The variables by which MLflow learns the rest."""
+    """The environment variables with MLflow's other settings."""
     return {
-        # SQLAlchemy 2.1 takes a plain address for psycopg 3, which is not installed.
+        # For a URL without a driver, SQLAlchemy 2.1 uses psycopg 3, which is not installed.
         "MLFLOW_BACKEND_STORE_URI": settings.plain_backend.replace(PLAIN, WITH_DRIVER, 1),
         "MLFLOW_S3_ENDPOINT_URL": r2.endpoint,
         "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE": "path",
@@ -55,9 +55,9 @@ def environment(settings: TrackingSettings, r2: R2Settings) -> dict[str, str]:
 
 
 def wait_for_database(settings: TrackingSettings) -> None:
-    """Wait until the database answers, rather than end and start over.
+    """Wait until the database responds, instead of exiting and restarting.
 
     Raises:
-        WakeeError: it refuses us, or does not answer for a minute.
+        WakeeError: the database denies access, or does not respond for a minute.
     """
     connect(DatabaseSettings.model_validate({"NEON_DATABASE_URL": settings.plain_backend})).close()

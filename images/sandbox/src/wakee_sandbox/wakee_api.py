@@ -1,4 +1,4 @@
-"""The Wakee API: real inference with the model that the Hub holds, real rows and pictures."""
+"""The Wakee API: real inference with the model on the Hub, real rows and pictures."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ Level = Annotated[float, Field(ge=LOWEST_LEVEL, le=HIGHEST_LEVEL, allow_inf_nan=
 
 
 Levels = create_model("Levels", **dict.fromkeys((*PREDICTED, *LABELS), (Level, ...)))  # type: ignore[call-overload]
-"""What the model said and what a person says."""
+"""The model's predictions and a person's labels."""
 
 
 class Annotation(Levels):  # type: ignore[misc, valid-type]
@@ -39,7 +39,7 @@ class Annotation(Levels):  # type: ignore[misc, valid-type]
 
 
 def application(models: ModelSettings, database: DatabaseSettings, r2: R2Settings) -> FastAPI:
-    """The API as a web application."""
+    """Create the web application of the API."""
     model = ProductionModel(models)
 
     @asynccontextmanager
@@ -80,7 +80,7 @@ def _add_annotations(app: FastAPI, database: DatabaseSettings, store: ObjectStor
         if open_picture(content) is None:
             raise HTTPException(400, "File must be an image")
         name = _name(annotation.file)
-        # The picture first, so that no row ever lacks its own.
+        # The picture first, so that no row is without its picture.
         store.put_bytes(store.uri(name), content, annotation.file.content_type or "image/jpeg")
         annotation_table.insert(database, name, annotation.model_dump(exclude={"file"}))
         return {"status": "success", "img_name": name, "s3_path": name, "timestamp": _now()}
@@ -91,7 +91,7 @@ def _add_annotations(app: FastAPI, database: DatabaseSettings, store: ObjectStor
 
 
 def _unavailable(_request: Request, error: Exception) -> JSONResponse:
-    """The database or the bucket is away, or refuses us."""
+    """Convert an error of the database or the bucket to a 503 response."""
     logger.error("%s", redact(str(error)))
     return JSONResponse({"detail": "storage is unavailable"}, 503)
 
@@ -101,7 +101,7 @@ def _now() -> str:
 
 
 def _name(file: UploadFile) -> str:
-    """The uploaded file's bare name; one of our own where it has none that will do."""
+    """The uploaded file's base name, or a generated name if it has no valid one."""
     name = PurePosixPath((file.filename or "").replace("\\", "/")).name
     if name and len(name) <= LONGEST_NAME and name.isprintable() and name not in (".", ".."):
         return name

@@ -1,4 +1,4 @@
-"""Serving a web application until told to stop."""
+"""Serve a web application until SIGTERM."""
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -7,7 +7,7 @@ SHUTDOWN_SECONDS = 5
 
 
 def serve(app: ASGIApp, port: int) -> None:
-    """Serve on all addresses, in this one process, with our kind of log lines."""
+    """Serve on all addresses, in this process, with our log format."""
     uvicorn.run(
         app,
         host="0.0.0.0",  # noqa: S104 - other pods must reach it

@@ -1,7 +1,7 @@
-"""Retraining: from annotations and pictures to a promoted model version, and back again.
+"""Retraining: from annotations and pictures to a promoted model version, and rollback.
 
-Set here, before any of these libraries is imported anywhere: no telemetry, caches where a read-only root file system
-still lets us write, and plain LFS uploads to a Hub that is not the public one (only that one knows Xet).
+The variables are set here, before any of these libraries is imported: no telemetry, caches in a folder that is writable
+on a read-only root file system, and plain LFS uploads to any Hub but the public one (only that one supports Xet).
 """
 
 import os

@@ -1,8 +1,8 @@
-"""`wakee-train`: the stages of retraining, and the way back.
+"""`wakee-train`: the stages of retraining, and rollback.
 
-Each stage reads what the ones before wrote to R2, does one thing, and prints nothing but its log; its result goes to
-Airflow. In order: check-targets and try-backbone, fetch-training-data, split-dataset, fine-tune, evaluate, export-onnx,
-upload-to-hub, log-to-mlflow, update-model-versions. By hand: rollback.
+Each stage reads what earlier stages wrote to R2, does one thing and prints only its log. Its result goes to Airflow.
+In order: check-targets and try-backbone, fetch-training-data, split-dataset, fine-tune, evaluate, export-onnx,
+upload-to-hub, log-to-mlflow, update-model-versions. Started by hand: rollback.
 """
 
 from enum import StrEnum
@@ -35,11 +35,11 @@ app = typer.Typer(
     help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None
 )
 
-# What makes the stages heavy (torch, timm, onnx, mlflow) is imported inside them, so that --help answers at once.
+# The heavy libraries (torch, timm, onnx, mlflow) are imported inside the stages, so that --help is fast.
 
 
 class Precision(StrEnum):
-    """Arithmetic of the forward pass."""
+    """Floating-point precision of the forward pass."""
 
     AUTO = "auto"
     FP32 = "fp32"
@@ -66,7 +66,7 @@ def check_targets(
     restore_deleted_experiment: RestoreExperiment = RETRAIN["restore_deleted_experiment"].default,
     publish: Publish = RETRAIN["publish"].default,
 ) -> TargetsResult:
-    """Check that Hub, MLflow, database and bucket take a new version, and agree on what is in production.
+    """Check that Hub, MLflow, database and bucket accept a new version and agree on which one is in production.
 
     With --no-publish, only report what is in production.
     """
@@ -87,7 +87,7 @@ def try_backbone(
     seed: Seed = RETRAIN["seed"].default,
     start: Start = RETRAIN["start"].default,
 ) -> BackboneResult:
-    """Build the backbone and let it take one step: whether it can be trained at this size, and in how much memory."""
+    """Build the backbone and run one training step: does it work at this size, and how much memory does it need?"""
     from wakee_train.training.trial_step import try_backbone as run
 
     return run(backbone, image_size, batch_size, seed, start)
@@ -106,9 +106,9 @@ def fetch_training_data(
     train_again: Annotated[bool, option(RETRAIN["train_again"])] = RETRAIN["train_again"].default,
     publish: Publish = RETRAIN["publish"].default,
 ) -> DatasetResult:
-    """Make the data set of all validated annotations and their pictures, or find the very same one made.
+    """Build the data set from all validated annotations and their pictures, or reuse an identical one.
 
-    Where an earlier run has trained on it with the same parameters, champion and image, there is nothing left to do.
+    If an earlier run trained on it with the same parameters, champion and image, the run ends here.
     """
     from wakee_train.data.dataset import fetch
     from wakee_train.release.repetitions import find_repetition
@@ -133,7 +133,7 @@ def split_dataset(
     manifest: Annotated[str, typer.Option(help="The manifest_uri of fetch-training-data.")],
     publish: Publish = RETRAIN["publish"].default,
 ) -> SplitsResult:
-    """Put every person into training, validation or test, with all their pictures; each stays there for ever."""
+    """Assign each person, with all their pictures, to training, validation or test. The assignment is permanent."""
     from wakee_train.data.splitting import split
 
     store = _store()
@@ -157,7 +157,7 @@ def fine_tune(
     precision: Annotated[Precision, typer.Option(help="auto: bf16 on a GPU, fp32 on a CPU.")] = Precision.AUTO,
     loss: Annotated[str, option(RETRAIN["loss"])] = RETRAIN["loss"].default,
 ) -> TrainingResult:
-    """Train, one process per GPU, with a checkpoint per epoch and on SIGTERM; a retry goes on from the last one."""
+    """Train with one process per GPU. Each epoch and SIGTERM write a checkpoint, from which a retry resumes."""
     from wakee_train.records import TrainingSettings
     from wakee_train.training.fine_tuning import fine_tune as run
 
@@ -193,7 +193,7 @@ def evaluate(
     ].default,
     publish: Publish = RETRAIN["publish"].default,
 ) -> EvaluationResult:
-    """Export the trained model, judge it against the Hub's on the same test pictures, and decide on its promotion."""
+    """Export the trained model, compare it with the champion on the same test pictures, and decide on promotion."""
     from wakee_train.evaluation.evaluate import evaluate as run
     from wakee_train.records import GateLimits
 
@@ -230,7 +230,7 @@ def export_onnx(
     ] = 0.01,
     publish: Publish = RETRAIN["publish"].default,
 ) -> ExportResult:
-    """Check the ONNX file that was judged: its contract, its likeness to PyTorch, its speed."""
+    """Check the evaluated ONNX file: its contract, its agreement with PyTorch and its latency."""
     from wakee_train.evaluation.onnx_export import export_onnx as run
 
     store = _store()
@@ -246,7 +246,7 @@ def upload_to_hub(
     drift_report_id: DriftReportId = "",
     restore_deleted_experiment: RestoreExperiment = RETRAIN["restore_deleted_experiment"].default,
 ) -> PublicationResult:
-    """Check the targets once more, then commit the version to the Hub: on main with a tag, or on a candidate branch."""
+    """Check the targets again, then commit the version to the Hub: to main with a tag, or to a candidate branch."""
     from wakee_train.release.publishing import publish
 
     return publish(
@@ -264,7 +264,7 @@ def upload_to_hub(
 def log_to_mlflow(
     publication: Annotated[str, typer.Option(help="The publication_uri of upload-to-hub.")],
 ) -> TrackingResult:
-    """Log the run to MLflow, register the version, and point the alias champion or challenger to it."""
+    """Log the run to MLflow, register the version, and set the alias champion or challenger to it."""
     from wakee_train.release.tracking import track
 
     settings, hub = load(TrackingSettings), load(HubSettings)
@@ -276,7 +276,7 @@ def update_model_versions(
     tracking: Annotated[str, typer.Option(help="The tracking_uri of log-to-mlflow.")],
     retraining_key: Annotated[str, typer.Option(help="The retraining_key of fetch-training-data.")] = "",
 ) -> ModelVersionResult:
-    """Write the version's row of the table model_versions; a promoted one becomes the only one in production."""
+    """Write the version to the table model_versions. A promoted version becomes the only one in production."""
     from wakee_train.release.model_versions import update
 
     context, hub = run_context("update_model_versions"), load(HubSettings)
@@ -287,7 +287,7 @@ def update_model_versions(
 def rollback(
     version: Annotated[str, option(ROLLBACK["version"])] = ROLLBACK["version"].default,
 ) -> RollbackResult:
-    """Put Hub main, registry alias and is_production back to an earlier version, together."""
+    """Restore an earlier version as Hub main, registry alias and is_production, together."""
     from wakee_train.release.rollback import roll_back
 
     context, database = run_context("rollback"), load(DatabaseSettings)
@@ -299,10 +299,10 @@ def _store() -> ObjectStore:
 
 
 def _report_id(text: str) -> int | None:
-    """Airflow renders an absent id as "", "None" or "null".
+    """Parse a drift report id. Airflow renders a missing one as "", "None" or "null".
 
     Raises:
-        BadInputError: anything else that is no number.
+        BadInputError: the text is neither of these nor a number.
     """
     from pydantic import NonNegativeInt, TypeAdapter, ValidationError
     from wakee_common.errors import BadInputError
@@ -316,10 +316,10 @@ def _report_id(text: str) -> int | None:
 
 
 def _moment(text: str) -> str:
-    """The moment in UTC as the database writes it, or nothing.
+    """Convert a timestamp to UTC in the database's notation; an empty text stays empty.
 
     Raises:
-        BadInputError: no ISO 8601 timestamp.
+        BadInputError: the text is not an ISO 8601 timestamp.
     """
     from wakee_common.errors import BadInputError
     from wakee_common.times import parse_utc

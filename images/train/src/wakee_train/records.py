@@ -1,4 +1,4 @@
-"""What stages leave to each other in R2: JSON documents, each naming the ones it was made from."""
+"""The JSON documents by which stages pass data to later stages through R2. Each names the ones it was made from."""
 
 from typing import Literal, TypeVar
 
@@ -9,7 +9,7 @@ from wakee_common.uris import R2Uri
 
 
 class Record(BaseModel):
-    """Base of all records."""
+    """Base class of all stage records."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -18,7 +18,7 @@ R = TypeVar("R", bound=Record)
 
 
 class Epoch(Record):
-    """One epoch of training; the validation is that of the averaged (EMA) weights."""
+    """One epoch of training. Validation uses the averaged (EMA) weights."""
 
     epoch: int
     train_loss: float
@@ -30,7 +30,7 @@ class Epoch(Record):
 
 
 class TrainingSettings(Record):
-    """What `fine-tune` was told."""
+    """The parameters of `fine-tune`."""
 
     backbone: str
     image_size: int
@@ -66,7 +66,7 @@ class Training(Record):
 
 
 class CalibrationBin(Record):
-    """Predictions that round to one level: what they say on average, and what is true."""
+    """The predictions that round to one level: their mean, and the mean of their labels."""
 
     level: int
     samples: int
@@ -75,7 +75,7 @@ class CalibrationBin(Record):
 
 
 class EmotionMetrics(Record):
-    """Errors of one emotion on one split; confusion rows are true levels, columns predicted ones."""
+    """Errors of one emotion on one split. In the confusion matrix, rows are true levels, columns predicted ones."""
 
     mae: float
     mse: float
@@ -88,7 +88,7 @@ class EmotionMetrics(Record):
 
 
 class ModelMetrics(Record):
-    """Errors of a model on a split: means over the emotions, and each emotion's own."""
+    """Errors of a model on a split: the means over the emotions, and the errors of each emotion."""
 
     samples: int
     mae: float
@@ -102,7 +102,7 @@ Verdict = Literal["promote", "keep champion", "undecided"]
 
 
 class GateLimits(Record):
-    """What a person chose for the gate (`wakee_contract.parameters.RETRAIN` says what each means)."""
+    """The run's parameters for the gate, described in `wakee_contract.parameters.RETRAIN`."""
 
     confidence: float
     min_improvement: float
@@ -114,7 +114,7 @@ class GateLimits(Record):
 class PartOfGate(Record):
     """Both models on a part of the test split: MAE of each, interval of the difference, and two probabilities.
 
-    `better` is that of a lower MAE, `worse` that of one that is higher by more than `max_regression`.
+    `better` is the probability of a lower MAE, `worse` that of an MAE higher by more than `max_regression`.
     """
 
     name: str
@@ -129,7 +129,7 @@ class PartOfGate(Record):
 
 
 class Decision(Record):
-    """What the gate says, and why."""
+    """The gate's verdict and its reasons."""
 
     verdict: Verdict
     reasons: list[str]
@@ -138,16 +138,16 @@ class Decision(Record):
 
     @property
     def promote(self) -> bool:
-        """Whether the challenger takes over."""
+        """Whether the challenger is promoted."""
         return self.verdict == "promote"
 
 
 class Evaluation(Record):
-    """Challenger against champion on the same test pictures.
+    """Comparison of challenger and champion on the same test pictures.
 
-    `split_rule` is how the data of the challenger, and of the models it started from, were split; `notes` say what to
-    know of the figures (`evaluation.split_rules`).
-    `training_sample_uri` names the sample of the data set that drift detection compares with; None in older records.
+    `split_rule` is how the data of the challenger, and of the models it started from, were split. `notes` are caveats
+    about the metrics (`evaluation.split_rules`).
+    `training_sample_uri` is the sample of the data set that drift detection uses as reference; None in older records.
     """
 
     version: str
@@ -168,7 +168,7 @@ class Evaluation(Record):
 
 
 class Int8(Record):
-    """The int8 variant: whether it was kept, and why; address and digest when it was, measurements where there are."""
+    """The int8 variant: whether it was kept and why, URI and digest if it was, and measurements if there are any."""
 
     kept: bool
     reason: str
@@ -182,7 +182,7 @@ class Int8(Record):
 
 
 class Export(Record):
-    """The ONNX file and its checks."""
+    """The ONNX file and the results of its checks."""
 
     training_uri: str
     weights_sha256: str
@@ -199,7 +199,7 @@ class Export(Record):
 
 
 class Publication(Record):
-    """A version on the Hub."""
+    """A version that was published to the Hub."""
 
     version: str
     repository: str
@@ -232,16 +232,16 @@ def read_record(store: ObjectStore, uri: R2Uri, kind: type[R]) -> R:
     """Read a record that another stage wrote.
 
     Raises:
-        BadInputError: there is none, or it is something else.
+        BadInputError: the object is missing, or not a record of this kind.
     """
     return parse_record(store.get_bytes(uri), uri, kind)
 
 
 def parse_record(content: bytes, uri: R2Uri, kind: type[R]) -> R:
-    """Read a record from what lies at an address.
+    """Parse a record from the content of an object.
 
     Raises:
-        BadInputError: it is something else.
+        BadInputError: the content is not a record of this kind.
     """
     try:
         return kind.model_validate_json(content)
@@ -250,6 +250,6 @@ def parse_record(content: bytes, uri: R2Uri, kind: type[R]) -> R:
 
 
 def write_record(store: ObjectStore, uri: R2Uri, record: Record) -> R2Uri:
-    """Write a record; returns its address."""
+    """Write a record and return its URI."""
     store.put_bytes(uri, record.model_dump_json().encode(), "application/json")
     return uri

@@ -1,10 +1,10 @@
-"""What each stage tells Airflow."""
+"""The result that each stage returns to Airflow."""
 
 from wakee_common.stage import StageResult
 
 
 class BackboneResult(StageResult):
-    """Result of `try-backbone`: how large the model is, and what one step took; on `meta` there are only shapes."""
+    """Result of `try-backbone`: the model's size and the cost of one step. On the `meta` device, only shapes exist."""
 
     backbone: str
     image_size: int
@@ -16,9 +16,9 @@ class BackboneResult(StageResult):
 
 
 class TargetsResult(StageResult):
-    """Result of `check-targets`: what is in production, what had to be made, restored or finished for the run.
+    """Result of `check-targets`: what is in production, and what was created, restored or completed for the run.
 
-    `experiment_id` is empty in a rehearsal, which looks for no experiment.
+    `experiment_id` is empty in a rehearsal, which does not look for the experiment.
     """
 
     repository: str
@@ -32,7 +32,8 @@ class TargetsResult(StageResult):
 class DatasetResult(StageResult):
     """Result of `fetch-training-data`; `excluded` counts the quarantined rows per reason.
 
-    `retraining_key` tells retrainings apart; `already_done_by` is the version that an earlier run made of the same.
+    `retraining_key` identifies the inputs of a retraining. `already_done_by` is the version that an earlier run made
+    from the same inputs.
     """
 
     dataset_id: str
@@ -48,7 +49,7 @@ class DatasetResult(StageResult):
 class SplitsResult(StageResult):
     """Result of `split-dataset`, per split: pictures, people, sessions, and pictures per emotion and level 0 to 3.
 
-    `left_out` counts the pictures that are in no split, per reason.
+    `left_out` counts the pictures in no split, per reason.
     """
 
     splits_uri: str | None = None
@@ -76,7 +77,7 @@ class TrainingResult(StageResult):
 
 
 class EvaluationResult(StageResult):
-    """Result of `evaluate`; `notes` say what to know of the figures."""
+    """Result of `evaluate`; `notes` are caveats about the metrics."""
 
     evaluation_uri: str
     version: str
@@ -95,7 +96,7 @@ class EvaluationResult(StageResult):
 
 
 class ExportResult(StageResult):
-    """Result of `export-onnx`; `int8` says what became of that variant, where it was asked for."""
+    """Result of `export-onnx`; `int8` says whether that variant was kept, if it was requested."""
 
     export_uri: str
     onnx_uri: str
@@ -120,7 +121,7 @@ class PublicationResult(StageResult):
 
 
 class TrackingResult(StageResult):
-    """Result of `log-to-mlflow`; `new_run` says whether the run was not whole before."""
+    """Result of `log-to-mlflow`; `new_run` says whether the run was incomplete before."""
 
     tracking_uri: str
     mlflow_run_id: str
@@ -131,7 +132,7 @@ class TrackingResult(StageResult):
 
 
 class ModelVersionResult(StageResult):
-    """Result of `update-model-versions`: the row of `model_versions`."""
+    """Result of `update-model-versions`: the version's row in `model_versions`."""
 
     model_version_id: int
     version: str
@@ -140,7 +141,7 @@ class ModelVersionResult(StageResult):
 
 
 class RollbackResult(StageResult):
-    """Result of `rollback`: what was put back, what was as it should be already, and what could not be put back."""
+    """Result of `rollback`: what was restored, what was correct already, and what could not be restored."""
 
     version: str
     replaced: str | None

@@ -1,4 +1,4 @@
-"""Where models and their records go."""
+"""Settings of the places that models and their records are written to."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from wakee_contract.model import EXPERIMENT, REGISTERED_MODEL, mlflow_run_page
 
 
 class HubSettings(hub.HubSettings):
-    """The Hub, to write to."""
+    """The Hub, with write access."""
 
     token: SecretStr = Field(alias="HF_TOKEN", description="A token that may write to the repository.")
     private: bool = Field(False, alias="HF_PRIVATE", description="Whether a repository that we make is private.")
@@ -45,17 +45,17 @@ class ModelPage(Settings):
 
     @property
     def address(self) -> str:
-        """The page's address, if known."""
+        """The URL of the MLflow web page, if known."""
         return f"{self.ui.rstrip('/')}/#/models/{quote(self.model, safe='')}" if self.ui else ""
 
     def run(self, experiment_id: str, run_id: str) -> str:
-        """The run's own page, or its id where nobody knows the page's address."""
+        """The URL of the run's page, or the run's id if the URL is unknown."""
         return mlflow_run_page(self.ui, experiment_id, run_id) if self.ui else run_id
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Where a promotion is written to, besides the bucket."""
+    """The places that a promotion is written to, besides the bucket."""
 
     hub: HubSettings
     tracking: TrackingSettings
@@ -68,7 +68,7 @@ class Targets:
 
 
 class ProcessSettings(Settings):
-    """How many processes train together."""
+    """The number of training processes."""
 
     processes: int = Field(
         0, ge=0, le=64, alias="WAKEE_TRAINING_PROCESSES", description="Processes; 0: one for each GPU, or one in all."

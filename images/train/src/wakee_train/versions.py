@@ -1,4 +1,4 @@
-"""The names of model versions, and where the stages of the run that made one left their records."""
+"""Names of model versions, and the paths of the records that each stage of a run writes."""
 
 import hashlib
 import re
@@ -13,21 +13,21 @@ EVALUATION: Final = "evaluation.json"
 EXPORT: Final = "export.json"
 PUBLICATION: Final = "publication.json"
 TRACKING: Final = "tracking.json"
-"""Each record's file in the folder of the stage that writes it."""
+"""File name of each record, in the folder of the stage that writes it."""
 
 
 def version_name(context: RunContext) -> str:
-    """A name that is the same for every try of a run: the date in the run's id, if any, and a digest of the id."""
+    """A name that is the same for every attempt of a run: the date in the run's id, if any, and a digest of the id."""
     digest = hashlib.sha256(f"{context.dag_id}/{context.run_id}".encode()).hexdigest()[:8]
     date = DATE.search(context.run_id)
     return f"v{''.join(date.groups())}-{digest}" if date else f"v{digest}"
 
 
 def run_key(context: RunContext) -> str:
-    """The DAG run, as tags of MLflow and lineages name it."""
+    """The DAG run's name in MLflow tags and in lineages."""
     return f"{context.dag_id}/{context.run_id}"
 
 
 def stage_folder(run: RunContext, task_id: str, bucket: str) -> R2Uri:
-    """Where a stage of a run left its records."""
+    """The folder of a stage's records."""
     return run.model_copy(update={"task_id": task_id}).folder(bucket)

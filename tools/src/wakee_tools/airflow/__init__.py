@@ -1,1 +1,1 @@
-"""What people and tests do with a running installation: a thin client of Airflow's REST API, and the demo."""
+"""Operations on a running installation: a thin client of Airflow's REST API, and the demo."""

@@ -1,4 +1,4 @@
-"""What operators do: `wakee seed`, `trigger`, `pods`, `logs`, `doctor`, `ui`, and the demo."""
+"""Commands for operators: `wakee seed`, `trigger`, `pods`, `logs`, `doctor`, `ui` and `demo`."""
 
 import json
 import os
@@ -13,9 +13,9 @@ DAG_ID = typer.Argument(envvar="DAG", help="The DAG, e.g. drift_detection_daily.
 
 
 def demo() -> None:
-    """Show the main job: drift is found in fresh annotations, and a new model is trained and promoted.
+    """Demonstrate the pipeline: detect drift in new annotations, then train and promote a new model.
 
-    Needs what `wakee up` makes. Takes some four minutes.
+    Requires `wakee up`. Takes about four minutes.
     """
     from wakee_tools.airflow.client import Airflow
     from wakee_tools.airflow.demo import run_demo
@@ -24,11 +24,11 @@ def demo() -> None:
 
 
 def seed(context: typer.Context) -> None:
-    """Draw faces and write annotations into the local sandbox, from a pod.
+    """Draw faces and write annotations to the local sandbox, from a pod.
 
     The flags are those of `wakee-sandbox seed`, e.g. --rows 600 --days 35 --drift-days 7 --drift-bias confusion=0.5
-    --reset --labels-only. Without any, SEED is read, else they are --rows 600 --days 35. SEED_SECONDS says how long it
-    may take.
+    --reset --labels-only. Without flags, those in SEED are used, or else --rows 600 --days 35. SEED_SECONDS sets the
+    timeout.
     """
     from wakee_tools.airflow import seed as seeding
 
@@ -42,7 +42,7 @@ def trigger(
     dag_id: Annotated[str, DAG_ID],
     conf: Annotated[str, typer.Option(envvar="CONF", help='Its params, as JSON, e.g. {"threshold": 0.2}.')] = "{}",
 ) -> None:
-    """Start a DAG run, follow its tasks, and end with 1 when it fails."""
+    """Trigger a DAG run and follow its tasks. Exits with 1 if the run fails."""
     from wakee_tools.airflow.client import Airflow
     from wakee_tools.airflow.show import follow
 
@@ -56,10 +56,10 @@ def trigger(
 
 
 def params_of(conf: str) -> dict[str, object]:
-    """The params of a run.
+    """Parse the params of a run.
 
     Raises:
-        ToolError: this is not JSON, or not an object.
+        ToolError: the text is not JSON, or not an object.
     """
     try:
         return dict(json.loads(conf or "{}"))
@@ -71,7 +71,7 @@ def logs(
     dag_id: Annotated[str, DAG_ID],
     task_id: Annotated[str, typer.Argument(envvar="TASK", help="The task, e.g. fetch_annotations.")],
 ) -> None:
-    """Print Airflow's log of every try of one task of the newest run."""
+    """Print Airflow's logs of all attempts of one task in the newest run."""
     from wakee_tools.airflow.client import Airflow
 
     airflow = Airflow()
@@ -95,7 +95,7 @@ def pods() -> None:
 def doctor(
     deep: Annotated[bool, typer.Option(help="Also run the health check, from inside of the cluster.")] = True,
 ) -> None:
-    """Check what the pipelines need, name the remedy of each failure, and end with 1 when there is one."""
+    """Check everything that the pipelines need, with a remedy for each failure. Exits with 1 if a check fails."""
     from wakee_tools.airflow.client import Airflow
     from wakee_tools.airflow.doctor import examine
 
@@ -103,7 +103,7 @@ def doctor(
 
 
 def ui() -> None:
-    """Where the web pages are."""
+    """Print the URLs of the web pages."""
     from wakee_tools.airflow.pages import PAGES
 
     for name, address in PAGES.items():

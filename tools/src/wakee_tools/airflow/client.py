@@ -18,7 +18,7 @@ USERNAME, PASSWORD = (os.environ.get(f"AIRFLOW_{name}", "airflow") for name in (
 
 
 class AirflowError(ToolError):
-    """Airflow answered with an error (`status` is the HTTP one), or a run did not end in time."""
+    """Airflow returned an error (`status` is the HTTP status), or a run did not end in time."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
@@ -27,9 +27,9 @@ class AirflowError(ToolError):
 
 @dataclass
 class Airflow:
-    """One Airflow installation, by default that of AIRFLOW_URL, AIRFLOW_USER and AIRFLOW_PASSWORD or the local one.
+    """One Airflow installation, by default that of AIRFLOW_URL, AIRFLOW_USER and AIRFLOW_PASSWORD, else the local one.
 
-    Logs in on the first call.
+    The first call logs in.
     """
 
     url: str = DEFAULT_URL
@@ -39,10 +39,10 @@ class Airflow:
     _token: str = ""
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        """One request below /api/v2, as JSON.
+        """Send a request below /api/v2 and return the JSON response.
 
         Raises:
-            AirflowError: the answer is an error, and its text says which; or there is none.
+            AirflowError: the response is an error (the message quotes it), or there is no response.
         """
         try:
             return self._call(method, path, **options)
@@ -59,18 +59,18 @@ class Airflow:
         return self._checked(self._send(method, f"{self.url}/api/v2/{path}", headers=headers, **options))
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._client.close()
 
     def dags(self) -> dict[str, Any]:
-        """Every DAG by its id."""
+        """List all DAGs, by DAG id."""
         return {dag["dag_id"]: dag for dag in self.call("GET", "dags")["dags"]}
 
     def wait_for_dags(self, expected: set[str], seconds: float) -> set[str]:
-        """Wait until the DAG files have been read.
+        """Wait until Airflow has parsed the DAG files.
 
         Raises:
-            AirflowError: a file cannot be imported, or one is still missing at the end.
+            AirflowError: a file cannot be imported, or a DAG is missing after the timeout.
         """
         missing = expected
         for _ in _poll(seconds):
@@ -83,11 +83,11 @@ class Airflow:
         raise AirflowError(f"Airflow has not read {', '.join(sorted(missing))} after {seconds:g} s")
 
     def unpause(self, dag_id: str) -> None:
-        """Let a DAG run."""
+        """Unpause a DAG."""
         self.call("PATCH", f"dags/{dag_id}", json={"is_paused": False})
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, run_id: str | None = None) -> str:
-        """Start a run; returns its id, which is made here, so that a request sent twice starts one run."""
+        """Trigger a run and return its id. The id is generated here, so that a repeated request starts only one run."""
         run_id = run_id or f"manual__{datetime.now(UTC).isoformat()}"
         body = {"logical_date": None, "conf": conf or {}, "dag_run_id": run_id}
         try:
@@ -98,18 +98,18 @@ class Airflow:
         return run_id
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
-        """One DAG run."""
+        """Return one DAG run."""
         return dict(self.call("GET", f"dags/{dag_id}/dagRuns/{run_id}"))
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """The runs of a DAG, newest first."""
+        """List the runs of a DAG, newest first."""
         return list(self.call("GET", f"dags/{dag_id}/dagRuns", params={"order_by": "-run_after"})["dag_runs"])
 
     def wait_for_a_run(self, dag_id: str, seconds: float) -> None:
-        """Wait until the scheduler has made the missed run of a DAG that was just unpaused for the first time.
+        """Wait until the scheduler has created the missed run of a DAG that was just unpaused for the first time.
 
         Raises:
-            AirflowError: it makes none.
+            AirflowError: the scheduler has not created one in time.
         """
         for _ in _poll(seconds):
             if self.runs(dag_id):
@@ -117,26 +117,26 @@ class Airflow:
         raise AirflowError(f"{dag_id} has no run {seconds:g} s after it was unpaused: does the scheduler work?")
 
     def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
-        """The task instances of a run by task id."""
+        """Return the task instances of a run, by task id."""
         found = self.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
         return {task["task_id"]: task for task in found}
 
     def states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
-        """The state of every task of a run."""
+        """Return the state of every task of a run, by task id."""
         return {name: task["state"] for name, task in self.tasks(dag_id, run_id).items()}
 
     def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
-        """What a task returned (its XCom)."""
+        """Return the result of a task (its XCom)."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
         return self.call("GET", path, params={"deserialize": "true"})["value"]
 
     def links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str]:
-        """The addresses behind a task's buttons."""
+        """Return the URLs of a task's extra links, by name."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/links"
         return dict(self.call("GET", path)["extra_links"])
 
     def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:
-        """The log of one try of a task, one line per entry."""
+        """Return the log of one attempt of a task, one line per entry."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
         content = self.call("GET", path, params={"full_content": "true"})["content"]
         return "\n".join(_text(line) for line in content)
@@ -149,14 +149,14 @@ class Airflow:
         on_change: Callable[[str, str | None], None] = lambda task, state: None,
         on_poll: Callable[[], None] = lambda: None,
     ) -> dict[str, str | None]:
-        """Wait until a run has ended; returns the state of each task.
+        """Wait until a run has ended. Returns the state of each task.
 
         Args:
             dag_id: The DAG.
             run_id: The run.
-            seconds: How long to wait at the most.
+            seconds: Timeout.
             on_change: Called with task id and state whenever a task's state changes.
-            on_poll: Called about once a second while the run goes on.
+            on_poll: Called about once a second during the run.
 
         Raises:
             AirflowError: it did not end in time.
@@ -181,7 +181,7 @@ class Airflow:
         retry_error_callback=lambda state: state.outcome and state.outcome.result(),
     )
     def _send(self, method: str, url: str, **options: Any) -> httpx.Response:
-        """Send again when there is no answer, or one without a database: every request here may be sent twice."""
+        """Send a request, and retry without a response or after a 5xx status. All requests can be repeated safely."""
         return self._client.request(method, url, **options)
 
     @staticmethod
@@ -193,7 +193,7 @@ class Airflow:
 
 
 def _text(line: Any) -> str:
-    """A log entry with the causes of its exception, the first one last."""
+    """Format a log entry with the causes of its exception, the first cause last."""
     if not isinstance(line, dict):
         return str(line)
     causes = [f"{error['exc_type']}: {error['exc_value']}" for error in line.get("error_detail") or []]
@@ -201,7 +201,7 @@ def _text(line: Any) -> str:
 
 
 def _poll(seconds: float, interval: float = 1.0) -> Iterator[None]:
-    """Yield every `interval` seconds until the time is over."""
+    """Yield every `interval` seconds until the timeout."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         yield

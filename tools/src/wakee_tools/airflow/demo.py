@@ -1,4 +1,4 @@
-"""The demo: fresh annotations that disagree with the model, and what the pipelines make of them."""
+"""The demo: seed annotations that disagree with the model, and run the pipelines on them."""
 
 import json
 import time
@@ -19,20 +19,20 @@ DRIFT, RETRAIN, HEALTH, ROLLBACK = "drift_detection_daily", "model_retrain", "he
 ANNOTATIONS = "--rows 1000 --days 35 --drift-days 7 --drift-bias confusion=0.5,frustration=0.6 --seed 7"
 BACK_DATED = "--labels-only --production-days 36"
 FIRST_MODEL = {"epochs": 2, "accept_any_first_model": True}
-"""So short a training that the next one has something to improve; it need not beat who always says the median."""
+"""A training so short that the next one can improve on it. It is promoted whatever its metrics."""
 
 SPLIT_COUNTS = ("samples", "people", "sessions")
 
 
 def run_demo(airflow: Airflow) -> None:
-    """Seed, find drift, retrain, check health, and print what happened and where to look.
+    """Seed, detect drift, retrain, check health, and print the results and where to see them.
 
     Raises:
         AirflowError: a run did not succeed.
     """
     times: dict[str, float] = {}
     _timed(times, "waiting for earlier runs", lambda: _let_dags_run(airflow))
-    # To the second: another demo within the hour has annotations of its own, and so something to train on.
+    # To the second, so that another demo within the hour gets different annotations, and therefore another data set.
     annotations = f"{ANNOTATIONS} --until {datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
     console.print(f"\n[bold]Annotations[/] of 35 days, the last 7 of them drifted: make seed SEED='{annotations}'")
     _timed(times, "seed", lambda: seed("--reset", *annotations.split()))
@@ -57,7 +57,7 @@ def run_demo(airflow: Airflow) -> None:
 
 
 def _hardly_trained_model(airflow: Airflow) -> None:
-    """Put a model into production that the retraining can improve on: trained by the first demo, then put back."""
+    """Put a barely trained model into production: the first demo trains it, later demos roll back to it."""
     trained = [run for run in airflow.runs(RETRAIN) if run["state"] == "success"]
     ours = [run["dag_run_id"] for run in trained if (run["conf"] or {}) == FIRST_MODEL]
     if ours:
@@ -73,9 +73,9 @@ def _hardly_trained_model(airflow: Airflow) -> None:
 
 
 def _let_dags_run(airflow: Airflow) -> None:
-    """Unpause the pipelines; the runs that this starts (the last missed schedule) end before the demo begins.
+    """Unpause the pipelines, and wait for the runs that this starts (the last missed schedule).
 
-    The health check waits until there is a model: without one it would rightly be red.
+    The health check is unpaused once there is a model. Without one it would fail.
     """
     first_time = airflow.dags()[DRIFT]["is_paused"]
     for dag_id in airflow.dags().keys() - {HEALTH}:

@@ -1,4 +1,4 @@
-"""`make doctor`: is everything there that the pipelines need? Each failure with its remedy."""
+"""`make doctor`: check everything that the pipelines need, with a remedy for each failure."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ WANTED_SECRETS = {"NEON_DATABASE_URL", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY
 
 
 class Finding(NamedTuple):
-    """What one check found; `remedy` is empty when all is well."""
+    """The result of one check; `remedy` is empty if it passed."""
 
     what: str
     found: str
@@ -27,7 +27,7 @@ class Finding(NamedTuple):
 
 
 class UnhealthyError(Exception):
-    """A check failed: what was found, and what to do about it."""
+    """A check failed: the finding and its remedy."""
 
     def __init__(self, found: str, remedy: str) -> None:
         super().__init__(found)
@@ -35,11 +35,11 @@ class UnhealthyError(Exception):
 
 
 def examine(airflow: Airflow, deep: bool) -> bool:
-    """Print a line per check, as they end; True when nothing is wrong.
+    """Run the checks and print a line for each. Returns whether all passed.
 
     Args:
         airflow: The installation.
-        deep: Also run the health check, which tries credentials and connections from inside of the cluster.
+        deep: Also run the health check, which tests credentials and connections from inside the cluster.
     """
     healthy = True
     for finding in _findings(airflow, deep):
@@ -102,7 +102,7 @@ def _nodes() -> str:
 
 def _gpus() -> str:
     maps = _kubectl("get", "configmaps", "-n", "airflow", "--sort-by=.metadata.creationTimestamp")["items"]
-    # The local cluster's has a suffix.
+    # On the local cluster, the ConfigMap's name has a suffix.
     settings: dict[str, str] = next(
         (m["data"] for m in reversed(maps) if m["metadata"]["name"].startswith("wakee-images")), {}
     )
@@ -123,7 +123,7 @@ def _quota() -> str:
         for name, hard in quota["status"].get("hard", {}).items()
     ]
     usage_line = ", ".join(f"{used} of {hard} {name}" for name, used, hard in usage) or "none"
-    # All GPUs in use is what a training looks like.
+    # All GPUs in use is normal during a training.
     full = [n for n, used, hard in usage if "gpu" not in n and parse_quantity(used) >= parse_quantity(hard)]
     if full:
         raise UnhealthyError(

@@ -1,4 +1,4 @@
-"""Where the web pages of the local cluster are."""
+"""The URLs of the local cluster's web pages."""
 
 PAGES = {
     "Airflow": "http://localhost:8080 (user airflow, password airflow)",

@@ -1,4 +1,4 @@
-"""Why the pods of a DAG run are pending, for people who wait for it."""
+"""Report why the pods of a DAG run are pending."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ INTERVAL_SECONDS, PAUSE_SECONDS, TIMEOUT_SECONDS = 3, 10, 3
 
 
 def pending_pods(dag_id: str) -> list[Any]:
-    """The pending stage pods of a DAG, of whichever run, in the cluster of KUBECONFIG."""
+    """List the pending stage pods of a DAG, of any run, in the cluster of KUBECONFIG."""
     found = _cluster().list_namespaced_pod(
         NAMESPACE,
         label_selector=f"wakee.io/dag-id={dag_id}",
@@ -35,7 +35,7 @@ def _cluster() -> client.CoreV1Api:
 
 @dataclass
 class PendingPods:
-    """The pending pods of one DAG run, as far as Kubernetes answers: Airflow may be anywhere, without access to it."""
+    """The pending pods of one DAG run. Without access to the Kubernetes API, nothing is reported."""
 
     dag_id: str
     run_id: str
@@ -45,13 +45,13 @@ class PendingPods:
     _next: float = float("-inf")
 
     def news(self) -> list[tuple[str, str]]:
-        """Task id and reason of each pod whose reason is to be reported; to be called about once a second."""
+        """Return task id and reason of each pod to report. Call this about once a second."""
         now = self.clock()
         if now < self._next:
             return []
         try:
             pods = self.pods(self.dag_id)
-        except Exception:  # no settings, no cluster, no permission: the run is followed without it
+        except Exception:  # no kubeconfig, cluster or permission: follow the run without pending pods
             self._next = self.clock() + PAUSE_SECONDS
             return []
         self._next = now + INTERVAL_SECONDS
@@ -64,6 +64,6 @@ def _task(pod: Any) -> str:
 
 
 def _run(pod: Any) -> str | None:
-    """The exact run id; the label has it with a hash where it is long or has other characters."""
+    """The exact run id. In the label, ids that are long or have special characters are shortened with a hash."""
     variables = [variable for container in pod.spec.containers for variable in container.env or []]
     return next((variable.value for variable in variables if variable.name == "WAKEE_RUN_ID"), None)

@@ -1,4 +1,4 @@
-"""Draw faces and write annotations into the sandbox, from a pod."""
+"""Draw faces and write annotations to the sandbox, from a pod."""
 
 import json
 import os
@@ -16,9 +16,9 @@ RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
 
 
 def seed(*flags: str) -> str:
-    """Run `wakee-sandbox seed` with these flags in a pod; returns what it printed.
+    """Run `wakee-sandbox seed` with these flags in a pod, and return its output.
 
-    SEED_SECONDS says how long it may take.
+    SEED_SECONDS is the timeout.
 
     Raises:
         ToolError: the pod failed, or did not end in time.
@@ -51,12 +51,12 @@ def _phase(name: str) -> str:
 
 
 def pod(name: str, image: str, arguments: list[str]) -> dict[str, Any]:
-    """The pod: a command of the sandbox's image, with the settings of the stages.
+    """Create the manifest of a pod: a command of the sandbox's image, with the settings of the stages.
 
     Args:
-        name: Of the pod.
-        image: Of the sandbox.
-        arguments: Of `wakee-sandbox`.
+        name: Name of the pod.
+        image: Image of the sandbox.
+        arguments: Arguments of `wakee-sandbox`.
     """
     user = {"runAsNonRoot": True, "runAsUser": 10001, "runAsGroup": 10001, "fsGroup": 10001}
     container = {

@@ -1,4 +1,4 @@
-"""What the commands print."""
+"""Console output of the commands."""
 
 import time
 
@@ -14,7 +14,7 @@ QUIET = {None, "scheduled", "queued", "none", "deferred"}
 
 
 def follow(airflow: Airflow, dag_id: str, run_id: str, seconds: float) -> dict[str, str | None]:
-    """Print each task's changes of state, and why its pod is pending, until the run has ended; returns the states."""
+    """Print state changes of tasks and reasons of pending pods until the run has ended. Returns the states."""
     start, pending = time.monotonic(), PendingPods(dag_id, run_id)
 
     def line(task_id: str, what: str) -> None:
@@ -33,7 +33,7 @@ def follow(airflow: Airflow, dag_id: str, run_id: str, seconds: float) -> dict[s
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """A table on the console."""
+    """Print a table on the console."""
     shown = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
         shown.add_column(column, overflow="fold")

@@ -1,1 +1,1 @@
-"""A local Kubernetes: kind, or built from Debian's packages."""
+"""A local Kubernetes cluster: kind, or built from Debian's packages."""

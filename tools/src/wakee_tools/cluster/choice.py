@@ -1,4 +1,4 @@
-"""Which cluster this is, and how Airflow is installed on it. Read from the environment, else from what is there."""
+"""The kind of cluster and of Airflow installation: from the environment, or else detected."""
 
 import functools
 import os
@@ -11,14 +11,14 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class ClusterKind(StrEnum):
-    """Where Kubernetes comes from."""
+    """The source of Kubernetes."""
 
     KIND = "kind"
     DEBIAN = "debian"
 
 
 class AirflowInstall(StrEnum):
-    """How Airflow gets to the cluster: by the official Helm chart, or by k8s/airflow."""
+    """How Airflow is installed: by the official Helm chart, or by the manifests in k8s/airflow."""
 
     CHART = "chart"
     MANIFESTS = "manifests"
@@ -26,15 +26,15 @@ class AirflowInstall(StrEnum):
 
 @functools.cache
 def docker_answers() -> bool:
-    """Whether there is a Docker engine that answers, not only its client."""
+    """Whether a Docker engine responds, and not only its client is installed."""
     return succeeds("docker", "info")
 
 
 def cluster_kind() -> ClusterKind:
-    """WAKEE_CLUSTER, else kind where a Docker engine answers.
+    """WAKEE_CLUSTER, or else kind if a Docker engine responds.
 
     Raises:
-        ToolError: WAKEE_CLUSTER is neither.
+        ToolError: WAKEE_CLUSTER has an unknown value.
     """
     if named := os.environ.get("WAKEE_CLUSTER"):
         return chosen(ClusterKind, "WAKEE_CLUSTER", named)
@@ -42,10 +42,10 @@ def cluster_kind() -> ClusterKind:
 
 
 def airflow_install() -> AirflowInstall:
-    """AIRFLOW_INSTALL, else the chart on kind.
+    """AIRFLOW_INSTALL, or else the chart on kind.
 
     Raises:
-        ToolError: AIRFLOW_INSTALL is neither.
+        ToolError: AIRFLOW_INSTALL has an unknown value.
     """
     if named := os.environ.get("AIRFLOW_INSTALL"):
         return chosen(AirflowInstall, "AIRFLOW_INSTALL", named)
@@ -53,10 +53,10 @@ def airflow_install() -> AirflowInstall:
 
 
 def chosen(choices: type[Choice], variable: str, value: str) -> Choice:
-    """The member that a variable names.
+    """Convert the value of a variable to a member of `choices`.
 
     Raises:
-        ToolError: it names none.
+        ToolError: the value is unknown.
     """
     try:
         return choices(value)

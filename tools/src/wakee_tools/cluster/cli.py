@@ -13,17 +13,17 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def cluster() -> None:
-    """A local Kubernetes cluster.
+    """Manage the local Kubernetes cluster.
 
-    kind where a Docker engine answers, else one built from Debian's packages (as root, on Debian 12).
-    WAKEE_CLUSTER=kind|debian chooses. KIND_NODE_IMAGE names another node image for kind. Its kubeconfig is .kube/config
-    of the checkout.
+    It is a kind cluster if a Docker engine responds, else one built from Debian's packages (as root, on Debian 12).
+    WAKEE_CLUSTER=kind|debian chooses. KIND_NODE_IMAGE names another node image for kind. The kubeconfig is .kube/config
+    in the checkout.
     """
 
 
 @app.command()
 def up() -> None:
-    """Make the cluster, or bring up the one that is there: stopped nodes start, one that is half made is made anew."""
+    """Create the cluster, or start the existing one. An incomplete cluster is recreated."""
     lifecycle.up()
 
 
@@ -33,19 +33,19 @@ def down(
         bool, typer.Option("--forget-images", help="Remove the images in the registry, too.")
     ] = False,
 ) -> None:
-    """Remove the cluster, of either kind; built images stay for the next one."""
+    """Remove the cluster, of either kind. Built images are kept for the next one."""
     lifecycle.down(forget_images=forget_images)
 
 
 @app.command()
 def status() -> None:
-    """Print nodes, pods, and what they run on."""
+    """Print nodes, pods, and the containers or processes of the cluster."""
     lifecycle.print_status()
 
 
 @app.command()
 def restart(process: Annotated[str, typer.Argument(help="kube-apiserver, kubelet, containerd, ...")]) -> None:
-    """Kill one of Kubernetes' own processes and start it again, for tests."""
+    """Kill one of Kubernetes' own processes and restart it, for tests."""
     lifecycle.restart(process)
 
 
@@ -53,8 +53,8 @@ def restart(process: Annotated[str, typer.Argument(help="kube-apiserver, kubelet
 def machine(
     cluster: Annotated[ClusterKind, typer.Option(help="Which cluster is to run on it.")] = ClusterKind.KIND,
 ) -> None:
-    """Check that the machine has the CPUs, memory and disk that a cluster needs, and end with 1 when it has not.
+    """Check that the machine has enough CPUs, memory and disk for a cluster. Exits with 1 if not.
 
-    WAKEE_SKIP_MACHINE_CHECK=1 goes on all the same.
+    WAKEE_SKIP_MACHINE_CHECK=1 ignores the result.
     """
     raise typer.Exit(0 if report_machine(cluster) else 1)

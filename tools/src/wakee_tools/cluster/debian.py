@@ -1,4 +1,4 @@
-"""The cluster that is built from Debian's packages: its scripts are in tools/debian-cluster."""
+"""The cluster that is built from Debian's packages, by the scripts in tools/debian-cluster."""
 
 import os
 import shutil
@@ -24,18 +24,18 @@ def up() -> None:
 
 
 def stop() -> None:
-    """End every process of the cluster, with its containers, mounts and network; nothing where there cannot be one."""
+    """Stop every process of the cluster, with its containers, mounts and network. No-op if no cluster is possible."""
     if shutil.which("dpkg-query"):
         _script("stop.sh")
 
 
 def print_status() -> None:
-    """Print which processes run."""
+    """Print the running processes."""
     _script("status.sh")
 
 
 def restart(process: str) -> None:
-    """Kill one process of the cluster and start it again as it was."""
+    """Kill one process of the cluster and restart it unchanged."""
     _script("restart.sh", process)
 
 

@@ -1,4 +1,4 @@
-"""The cluster that kind makes of containers."""
+"""The kind cluster, whose nodes are containers."""
 
 import os
 import shutil
@@ -11,19 +11,19 @@ NAME = "wakee"
 VERSION = "0.30.0"
 CONTROL_PLANE = f"{NAME}-control-plane"
 NODES = ("--filter", f"label=io.x-k8s.kind.cluster={NAME}")
-"""The containers of the cluster's nodes, for `docker ps`."""
+"""Filter for `docker ps`: the containers of the cluster's nodes."""
 ADMIN = "/etc/kubernetes/admin.conf"
 STOPPED = ("exited", "created")
 
 
 def nodes(*states: str) -> list[str]:
-    """The containers of the cluster's nodes that are in one of these states, or all of them."""
+    """List the containers of the cluster's nodes, in one of these states if any are given."""
     filters = [word for state in states for word in ("--filter", f"status={state}")]
     return output("docker", "ps", "--all", *NODES, *filters, "--format", "{{.Names}}").splitlines()
 
 
 def up() -> None:
-    """Make the cluster, or bring up what is there of it; afterwards all nodes are ready.
+    """Create the cluster, or start the existing one, and wait until all nodes are ready.
 
     Raises:
         ToolError: kind or Docker is missing, or a node does not become ready.
@@ -65,7 +65,7 @@ def _create() -> None:
 
 
 def _is_whole() -> bool:
-    """Whether the creation came to its end: one that was interrupted leaves nodes that never become a cluster."""
+    """Whether the cluster was created completely. An interrupted creation leaves unusable nodes."""
     if not succeeds("docker", "exec", CONTROL_PLANE, "test", "-e", ADMIN):
         return False
     kubectl = ("docker", "exec", CONTROL_PLANE, "kubectl", "--kubeconfig", ADMIN)
@@ -76,11 +76,11 @@ def _is_whole() -> bool:
 
 
 def lists_whole_cluster(listing: str, containers: int) -> bool:
-    """Whether what kind does last is done: the storage class, and the nodes that join.
+    """Whether kind's last steps are done: the storage class exists and all nodes have joined.
 
     Args:
-        listing: Of nodes and storage classes, as `kubectl get -o name` prints it.
-        containers: How many nodes there are to be.
+        listing: Nodes and storage classes, as printed by `kubectl get -o name`.
+        containers: The expected number of nodes.
     """
     names = listing.split()
     joined = [name for name in names if name.startswith("node/")]
@@ -99,5 +99,5 @@ def print_status() -> None:
 
 
 def restart(process: str) -> None:
-    """Kill one of Kubernetes' own processes in the node, which starts it again."""
+    """Kill one of Kubernetes' own processes in the node, which restarts it."""
     output("docker", "exec", CONTROL_PLANE, "pkill", "-KILL", "-x", process)

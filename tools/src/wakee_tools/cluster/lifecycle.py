@@ -1,4 +1,4 @@
-"""The cluster from its making to its removal, whichever kind it is of."""
+"""The lifecycle of the cluster, of either kind."""
 
 import shutil
 from pathlib import Path
@@ -18,9 +18,9 @@ def _chosen() -> ModuleType:
 
 
 def up() -> None:
-    """Make the cluster, or bring up the one that is there.
+    """Create the cluster, or start the existing one.
 
-    What runs in pods that were there before a node stopped starts again by itself.
+    Pods that ran before a node stopped restart automatically.
     """
     KUBECONFIG.parent.mkdir(exist_ok=True)
     with timed("cluster"):
@@ -29,14 +29,14 @@ def up() -> None:
 
 
 def below_here(path: Path) -> Path:
-    """A path from the current folder, where it is below that."""
+    """The path relative to the current folder, if it is below that folder."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def down(*, forget_images: bool = False) -> None:
-    """Remove the cluster, of either kind, whichever is there.
+    """Remove the cluster, of either kind.
 
-    The images in the registry stay for the next cluster, until earlier ones have made too much of them.
+    The images in the registry are kept for the next cluster, unless they take too much disk.
 
     Args:
         forget_images: Remove the images in the registry, too.
@@ -51,10 +51,10 @@ def down(*, forget_images: bool = False) -> None:
 
 
 def print_status() -> None:
-    """Print what runs.
+    """Print the state of the cluster.
 
     Raises:
-        ToolError: no cluster answers.
+        ToolError: no cluster responds.
     """
     _chosen().print_status()
     if status("kubectl", "get", "nodes,pods", "--all-namespaces", "--request-timeout=5s"):
@@ -62,11 +62,11 @@ def print_status() -> None:
 
 
 def restart(process: str) -> None:
-    """Kill one of Kubernetes' own processes and start it again: kube-apiserver, kubelet, containerd."""
+    """Kill one of Kubernetes' own processes and restart it: kube-apiserver, kubelet, containerd."""
     _chosen().restart(process)
 
 
 def prepare_build() -> None:
-    """Install what building images needs where no Docker engine does it."""
+    """Install the packages for building images without a Docker engine."""
     if not docker_answers():
         install_packages(*BUILD_PACKAGES)

@@ -1,6 +1,6 @@
-"""What a cluster on this computer needs, checked before the work: CPUs, memory and free disk.
+"""Check that this computer has enough CPUs, memory and free disk for a cluster.
 
-Where a Docker engine makes the cluster, its own numbers count: Docker Desktop and colima run it in a virtual machine.
+With a Docker engine, the engine's numbers count, because Docker Desktop and colima run it in a virtual machine.
 """
 
 import json
@@ -22,10 +22,10 @@ from wakee_tools.shell import console
 
 CPUS = 2
 MEMORY_GIB, MEMORY_TOLERATED_GIB = 8, 7.5
-"""The kernel keeps a part of the memory, so that less is reported than a machine was given."""
+"""Required and tolerated memory. A machine reports less than it was given, because the kernel reserves a part."""
 DISK_GB = {"kind": 30, "debian": 15}
 DISK_OF_A_CLUSTER_GB = 5
-"""What work needs once the cluster is there, and images with it."""
+"""Free disk in GB needed once the cluster and its images exist."""
 
 SKIP = "WAKEE_SKIP_MACHINE_CHECK"
 COLIMA = f"Run: colima stop; colima start --cpu {CPUS} --memory {MEMORY_GIB} --disk 60"
@@ -35,15 +35,15 @@ DOCKER_DESKTOP = "Raise it in Docker Desktop: Settings, Resources."
 
 @dataclass(frozen=True)
 class Machine:
-    """What one machine has.
+    """The resources of one machine.
 
     Attributes:
-        name: For messages, e.g. "Docker Desktop".
-        cpus: Their number.
-        memory: In bytes.
-        folder: Where images and cluster lie; None where that is not on a disk of this computer.
+        name: Name for messages, e.g. "Docker Desktop".
+        cpus: Number of CPUs.
+        memory: Memory in bytes.
+        folder: Folder of images and cluster; None if it is not on a disk of this computer.
         has_cluster: Whether the cluster exists.
-        remedy: How to give it more; empty where only another machine has more.
+        remedy: How to give the machine more resources; empty if it cannot get more.
     """
 
     name: str
@@ -55,13 +55,13 @@ class Machine:
 
 
 class EngineError(Exception):
-    """No Docker engine answers."""
+    """No Docker engine responds."""
 
 
 def report_machine(kind: ClusterKind) -> bool:
-    """Print what the machine has, or a line for each thing of which it has too little; whether to go on.
+    """Print the machine's resources, or a line for each insufficient one. Returns whether to continue.
 
-    With WAKEE_SKIP_MACHINE_CHECK=1 the answer is always yes.
+    With WAKEE_SKIP_MACHINE_CHECK=1, the result is always True.
     """
     try:
         machine = machine_of(kind)
@@ -75,7 +75,7 @@ def report_machine(kind: ClusterKind) -> bool:
 
 
 def _go_on(lines: list[str]) -> bool:
-    """Print what is wrong; whether to go on all the same."""
+    """Print the problems. Returns whether to continue anyway."""
     for line in lines:
         _print(f"[red]✗[/] {escape(line)}")
     skipped = os.environ.get(SKIP, "") not in {"", "0"}
@@ -88,7 +88,7 @@ def _print(line: str) -> None:
 
 
 def summary(machine: Machine, kind: ClusterKind, free: float | None) -> str:
-    """One line: what the machine has."""
+    """Describe the machine's resources in one line."""
     disk = (
         f"{free:.0f} GB of free disk"
         if free is not None
@@ -101,7 +101,7 @@ def machine_of(kind: ClusterKind) -> Machine:
     """The machine on which a cluster of this kind runs.
 
     Raises:
-        EngineError: it is to be kind, and no Docker engine answers.
+        EngineError: the kind is `kind`, and no Docker engine responds.
     """
     if kind is ClusterKind.DEBIAN:
         return this_machine()
@@ -109,12 +109,12 @@ def machine_of(kind: ClusterKind) -> Machine:
 
 
 def problems(machine: Machine, kind: ClusterKind, free: float | None) -> Iterator[str]:
-    """A line for each thing of which the machine has too little.
+    """Yield a line for each insufficient resource.
 
     Args:
         machine: The machine.
-        kind: What is to run on it.
-        free: Free disk in GB; None where that is not known.
+        kind: The kind of cluster to run on it.
+        free: Free disk in GB; None if unknown.
     """
     more = machine.remedy or "Use a larger machine."
     if machine.cpus < CPUS:
@@ -129,12 +129,12 @@ def problems(machine: Machine, kind: ClusterKind, free: float | None) -> Iterato
 
 
 def disk_needed(machine: Machine, kind: ClusterKind) -> int:
-    """How much disk must be free, in GB: less once the cluster exists."""
+    """The free disk that is needed, in GB. It is less once the cluster exists."""
     return DISK_OF_A_CLUSTER_GB if machine.has_cluster else DISK_GB[kind]
 
 
 def free_disk(machine: Machine) -> float | None:
-    """Free disk where images and cluster lie, in GB (10^9 bytes); None where that is not on this computer."""
+    """Free disk in the folder of images and cluster, in GB (10^9 bytes); None if it is not on this computer."""
     if machine.folder is None:
         return None
     there = next(folder for folder in (machine.folder, *machine.folder.parents) if folder.exists())
@@ -142,16 +142,16 @@ def free_disk(machine: Machine) -> float | None:
 
 
 def this_machine() -> Machine:
-    """The computer itself."""
+    """The resources of this computer."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Machine("this machine", os.cpu_count() or 1, memory, STATE, (STATE / "cluster").exists())
 
 
 def engine_machine(info: dict[str, Any], *, has_cluster: bool) -> Machine:
-    """The machine of a Docker engine, from what `docker info` says.
+    """The machine of a Docker engine, from the output of `docker info`.
 
     Raises:
-        EngineError: it says nothing of a machine, as the client alone does.
+        EngineError: the output has no machine, as from a client without an engine.
     """
     if not info.get("NCPU"):
         raise EngineError("; ".join(info.get("ServerErrors") or ["docker info has no number of CPUs"]))
@@ -168,16 +168,16 @@ def _engine(info: dict[str, Any]) -> tuple[str, str]:
 
 
 def _local_folder(info: dict[str, Any]) -> Path | None:
-    """The engine's folder where the engine runs on this computer itself, and so has its name."""
+    """The engine's folder if the engine runs on this computer itself, which is recognized by the host name."""
     folder = Path(info.get("DockerRootDir") or "/nowhere")
     return folder if info.get("Name") == socket.gethostname() and folder.exists() else None
 
 
 def docker_info() -> dict[str, Any]:
-    """What the Docker engine says of itself and its machine.
+    """Return the output of `docker info` about the engine and its machine.
 
     Raises:
-        EngineError: no engine answers, or none is installed.
+        EngineError: no engine responds, or none is installed.
     """
     return dict(json.loads(_docker("info", "--format", "{{json .}}")))
 

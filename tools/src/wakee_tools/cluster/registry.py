@@ -1,9 +1,9 @@
-"""The image registry beside the kind cluster, through which images reach its nodes.
+"""The image registry beside the kind cluster, from which the nodes pull images.
 
-A node pulls only the layers that it lacks, so a changed line of code is there in seconds; `kind load` sends whole
-images. As in kind's documentation (https://kind.sigs.k8s.io/docs/user/local-registry/), with two differences: the
-registry is Debian's package `docker-registry` on our base image, so it needs no public image, and the nodes know it
-under the name `localhost`, so images have the same names on every kind of cluster.
+A node pulls only the layers that it lacks, so changed code arrives in seconds, whereas `kind load` sends whole images.
+Set up as in kind's documentation (https://kind.sigs.k8s.io/docs/user/local-registry/), with two differences: the
+registry is Debian's package `docker-registry` on our base image, so it needs no public image, and its name on the nodes
+is `localhost`, so that images have the same names on every kind of cluster.
 """
 
 import functools
@@ -19,12 +19,12 @@ CONTAINER, VOLUME = "wakee-registry", "wakee-registry"
 PORT = int(os.environ.get("WAKEE_REGISTRY_PORT", "5001"))
 LARGE_MEGABYTES = 10_000
 HOSTS = "/etc/containerd/certs.d/localhost"
-"""Where containerd looks up which server answers for `localhost/...` (kind-config.yaml names the folder)."""
+"""The folder in which containerd finds the registry for `localhost/...` (configured in kind-config.yaml)."""
 
 
 @functools.cache
 def ensure_registry(image: str) -> None:
-    """Run the registry, with this image, unless it runs."""
+    """Start the registry with this image, unless it is running."""
     if output("docker", "ps", "-q", "--filter", f"name=^{CONTAINER}$"):
         return
     output("docker", "rm", "-f", CONTAINER, quiet=True)
@@ -34,20 +34,20 @@ def ensure_registry(image: str) -> None:
 
 
 def remove(*, with_images: bool) -> None:
-    """Remove the registry; its images stay for the next one, unless they are to go, too."""
+    """Remove the registry. Its images are kept for the next one, unless `with_images`."""
     output("docker", "rm", "--force", CONTAINER, quiet=True)
     if with_images:
         output("docker", "volume", "rm", "--force", VOLUME, quiet=True)
 
 
 def is_large() -> bool:
-    """Whether the registry's images take too much disk; no, where the engine's disk is not seen from here."""
+    """Whether the registry's images take too much disk. False if the engine's disk is not accessible from here."""
     folder = output("docker", "volume", "inspect", "--format", "{{.Mountpoint}}", VOLUME, quiet=True)
     return bool(folder) and disk_usage(Path(folder)) > LARGE_MEGABYTES * 2**20
 
 
 def disk_usage(folder: Path) -> int:
-    """Bytes on disk of everything in a folder; 0 where it cannot be read."""
+    """Disk usage of a folder in bytes; 0 if it cannot be read."""
     paths = (Path(path) / name for path, _, names in os.walk(folder) for name in names)
     return sum(path.lstat().st_blocks * 512 for path in paths if path.exists() or path.is_symlink())
 
@@ -66,7 +66,7 @@ def is_pushed(image: str) -> bool:
 
 
 def push(image: str) -> None:
-    """Send the layers that the registry lacks."""
+    """Push the layers that the registry lacks."""
     pushed = f"localhost:{PORT}/{_below_host(image)}"
     output("docker", "tag", image, pushed)
     output("docker", "push", "-q", pushed)
@@ -82,7 +82,7 @@ def is_pulled(image: str) -> bool:
 
 
 def connect_nodes() -> None:
-    """Let the nodes find the registry. Once, before images are pulled side by side."""
+    """Configure the registry on the nodes. Call this once, before images are pulled concurrently."""
     networks = output("docker", "inspect", "-f", "{{json .NetworkSettings.Networks}}", CONTAINER)
     if '"kind"' not in networks:
         output("docker", "network", "connect", "kind", CONTAINER)
@@ -93,13 +93,13 @@ def connect_nodes() -> None:
 
 
 def pull(image: str) -> None:
-    """Bring the image to every node of the cluster: only the layers that it lacks."""
+    """Pull the image on every node of the cluster. Only missing layers are transferred."""
     for node in kind.nodes("running"):
         output("docker", "exec", node, "crictl", "pull", image)
 
 
 def forget(image: str) -> None:
-    """Remove an image from the nodes; the registry keeps it, for a rollback."""
+    """Remove an image from the nodes. The registry keeps it, for a rollback."""
     for node in kind.nodes("running"):
         output("docker", "exec", node, "crictl", "rmi", image, quiet=True)
 

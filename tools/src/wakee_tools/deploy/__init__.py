@@ -1,1 +1,1 @@
-"""Airflow on a cluster: by the official chart, or by plain manifests."""
+"""Deployment of Airflow: by the official chart, or by plain manifests."""

@@ -1,7 +1,7 @@
-"""Where the official Airflow chart is. It is always the same version.
+"""Find the official Airflow chart, always in the same version.
 
-CHART is a folder or .tgz of the chart, or its name in a repository that helm knows. CHART_REPO is the address of
-another repository. Without either, the chart comes from the cache, else from its official repository.
+CHART is a folder or .tgz of the chart, or its name in a configured helm repository. CHART_REPO is the URL of another
+repository. Without either, the chart comes from the cache, or else from its official repository.
 """
 
 import functools
@@ -20,10 +20,10 @@ CACHED = CACHE / "charts" / f"airflow-{VERSION}.tgz"
 
 @functools.cache
 def find_chart() -> tuple[str, ...]:
-    """Helm's arguments that name the chart, once it is certain that it can be read.
+    """Return Helm's arguments for the chart, after checking that it can be read.
 
     Raises:
-        ToolError: there is none, or it is another version.
+        ToolError: the chart is missing, or has another version.
     """
     chart = _chosen()
     shown = answer("helm", "show", "chart", *chart)

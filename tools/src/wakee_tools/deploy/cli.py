@@ -11,75 +11,75 @@ app = typer.Typer(no_args_is_help=True)
 
 
 def up() -> None:
-    """Cluster, images, sandbox and Airflow, ready to use.
+    """Create cluster, images, sandbox and Airflow, and wait until they are ready.
 
-    Checks the machine first, then builds images and cluster side by side, then deploys. Run it again after a change:
-    only what changed is done anew. WAKEE_CLUSTER=kind|debian chooses the cluster, AIRFLOW_INSTALL=chart|manifests how
-    Airflow gets there.
+    Checks the machine, then builds images and cluster concurrently, then deploys. Run it again after a change: only
+    what changed is updated. WAKEE_CLUSTER=kind|debian chooses the cluster, AIRFLOW_INSTALL=chart|manifests how Airflow
+    is installed.
     """
     installation.up()
 
 
 def deploy() -> None:
-    """Apply everything to the local cluster and wait until all is ready.
+    """Apply everything to the local cluster and wait until it is ready.
 
-    Secrets that do not exist yet, the kind overlay with the tags of the images as they are now, the schema migration,
-    then Airflow. Airflow comes by the official chart on kind, and by the plain manifests of k8s/airflow elsewhere;
+    In order: missing Secrets, the kind overlay with the current image tags, the schema migration, Airflow. Airflow is
+    installed by the official chart on kind, and by the manifests in k8s/airflow elsewhere.
     AIRFLOW_INSTALL=chart|manifests chooses. CHART and CHART_REPO: see `wakee helm --help`.
     """
     installation.deploy()
 
 
 def ready(seconds: Annotated[float, typer.Option(help="How long to wait.")] = installation.DAG_SECONDS) -> None:
-    """Wait until Airflow has read every DAG file; fail with the error of one that it cannot import."""
+    """Wait until Airflow has parsed every DAG file. Fails with the import error of a file that it cannot import."""
     installation.wait_for_dags(seconds)
 
 
 @app.callback()
 def helm_group() -> None:
-    """Airflow by the official chart, on any cluster (docs/production.md).
+    """Manage Airflow by the official chart, on any cluster (docs/production.md).
 
-    By environment: CLUSTER is the kubeconfig, else it is the local cluster's. VALUES is the file on top of
-    helm/values.yaml, else it is helm/values-production.yaml. CHART is a folder or .tgz of the chart, CHART_REPO another
-    repository; without either, the chart comes from a cached copy, else from its official repository. HELM_TIMEOUT says
-    how long to wait for pods (10m).
+    Environment variables: CLUSTER is the kubeconfig, by default the local cluster's. VALUES is the file on top of
+    helm/values.yaml, by default helm/values-production.yaml. CHART is a folder or .tgz of the chart, CHART_REPO another
+    repository; by default the chart comes from the cache, or else from its official repository. HELM_TIMEOUT is how
+    long to wait for pods (10m).
     """
 
 
 @app.command()
 def install() -> None:
-    """Install or upgrade Airflow; an upgrade that fails is put back."""
+    """Install or upgrade Airflow. A failed upgrade is rolled back."""
     helm.install(helm.values_file())
 
 
 @app.command()
 def diff() -> None:
-    """Print what `install` would change."""
+    """Print the changes that `install` would make."""
     helm.diff(helm.values_file())
 
 
 @app.command()
 def render() -> None:
-    """Print what the chart makes of the values, without a cluster."""
+    """Render the chart with the values, without a cluster."""
     print(helm.render(helm.values_file()))
 
 
 @app.command()
 def rollback() -> None:
-    """Back to the revision before, or REVISION (helm history airflow -n airflow)."""
+    """Roll back to the previous revision, or to REVISION (helm history airflow -n airflow)."""
     helm.rollback(os.environ.get("REVISION") or "0")
 
 
 @app.command()
 def uninstall() -> None:
-    """Remove Airflow; its database and Secrets stay."""
+    """Remove Airflow. Its database and Secrets are kept."""
     helm.uninstall()
 
 
 @app.command()
 def check() -> None:
-    """Check helm/*.yaml against the chart's JSON schema, whose path is in CHART_SCHEMA; end with 1 when one is invalid.
+    """Validate helm/*.yaml against the chart's JSON schema, whose path is in CHART_SCHEMA. Exits with 1 if invalid.
 
-    Root keys included, which Helm itself lets pass.
+    Unknown root keys are errors, too, although Helm itself accepts them.
     """
     raise typer.Exit(0 if helm_schema.check(os.environ.get("CHART_SCHEMA", "")) else 1)

@@ -1,4 +1,4 @@
-"""Airflow by the official chart, with helm/values.yaml and another file of values on top."""
+"""Airflow by the official chart, with helm/values.yaml and another values file on top."""
 
 import hashlib
 import json
@@ -22,13 +22,13 @@ SECRETS = (
 )
 VALUES_KIND = HELM / "values-kind.yaml"
 FIRST_WITH_SERVER_SIDE_APPLY = 22
-"""The minor version of Kubernetes; on older ones, the server-side apply of Helm 4 meets a defect."""
+"""Minor version of Kubernetes. On older ones, a bug affects Helm 4's server-side apply."""
 DIFFERENT = 1
-"""The exit code of `kubectl diff` when something differs."""
+"""Exit code of `kubectl diff` if there are differences."""
 
 
 def values_file() -> Path:
-    """VALUES, or those for production."""
+    """The file in VALUES, by default the one for production."""
     return Path(os.environ.get("VALUES") or HELM / "values-production.yaml")
 
 
@@ -36,7 +36,7 @@ def install(values: Path) -> None:
     """Install or upgrade Airflow.
 
     Raises:
-        ToolError: the chart, the cluster or something that the pods need is missing, or the pods do not become ready.
+        ToolError: the chart, the cluster or an object that the pods need is missing, or the pods do not become ready.
     """
     chart = _chart_for(values)
     _require_cluster()
@@ -47,7 +47,7 @@ def install(values: Path) -> None:
 
 
 def diff(values: Path) -> None:
-    """Print what an installation would change.
+    """Print the changes that an installation would make.
 
     Raises:
         ToolError: as for `install`.
@@ -67,20 +67,20 @@ def diff(values: Path) -> None:
 
 
 def render(values: Path) -> str:
-    """What the chart makes of the values, as YAML."""
+    """Render the chart with the values, as YAML."""
     chart = _chart_for(values)
     return output("helm", "template", release.NAME, *chart, *release.IN_NAMESPACE, *_value_files(values))
 
 
 def rollback(revision: str) -> None:
-    """Go back to a revision; 0 is the one before."""
+    """Roll back to a revision; 0 is the previous one."""
     _require_cluster()
     with timed("rollback"):
         release.rollback_to(revision)
 
 
 def uninstall() -> None:
-    """Remove Airflow; its database and Secrets stay."""
+    """Remove Airflow. Its database and Secrets are kept."""
     _require_cluster()
     say("Secrets, the database and k8s/ stay")
     release.uninstall()
@@ -99,7 +99,7 @@ def _require_cluster() -> None:
 
 
 def _require_prerequisites() -> None:
-    """What the chart's pods name and the chart does not make."""
+    """Check that the objects exist which the chart's pods need and the chart does not create."""
     remedy = "apply k8s/overlays/production (a copy of it) first"
     if not _exists("serviceaccount", "airflow"):
         raise ToolError(f"no service account airflow: {remedy}")
@@ -120,7 +120,7 @@ def _value_files(values: Path) -> list[str]:
 
 
 def _settings(values: Path) -> list[str]:
-    """Pods read the ConfigMap when they start; a change of it is a reason to start again."""
+    """Helm's options with a digest of the ConfigMap, so that pods restart when it changes."""
     data = answer(*KUBECTL, "get", "configmap", "wakee-images", "-o", "jsonpath={.data}").stdout
     digest = hashlib.sha256(data.encode()).hexdigest()[:12]
     settings = ["--set-string", rf"airflowPodAnnotations.wakee\.io/settings={digest}"]

@@ -1,4 +1,4 @@
-"""helm/*.yaml against the official chart's JSON schema, root keys included (Helm itself lets those pass)."""
+"""Validate helm/*.yaml against the official chart's JSON schema, including root keys (which Helm does not check)."""
 
 import json
 from pathlib import Path
@@ -11,17 +11,17 @@ from wakee_tools.paths import HELM
 
 
 def problems(chart_values: dict[str, Any], schema: dict[str, Any]) -> list[str]:
-    """What the schema refuses, and root keys that it does not know."""
+    """List the violations of the schema, and unknown root keys."""
     unknown = [f"{key}: no such key in the chart" for key in chart_values if key not in schema["properties"]]
     errors = Draft7Validator(schema).iter_errors(chart_values)
     return unknown + [f"{'.'.join(map(str, error.absolute_path))}: {error.message}" for error in errors]
 
 
 def check(path: str) -> bool:
-    """Print for values.yaml alone, and for each values-*.yaml on top of it, whether it is valid; whether all are.
+    """Validate values.yaml alone, and with each values-*.yaml on top. Prints results, returns whether all are valid.
 
     Args:
-        path: Of the chart's `values.schema.json`; nothing is checked without it.
+        path: Path of the chart's `values.schema.json`. If empty, nothing is checked.
     """
     if not path or not Path(path).is_file():
         print("not checked: set CHART_SCHEMA to the values.schema.json of the airflow chart 1.22.0")

@@ -1,6 +1,6 @@
-"""The settings of helm/values.yaml and an overlay of it, as Helm merges them, and as variables.
+"""Convert helm/values.yaml and an overlay to environment variables, merged as by Helm.
 
-For Airflow without the chart (k8s/airflow), so that it reads the same settings as the chart.
+Airflow without the chart (k8s/airflow) uses them, so that it has the same settings as with the chart.
 """
 
 import json
@@ -12,7 +12,7 @@ from wakee_tools.paths import HELM
 
 
 def merged(base: Any, over: Any) -> Any:
-    """Values as Helm merges them: mappings key by key, everything else replaced."""
+    """Merge values as Helm does: mappings key by key, everything else is replaced."""
     if isinstance(base, dict) and isinstance(over, dict):
         return base | {key: merged(base.get(key), value) for key, value in over.items()}
     return over
@@ -25,7 +25,7 @@ def values(overlay: str) -> dict[str, Any]:
 
 
 def environment(chart_values: dict[str, Any]) -> dict[str, str]:
-    """Airflow's variables that say what `config` and `executor` say, and what the chart adds by itself."""
+    """Airflow's environment variables for `config` and `executor`, and those that the chart adds by default."""
     options = {
         f"AIRFLOW__{section}__{option}".upper(): _text(value)
         for section, found in chart_values["config"].items()

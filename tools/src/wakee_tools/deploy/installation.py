@@ -1,4 +1,4 @@
-"""Everything on the local cluster: Secrets, the sandbox, the schema migration, then Airflow."""
+"""The installation on the local cluster: Secrets, the sandbox, the schema migration, then Airflow."""
 
 from wakee_tools.airflow.client import Airflow
 from wakee_tools.cluster import lifecycle
@@ -20,13 +20,13 @@ DAG_SECONDS = 120
 
 
 def up() -> None:
-    """Cluster, images, sandbox and Airflow, ready to use.
+    """Create cluster, images, sandbox and Airflow, and wait until they are ready.
 
-    What takes minutes the first time, the images and the cluster, is built side by side; when one of the two fails, the
-    other does not go on for nothing.
+    Images and cluster, which take minutes the first time, are built concurrently. If one of the two fails, the other
+    is stopped.
 
     Raises:
-        ToolError: something that this needs is missing, or a step failed.
+        ToolError: a prerequisite is missing, or a step failed.
     """
     _check_first()
     wakee = program("dev", "wakee")
@@ -37,7 +37,7 @@ def up() -> None:
 
 
 def _check_first() -> None:
-    """What would stop this after minutes of work."""
+    """Check the prerequisites that would otherwise fail after minutes of work."""
     if airflow_install() is AirflowInstall.CHART:
         find_chart()
     if not report_machine(cluster_kind()):
@@ -46,10 +46,10 @@ def _check_first() -> None:
 
 
 def deploy() -> None:
-    """Apply everything to the local cluster, wave by wave, and wait until all of it is ready."""
+    """Apply everything to the local cluster, wave by wave, and wait until it is ready."""
     install = airflow_install()
     if install is AirflowInstall.CHART:
-        find_chart()  # before minutes of other work
+        find_chart()  # fail early
     ensure_airflow_secrets()
     kustomization.write(install)
     with timed("sandbox and databases"):
@@ -90,7 +90,7 @@ def _deploy_airflow(install: AirflowInstall) -> None:
 
 
 def _remove_other(install: AirflowInstall) -> None:
-    """An installation of the other kind has objects of the same names, which Helm does not take over."""
+    """Remove an installation of the other kind. Its objects have the same names, and Helm does not adopt them."""
     if install is AirflowInstall.CHART:
         plain = ("kubectl", "-n", "airflow", "get", "deployments", "-l", "wakee.io/wave=2", "-o", "name")
         if answer(*plain).stdout:
@@ -102,10 +102,10 @@ def _remove_other(install: AirflowInstall) -> None:
 
 
 def wait_for_dags(seconds: float) -> None:
-    """Wait until Airflow has read every DAG file.
+    """Wait until Airflow has parsed every DAG file.
 
     Raises:
-        ToolError: it cannot import one, or one is still missing at the end.
+        ToolError: a file cannot be imported, or a DAG is missing after the timeout.
     """
     expected = {path.stem for path in (REPO / "dags").glob("*.py")}
     console.print("DAGs: " + ", ".join(sorted(Airflow().wait_for_dags(expected, seconds))))

@@ -1,4 +1,4 @@
-"""A kustomization on top of the local overlay that knows the images which were loaded, and Airflow's settings."""
+"""A kustomization on top of the local overlay, with the tags of the loaded images and Airflow's settings."""
 
 import hashlib
 import json
@@ -16,29 +16,29 @@ LOCAL_OVERLAYS = {AirflowInstall.CHART: "kind", AirflowInstall.MANIFESTS: "debia
 
 
 def write(install: AirflowInstall) -> None:
-    """Write the kustomization and the file that it reads into .build/kind."""
+    """Write the kustomization and the file that it reads to .build/kind."""
     images = built.images()
     FOLDER.mkdir(parents=True, exist_ok=True)
     variables = environment(values("values-kind.yaml"))
     SETTINGS.write_text("".join(f"{name}={value}\n" for name, value in sorted(variables.items())))
     read = [SETTINGS, OVERLAYS / "kind" / "airflow.env", built.IMAGES_ENV]
     written = kustomization(install, images, digest(read))
-    # JSON is YAML in which a tag of digits stays a text.
+    # JSON is valid YAML, and keeps a tag of digits a string.
     (FOLDER / "kustomization.yaml").write_text(json.dumps(written, indent=2) + "\n")
 
 
 def digest(files: list[Path]) -> str:
-    """A digest of what pods read when they start."""
+    """A digest of the files that pods read when they start."""
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 def kustomization(install: AirflowInstall, images: dict[str, str], settings: str) -> dict[str, Any]:
-    """The kustomization.
+    """Create the kustomization.
 
     Args:
         install: How Airflow is installed.
-        images: Image by name.
-        settings: A digest of what Airflow's pods read when they start.
+        images: Images by name.
+        settings: A digest of the settings that Airflow's pods read when they start.
     """
     literals = [f"WAKEE_{name.upper()}_IMAGE={image}" for name, image in images.items()]
     if "sandbox" in images:
@@ -61,11 +61,11 @@ def _new_tag(name: str, image: str) -> dict[str, str]:
 
 
 def _plain_settings() -> dict[str, Any]:
-    """Airflow's settings for the plain manifests."""
+    """The ConfigMap with Airflow's settings for the plain manifests."""
     return {"name": "airflow-config", "namespace": "airflow", "envs": [SETTINGS.name]}
 
 
 def _restart_patch(settings: str) -> dict[str, Any]:
-    """Pods start again when their settings change."""
+    """A patch that restarts pods when their settings change."""
     annotations = {"op": "add", "path": "/spec/template/metadata/annotations", "value": {"wakee.io/settings": settings}}
     return {"target": {"kind": "Deployment", "namespace": "airflow"}, "patch": json.dumps([annotations])}

@@ -1,4 +1,4 @@
-"""The Helm release of Airflow: its revisions, a rollback, and what an interrupted helm left."""
+"""The Helm release of Airflow: its revisions, rollback, and recovery from an interrupted helm."""
 
 import json
 import os
@@ -13,28 +13,28 @@ GOOD = {"deployed", "superseded"}
 
 
 def timeout() -> str:
-    """How long to wait for the pods: HELM_TIMEOUT, in helm's notation."""
+    """The timeout for the pods: HELM_TIMEOUT, in helm's notation."""
     return os.environ.get("HELM_TIMEOUT") or "10m"
 
 
 def last_good() -> str:
-    """The newest revision that came up; empty when there is none."""
+    """The newest revision that was deployed successfully; empty if there is none."""
     asked = answer("helm", "history", NAME, *IN_NAMESPACE, "-o", "json")
     return newest_good(json.loads(asked.stdout)) if asked.returncode == 0 else ""
 
 
 def newest_good(history: list[dict[str, Any]]) -> str:
-    """The newest of these revisions that came up; empty when there is none."""
+    """The newest of these revisions that was deployed successfully; empty if there is none."""
     return str(max((entry["revision"] for entry in history if entry["status"] in GOOD), default=""))
 
 
 def delete_finished_migration() -> None:
-    """A Job cannot be changed; that of the last upgrade has ended."""
+    """Delete the finished migration Job of the last upgrade, because a Job is immutable."""
     output(*KUBECTL, "delete", "job", f"{NAME}-run-airflow-migrations", "--ignore-not-found")
 
 
 def rollback_to(revision: str) -> None:
-    """Make a revision the current one; 0 is the one before.
+    """Roll back to a revision; 0 is the previous one.
 
     Raises:
         ToolError: its pods did not become ready.
@@ -48,7 +48,7 @@ def rollback_to(revision: str) -> None:
 
 
 def recover() -> None:
-    """Put back a release that an interrupted helm left: it accepts no upgrade."""
+    """Roll back a release that an interrupted helm left pending, because helm rejects an upgrade of it."""
     if '"status":"pending-' not in answer("helm", "status", NAME, *IN_NAMESPACE, "-o", "json").stdout:
         return
     say("an earlier helm was interrupted")
@@ -59,12 +59,12 @@ def recover() -> None:
 
 
 def uninstall() -> None:
-    """Remove the release."""
+    """Uninstall the release."""
     call("helm", "uninstall", NAME, *IN_NAMESPACE, "--wait")
 
 
 def upgrade(arguments: list[str]) -> None:
-    """Install or upgrade the release; one that fails leaves what ran before it, and says why it failed.
+    """Install or upgrade the release. A failed upgrade is rolled back, and its cause is printed.
 
     Args:
         arguments: Chart, values and options, for `helm upgrade`.

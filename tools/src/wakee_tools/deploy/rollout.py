@@ -1,4 +1,4 @@
-"""Objects applied in waves, and waited for."""
+"""Apply objects in waves, and wait for them."""
 
 from wakee_tools.deploy.kustomization import FOLDER
 from wakee_tools.shell import ToolError, answer, last_lines, output, print_lines, succeeds
@@ -16,7 +16,7 @@ def wait_for(namespace: str, *names: str) -> None:
     """Wait until objects (`kind/name`) are ready.
 
     Raises:
-        ToolError: one is not ready in time; what went wrong has been printed.
+        ToolError: an object is not ready in time. Its state and logs have been printed.
     """
     for name in names:
         if not succeeds("kubectl", "-n", namespace, *_waiting(name), f"--timeout={SECONDS}s"):
@@ -37,9 +37,9 @@ def _print_state(namespace: str, name: str) -> None:
 
 
 def replace_changed_jobs(selector: str, *jobs: str) -> None:
-    """Delete jobs (`namespace/name`) of a wave in which something changed: a job cannot be changed in place.
+    """Delete jobs (`namespace/name`) if an object of their wave has changed, because a job is immutable.
 
-    A finished one of the same image need not run again.
+    Without a change, a finished job need not run again.
     """
     for job in jobs:
         if not succeeds("kubectl", "diff", "-k", str(FOLDER), "--selector", selector):

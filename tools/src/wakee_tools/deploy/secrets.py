@@ -1,6 +1,6 @@
-"""Airflow's Secrets on the local cluster: those that docs/production.md lists, and the database's.
+"""Airflow's Secrets on the local cluster: those in docs/production.md, and the database's.
 
-Made once per cluster, then kept.
+They are created once per cluster, then kept.
 """
 
 import base64
@@ -23,7 +23,7 @@ SMTP = {
 
 
 def ensure_airflow_secrets() -> None:
-    """Make the Secrets that are not there yet."""
+    """Create the Secrets that do not exist yet."""
     output("kubectl", "apply", "-f", str(REPO / "k8s/base/namespaces.yaml"))
     password = _database_password()
     wanted = {
@@ -44,7 +44,7 @@ def ensure_airflow_secrets() -> None:
 
 
 def connections(credentials: dict[str, str]) -> dict[str, str]:
-    """Airflow's connections to the sandbox's bucket and mail server, as variables.
+    """Airflow's connections to the sandbox's bucket and mail server, as environment variables.
 
     Args:
         credentials: The kind overlay's secrets.env.
@@ -59,7 +59,7 @@ def connections(credentials: dict[str, str]) -> dict[str, str]:
 
 
 def _database_password() -> str:
-    """That of before, so that the database is opened with it, or a new one."""
+    """The existing password, with which the database was created, or a new one."""
     template = "go-template={{.data.POSTGRES_PASSWORD | base64decode}}"
     return output(*KUBECTL, "get", "secret", "airflow-database-secrets", "-o", template, quiet=True) or _random()
 

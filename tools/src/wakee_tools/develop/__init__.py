@@ -1,1 +1,1 @@
-"""What developers and CI run: suites, linters, locks, audits, benchmarks, references."""
+"""Commands for developers and CI: test suites, linters, locks, audits, benchmarks, references."""

@@ -1,4 +1,4 @@
-"""Known vulnerabilities of everything that the lock files pin. For a schedule (nightly CI)."""
+"""Report known vulnerabilities of all packages in the lock files. For a schedule (nightly CI)."""
 
 import json
 import os
@@ -19,11 +19,11 @@ LOCKS = (
     "tools/requirements.lock",
 )
 KNOWN = "jinja2==2.10"
-"""Everybody knows a vulnerability of this one."""
+"""A package with a well-known vulnerability, to test the service."""
 
 
 class Verdict(IntEnum):
-    """What came of it, as an exit code."""
+    """The result of the audit, as an exit code."""
 
     NONE_KNOWN = 0
     SOME_KNOWN = 1
@@ -31,7 +31,7 @@ class Verdict(IntEnum):
 
 
 def audit() -> Verdict:
-    """Ask the vulnerability service SERVICE (pypi or osv) about every lock, and print what it knows."""
+    """Query the vulnerability service SERVICE (pypi or osv) for every lock file, and print the results."""
     service = os.environ.get("SERVICE") or "pypi"
     if cause := silence_of(service):
         print_lines(cause)
@@ -42,9 +42,9 @@ def audit() -> Verdict:
 
 
 def silence_of(service: str) -> str:
-    """What pip-audit says where the service does not answer; empty where it does.
+    """pip-audit's error if the service does not work; empty if it does.
 
-    A mirror that knows packages but no vulnerabilities would let everything pass, so it is asked for a known one.
+    A package mirror without vulnerability data would report nothing, so the service is queried for a known one.
     """
     with tempfile.TemporaryDirectory() as folder:
         requirements = Path(folder) / "known.txt"
@@ -54,7 +54,7 @@ def silence_of(service: str) -> str:
 
 
 def _audit_lock(service: str, lock: str) -> bool:
-    """Print what the service knows about a lock; whether that is nothing."""
+    """Print the known vulnerabilities of a lock file. Returns whether there are none."""
     done = _pip_audit(service, "--require-hashes", "--no-deps", "--disable-pip", "-r", str(REPO / lock))
     try:
         packages = json.loads(done.stdout)["dependencies"]
@@ -66,11 +66,11 @@ def _audit_lock(service: str, lock: str) -> bool:
 
 
 def report(lock: str, packages: list[dict[str, Any]]) -> Iterator[str]:
-    """A line of counts, and one for each vulnerability.
+    """Yield a line with counts, and one for each vulnerability.
 
     Args:
-        lock: The file's name.
-        packages: As pip-audit lists them.
+        lock: The lock file's name.
+        packages: The packages in pip-audit's output.
     """
     unknown = sum("skip_reason" in package for package in packages)
     yield f"{lock}: {len(packages)} packages, {unknown} not known to the service"

@@ -1,4 +1,4 @@
-"""Every benchmark in turn. Each can be run alone: `benchmarks/*.py --help`."""
+"""Run every benchmark in turn. Each can be run alone: `benchmarks/*.py --help`."""
 
 import io
 import os
@@ -13,16 +13,16 @@ from wakee_tools.paths import BUILD, REPO, program
 from wakee_tools.shell import ToolError, say, status, succeeds, timed
 
 UNMEASURED = "7320658"
-"""The commit before anything was measured, as docs/benchmarks.md says."""
+"""The commit before any optimization, the baseline in docs/benchmarks.md."""
 
 
 class Benchmark(NamedTuple):
-    """A file of benchmarks/."""
+    """A script in benchmarks/."""
 
     environment: str
     name: str
     flags: tuple[str, ...] = ()
-    """Where it is not quick."""
+    """Flags for a full run."""
 
 
 QUICK = (
@@ -42,13 +42,13 @@ LEFT_OUT = "left out, for they are not quick: growth, image_sizes, and on a clus
 
 
 def bench(*, quick: bool) -> None:
-    """Run every benchmark to its end, also when one fails.
+    """Run every benchmark, even if one fails.
 
     Args:
         quick: Smaller sizes, no cluster, no builds; tables are only printed.
 
     Raises:
-        ToolError: one failed.
+        ToolError: a benchmark failed.
     """
     install_packages("postgresql")
     make_environments("drift", "health", "sandbox", "train", "airflow")
@@ -61,7 +61,7 @@ def bench(*, quick: bool) -> None:
 
 
 def chosen(*, quick: bool) -> tuple[Benchmark, ...]:
-    """Those that can run here, saying which are left out."""
+    """The benchmarks that can run here. Prints which ones are skipped."""
     if quick:
         say(LEFT_OUT)
         return QUICK
@@ -85,9 +85,9 @@ def _succeeds(benchmark: Benchmark, *, quick: bool, before: str) -> bool:
 
 
 def earlier_code() -> str:
-    """A checkout of the older code that competes: BEFORE, else that of before anything was measured.
+    """Return a checkout of older code to compare with: BEFORE, by default the commit before any optimization.
 
-    Empty where BEFORE is, or git does not have that commit.
+    Empty if BEFORE is empty, or if git does not have that commit.
     """
     if (named := os.environ.get("BEFORE")) is not None:
         return named

@@ -1,7 +1,7 @@
-"""Write docs/configuration.md from the code: the settings classes of the stages, and what the DAGs read.
+"""Generate docs/configuration.md from the code: the settings classes of the stages, and the variables of the DAGs.
 
-A script of its own, run by the Python of the drift image's environment (`make configuration`), where this package is
-not: settings modules import nothing heavier than pydantic.
+A standalone script, run by the Python of the drift image's environment (`make configuration`), in which this package is
+not installed. Settings modules import nothing heavier than pydantic.
 """
 
 import importlib
@@ -16,10 +16,10 @@ from wakee_contract.parameters import RETRAIN
 REPO = Path(__file__).resolve().parents[4]
 IMAGES = {"common": "all", "drift": "drift", "health": "health", "train": "train"}
 SHARED = ("common", "hub.py")
-"""Defines a base of settings classes of two images, where they are listed."""
+"""Defines only the base of two images' settings classes, which are listed with those images."""
 BOUNDS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
 
-# What the DAGs' variables mean; for the fields of PipelineConfig, and for others that the DAG files read.
+# Descriptions of the DAGs' variables: the fields of PipelineConfig, and others that the DAG files read.
 MEANINGS = {
     "NAMESPACE": "Where stage pods run.",
     "VERSION": "The label `app.kubernetes.io/version` of stage pods.",
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def stage_sections() -> Iterator[str]:
-    """A table per image."""
+    """Yield a table per image."""
     for image, who in IMAGES.items():
         yield f"### {'Every image' if who == 'all' else f'Image `{who}`'}\n"
         rows = [row for settings in settings_classes(image) for row in setting_rows(settings)]
@@ -86,7 +86,7 @@ def stage_sections() -> Iterator[str]:
 
 
 def settings_classes(image: str) -> list[Any]:
-    """The settings classes that an image's package defines, in the order of the source."""
+    """Find the settings classes that an image's package defines, in the order of the source."""
     source = REPO / "images" / image / "src"
     sys.path.insert(0, str(source))
     found = []
@@ -99,7 +99,7 @@ def settings_classes(image: str) -> list[Any]:
 
 
 def setting_rows(settings: Any) -> Iterator[tuple[str, str, str]]:
-    """Variable, default and meaning of each field; a run's context is set by the DAGs, for nobody to set."""
+    """Yield variable, default and description of each field, except those that the DAGs set for each run."""
     if settings.__name__ == "RunContext":
         return
     for field in settings.model_fields.values():
@@ -120,7 +120,7 @@ def setting_rows(settings: Any) -> Iterator[tuple[str, str, str]]:
 
 
 def airflow_sections() -> Iterator[str]:
-    """The variables that DAG files read."""
+    """Yield the sections about the variables that DAG files read."""
     yield table([(f"WAKEE_{name}", default, MEANINGS[name]) for name, default in pipeline_variables()])
     yield RESOURCES
     yield from resource_tables()
@@ -129,7 +129,7 @@ def airflow_sections() -> Iterator[str]:
 
 
 def pipeline_variables() -> Iterator[tuple[str, str]]:
-    """Name and default of what `dags/wakee` reads, image names first."""
+    """Yield name and default of the variables that `dags/wakee` reads, image names first."""
     for image in ("drift", "health", "train"):
         MEANINGS[f"{image.upper()}_IMAGE"] = f"The image of the stages of `images/{image}`, by digest."
         yield f"{image.upper()}_IMAGE", "required"
@@ -145,7 +145,7 @@ def pipeline_variables() -> Iterator[tuple[str, str]]:
 
 
 def resource_tables() -> Iterator[str]:
-    """The variables for the resources of stages, and the defaults of each stage."""
+    """Yield the tables of the variables for the stages' resources, and of each stage's defaults."""
     sys.path.insert(0, str(REPO / "dags"))
     resources = importlib.import_module("wakee.resources")
     yield table([(resources.variable(setting), "", what) for setting, what in resources.SETTINGS.items()])
@@ -154,7 +154,7 @@ def resource_tables() -> Iterator[str]:
 
 
 def form_defaults() -> Iterator[tuple[str, str, str]]:
-    """What a cluster may set of `model_retrain`: variable, default, the parameter's own description."""
+    """Yield the variables that set defaults of `model_retrain`: variable, default, description of the parameter."""
     for name, parameter in RETRAIN.items():
         if parameter.cluster_default:
             meaning = f"*{parameter.title}*: {parameter.description}"
@@ -175,7 +175,7 @@ def _sentence(parts: list[str]) -> str:
 
 
 def table(rows: list[tuple[str, str, str]]) -> str:
-    """A Markdown table; a variable that several classes read stands once, required if any requires it."""
+    """Format a Markdown table. A variable of several classes is listed once, required if any class requires it."""
     best: dict[str, tuple[str, str, str]] = {}
     for row in rows:
         if row[0] not in best or row[1] == "required":

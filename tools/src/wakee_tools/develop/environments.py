@@ -9,10 +9,10 @@ PIP = CACHE / "uv-venv" / "bin" / "pip"
 
 
 def make_environments(*names: str) -> None:
-    """Make `.venvs/NAME` for each name, unless it is there and up to date."""
+    """Create `.venvs/NAME` for each name, unless it exists and is up to date."""
     call(sys.executable, str(REPO / "tools" / "bootstrap.py"), *names)
 
 
 def find_links() -> str:
-    """Pip's folders and pages of wheels."""
+    """The find-links setting of pip: folders and pages of wheels."""
     return ",".join(output(str(PIP), "config", "get", "global.find-links", quiet=True).split())

@@ -1,4 +1,4 @@
-"""The JUnit files of a folder, added up."""
+"""Summarize the JUnit files of a folder."""
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from pathlib import Path
 
 
 def print_summary(folder: Path) -> None:
-    """Print what failed and what was skipped, and one closing line."""
+    """Print failed and skipped test cases, and a line of totals."""
     cases = [case for path in sorted(folder.glob("*.xml")) for case in ET.parse(path).iter("testcase")]  # noqa: S314
     for line in summary(cases):
         print(line, flush=True)
 
 
 def summary(cases: list[ET.Element]) -> Iterator[str]:
-    """A line for each test case that failed or was skipped, then the counts, where there are any."""
+    """Yield a line for each failed or skipped test case, then the totals if there are any test cases."""
     failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
     skipped = [case for case in cases if case.find("skipped") is not None]
     yield from (f"FAILED {_name(case)}" for case in failed)

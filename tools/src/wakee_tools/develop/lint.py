@@ -1,4 +1,4 @@
-"""Formatting, lint, types, shell scripts, Dockerfiles, YAML."""
+"""Checks of formatting, lint, types, shell scripts, Dockerfiles and YAML."""
 
 import os
 
@@ -10,7 +10,7 @@ CONTRACT = "images/contract/src"
 COMMON = f"{CONTRACT}:images/common/src"
 TOOLS = "tools/src"
 TYPES = (
-    # Environment, search path, what is checked. Each package is checked against the libraries of its own environment.
+    # Environment, search path, checked packages. Each package is checked with the libraries of its own environment.
     ("drift", CONTRACT, (f"{CONTRACT}/wakee_contract",)),
     ("drift", COMMON, ("images/common/src/wakee_common",)),
     ("drift", f"{COMMON}:images/drift/src", ("images/drift/src/wakee_drift",)),
@@ -22,11 +22,11 @@ TYPES = (
     ("dev", "tools", ("tools/bootstrap.py",)),
 )
 SHELL_PROGRAMS = ("images/airflow/entrypoint", "images/airflow/clean-logs")
-"""Shell scripts whose names do not say so."""
+"""Shell scripts without a file extension."""
 
 
 def lint() -> bool:
-    """Print every finding; whether there is none."""
+    """Run all checks and print the findings. Returns whether there are none."""
     make_environments("airflow", "drift", "health", "sandbox", "train")
     return all([_format_and_lint(), _types(), _others()])
 
@@ -36,12 +36,12 @@ def _format_and_lint() -> bool:
 
 
 def _types() -> bool:
-    checked = [types(*row) for row in TYPES]  # all of them, also after a finding
+    checked = [types(*row) for row in TYPES]  # a list, so that all are checked even after a finding
     return all(checked)
 
 
 def types(environment: str, search_path: str, checked: tuple[str, ...]) -> bool:
-    """Check the types of packages against the libraries of an environment; whether all is well."""
+    """Check the types of packages with the libraries of an environment. Returns whether there are no findings."""
     python = program(environment, "python")
     command = ("mypy", "--no-error-summary", "--python-executable", python, *checked)
     return _check(*command, MYPYPATH=search_path)

@@ -1,4 +1,4 @@
-"""The requirements of every image and of the development tools, resolved into files with hashes."""
+"""Lock the requirements of every image and of the development tools, with hashes."""
 
 import os
 import tempfile
@@ -11,14 +11,14 @@ from wakee_tools.shell import call
 COMMON = "images/common/pyproject.toml"
 DEV = ("tools/requirements.in", "tools/pyproject.toml", COMMON)
 OWN = [word for name in ("contract", "common", "tools") for word in ("--unsafe-package", f"wakee-{name}")]
-"""Our own packages, which no index has."""
+"""Our own packages, which are not on any index."""
 STAGES = ("drift", "health", "sandbox")
 TRAIN = (COMMON, "images/train/pyproject.toml")
 CPU_TORCH = "torch==2.13.0+cpu"
 
 
 def lock() -> None:
-    """Resolve everything again; what is pinned and still fits stays."""
+    """Resolve all requirements again. Pinned versions that still fit are kept."""
     _compile("images/airflow/requirements.lock", "images/airflow/requirements.in")
     _compile("images/sbom/requirements.lock", "images/sbom/requirements.in")
     _compile("tools/requirements.lock", *DEV)
@@ -34,7 +34,7 @@ def _lock_stage(name: str) -> None:
 
 
 def _lock_train() -> None:
-    """Torch in two variants: the CPU wheel is wherever pip's settings find it, the CUDA one on the index."""
+    """Lock two variants of torch: the CPU wheel, found by pip's settings, and the CUDA wheel on the index."""
     _compile("images/train/requirements-cuda.lock", *TRAIN)
     with tempfile.TemporaryDirectory() as folder:
         override = Path(folder) / "torch.txt"

@@ -1,6 +1,6 @@
-"""The bill of materials that each image carries (/usr/share/doc/wakee/sbom.cdx.json), without building the image.
+"""Write the bill of materials that each image contains (/usr/share/doc/wakee/sbom.cdx.json), without building it.
 
-Our own packages and the Debian packages of the base image are not in it.
+Our own packages and the Debian packages of the base image are not included.
 """
 
 import json
@@ -17,16 +17,16 @@ LOCKS = {
     "train": ("train", "requirements-cuda.lock"),
     "train-cpu": ("train", "requirements.lock"),
 }
-"""Image and lock of each bill."""
+"""Image and lock file of each bill."""
 TOOLS = REPO / "images" / "sbom"
 UV_RUN = ("uv", "run", "-q", "--no-project", "--isolated", "--python", f"python{PYTHON_VERSION}")
 
 
 def write_bills(folder: Path, names: list[str]) -> None:
-    """Write NAME.json into a folder for each name.
+    """Write NAME.json for each name to a folder.
 
     Raises:
-        ToolError: there is no such name, or a bill cannot be made.
+        ToolError: a name is unknown, or a bill cannot be created.
     """
     if unknown := set(names) - LOCKS.keys():
         raise ToolError(f"no image is called {', '.join(sorted(unknown))}; there are {', '.join(LOCKS)}")
@@ -38,7 +38,7 @@ def write_bills(folder: Path, names: list[str]) -> None:
 
 
 def write_bill(name: str, path: Path) -> int:
-    """Write one bill; returns how many packages are in it."""
+    """Write one bill. Returns the number of its packages."""
     image, lock = LOCKS[name]
     requirements = ("--with-requirements", str(TOOLS / "requirements.lock"))
     bill = (str(TOOLS / "bill.sh"), str(REPO / "images" / image), lock, str(path))

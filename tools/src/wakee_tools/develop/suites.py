@@ -1,4 +1,4 @@
-"""The suites of tests and checks, each to its end; then what passed and what failed."""
+"""Run the suites of tests and checks to the end, then report what passed and what failed."""
 
 import os
 import shutil
@@ -22,32 +22,29 @@ QUICK_FAILURES = "bucket or 503 or scheduler"
 HELM_LIFECYCLE = "tests/cluster/test_helm_lifecycle.py"
 CUDA_IMAGE = "tests/unit/train/test_cuda_image.py"
 HUB_CLIENT = "tests/unit/common/test_hub.py"
-"""Of wakee_common, but with a library that only some images have."""
+"""Tests of wakee_common that need a library which only some images have."""
 
 
 @dataclass
 class Steps:
-    """The steps of the chosen suites, and which of them failed."""
+    """Runs the steps of the chosen suites, and remembers which failed."""
 
     failed: list[str] = field(default_factory=list)
 
     def check(self, name: str, passes: Callable[[], bool]) -> None:
-        """Run a step."""
+        """Run a step and record its result."""
         with timed(name):
             if not passes():
                 self.failed.append(name)
 
     def pytest(self, name: str, environment: str, report: str, *arguments: str, **variables: str) -> None:
-        """Run tests in a virtual environment, with their JUnit file in reports/."""
+        """Run tests in a virtual environment, with a JUnit file in reports/."""
         options = ("-q", "--tb=short", "--junitxml", f"reports/{report}.xml")
         command = (program(environment, "pytest"), *options, *arguments)
         self.check(name, lambda: status(*command, cwd=REPO, env=os.environ | variables) == 0)
 
     def parallel(self, name: str, environment: str, report: str, *arguments: str, **variables: str) -> None:
-        """The same with a process for each core; the tests of one file stay together.
-
-        Libraries use no more cores than one in each.
-        """
+        """Run tests in parallel processes, by file. Libraries are limited to one thread per process."""
         spread = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
         self.pytest(name, environment, report, *arguments, *spread, OMP_NUM_THREADS="1", **variables)
 
@@ -56,7 +53,7 @@ def run_suites(names: list[str]) -> None:
     """Run suites one after the other.
 
     Raises:
-        ToolError: a step failed, or what a suite needs is missing.
+        ToolError: a step failed, or a prerequisite of a suite is missing.
     """
     if REPORTS.exists():
         shutil.rmtree(REPORTS)
@@ -101,7 +98,7 @@ def _manifests(steps: Steps) -> None:
 
 
 def _cluster(steps: Steps) -> None:
-    """Minutes per test: each is printed."""
+    """Tests on a cluster. They take minutes each, so each one is printed."""
     installation.up()
     real_pods = ("tests/cluster", "-vv", "--durations", "10", "--ignore", HELM_LIFECYCLE)
     steps.pytest("cluster: real pods", "dev", "cluster", *real_pods)
@@ -112,15 +109,15 @@ def _cluster(steps: Steps) -> None:
 
 
 def _chart(steps: Steps) -> None:
-    """Upgrades, rollbacks and removal of Airflow by its chart."""
+    """Test upgrade, rollback and removal of Airflow by its chart."""
     installation.up()
     steps.pytest("Airflow's life under the chart", "dev", "helm", HELM_LIFECYCLE, "-vv")
 
 
 def _debian(steps: Steps) -> None:
-    """The cluster that is built from Debian's packages: up, a drift run and a health check, down, and nothing is left.
+    """Test the cluster that is built from Debian's packages: up, a drift run, a health check, down without leftovers.
 
-    The kind cluster, which has the same ports, goes first; its images are used.
+    The kind cluster uses the same ports, so it is removed first. Its images are reused.
     """
     lifecycle.down()
     os.environ["WAKEE_CLUSTER"] = "debian"
@@ -131,7 +128,7 @@ def _debian(steps: Steps) -> None:
 
 
 def _cuda_image(steps: Steps) -> None:
-    """The image of the CUDA variant, run by Docker without a GPU."""
+    """Test the image of the CUDA variant, run by Docker without a GPU."""
     if not docker_answers():
         raise ToolError("Cannot run the CUDA image: no Docker engine answers. Start Docker.")
     install_packages("postgresql")

@@ -1,1 +1,1 @@
-"""Container images: how they are built, and how they reach the cluster."""
+"""Build container images, and load them into the cluster."""

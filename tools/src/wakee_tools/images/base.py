@@ -1,4 +1,4 @@
-"""The base of all our images: the public one, or one made of Debian's packages where no image registry answers."""
+"""The base image: the public one, or one built from Debian's packages if no image registry is reachable."""
 
 import functools
 import os
@@ -16,7 +16,7 @@ DOCKERFILE = REPO / "images" / "base" / "Dockerfile"
 LOCAL_BASE = "localhost/wakee/base:bookworm-2"
 PACKAGES = "python3,python3-venv,ca-certificates,usr-is-merged"
 OPTIONS = [
-    # As the official slim images: no manuals, no translations, and /usr merged without the program that needs Perl.
+    # Like the official slim images: no manuals, no translations, and a merged /usr without the tool that needs Perl.
     "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
     *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "man", "locale")),
     "--dpkgopt=path-include=/usr/share/doc/*/copyright",
@@ -26,21 +26,21 @@ REGISTRY_SECONDS = 120
 
 
 def public_base() -> str:
-    """The digest-pinned image that images/base names by default."""
+    """The digest-pinned default image of images/base."""
     lines = DOCKERFILE.read_text().splitlines()
     return next(line.partition("=")[2] for line in lines if line.startswith("ARG BASE_IMAGE="))
 
 
 @functools.cache
 def base_image() -> str:
-    """The base image to build on; "" is the default of images/base.
+    """Return the base image to build on; "" is the default of images/base.
 
-    BASE_IMAGE if it is set. With Docker the public image, if the engine has it or can pull it. Else a Debian 12 with
-    Python 3.11, made by mmdebstrap and named LOCAL_BASE.
+    BASE_IMAGE if it is set. With Docker, the public image if the engine has it or can pull it. Otherwise Debian 12 with
+    Python 3.11, built by mmdebstrap with the name LOCAL_BASE.
     """
     if named := os.environ.get("BASE_IMAGE"):
         return named
-    with alone("base-image"):  # images are built side by side
+    with alone("base-image"):  # images are built concurrently
         return _found_or_made()
 
 

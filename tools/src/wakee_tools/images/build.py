@@ -1,7 +1,7 @@
 """Build an image with docker or buildah.
 
-An image's tag is a digest of everything that goes into it, so an unchanged image is not built again, and a pod that
-names a tag runs exactly that content.
+An image's tag is a digest of all its inputs, so an unchanged image is not rebuilt, and a tag in a pod identifies the
+exact content.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from wakee_tools.images.torch_source import torch_source
 from wakee_tools.paths import REPO
 from wakee_tools.shell import output, say
 
-# What each image is made of, besides its own folder.
+# The folders that go into each image, besides its own.
 PACKAGES = ["images/contract", "images/common"]
 INGREDIENTS = {
     "airflow": ["dags", "images/contract"],
@@ -27,15 +27,15 @@ INGREDIENTS = {
     "health": PACKAGES,
 }
 BASES = ("builder", "runtime")
-"""What the images stand on: the targets of images/base/Dockerfile."""
+"""The targets of images/base/Dockerfile, on which the other images are based."""
 BASE_FOLDERS = ["images/base", "images/sbom"]
 LEFT_OUT = {"__pycache__", ".ruff_cache", ".mypy_cache", ".pytest_cache", "tests", "README.md"}
-"""Files and folders that are no part of an image."""
+"""Files and folders that are not part of an image."""
 BUILDING_BASES = Lock()
 
 
 def tag(name: str) -> str:
-    """The content tag of an image: twelve digits of the digest of all its files and build arguments."""
+    """The content tag of an image: 12 digits of the digest of all its files and build arguments."""
     digest = hashlib.sha256("\0".join(build_arguments(name)).encode())
     for folder in BASE_FOLDERS if name in BASES else [f"images/{name}", *INGREDIENTS.get(name, [])]:
         for path in sorted((REPO / folder).rglob("*")):
@@ -46,7 +46,7 @@ def tag(name: str) -> str:
 
 
 def build_arguments(name: str) -> list[str]:
-    """`KEY=value` of the build arguments that change an image's content."""
+    """The build arguments that change an image's content, as `KEY=value`."""
     if name in BASES:
         return [f"BASE_IMAGE={base_image()}"] if base_image() else []
     arguments = [f"{base.upper()}={tag(base)}" for base in BASES]
@@ -54,7 +54,7 @@ def build_arguments(name: str) -> list[str]:
 
 
 def torch_variant() -> str:
-    """TORCH_VARIANT, `cuda` or `cpu`; without it, the smallest that this machine can get."""
+    """TORCH_VARIANT, `cuda` or `cpu`; by default, the smallest one that is available on this machine."""
     return os.environ.get("TORCH_VARIANT") or torch_source().variant
 
 
@@ -62,10 +62,10 @@ def build(name: str, image: str, *, recipe: str = "", cached: bool = True) -> No
     """Build one image, with the machine's pip settings as build secrets.
 
     Args:
-        name: Of the image.
-        image: Its name and tag.
+        name: Name of the image.
+        image: Its repository and tag.
         recipe: Another Dockerfile than the image's own.
-        cached: Whether layers of earlier builds may be used.
+        cached: Whether to use layers of earlier builds.
     """
     commit = (
         output("git", "-C", str(REPO), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*", quiet=True)
@@ -92,21 +92,21 @@ def _recipe(name: str, recipe: str) -> list[str]:
 
 
 def _build_command(folders: list[Path]) -> tuple[list[str], dict[str, str]]:
-    """The builder's command for a build that may read these folders, and the variables that it needs."""
+    """The builder's command for a build that reads these folders, and the environment variables that it needs."""
     if builder() == "buildah":
         volumes = [word for path in folders for word in ("-v", f"{path}:{path}:ro")]
         return ["buildah", "bud", "--isolation", "chroot", "--network", "host", "--layers", *volumes], {}
     network = ["--network", "host"] if folders else []
     if has_buildx():
-        # One image, not an index of image and provenance, in the engine's store. Only the engine's own builder, which
-        # has the name of the context, sees our base images, which no registry has.
+        # Build a single image without a provenance index, into the engine's store. Use the engine's own builder, named
+        # like the Docker context, because only it sees our base images, which are not in any registry.
         own = output("docker", "context", "show", quiet=True) or "default"
         return ["docker", "buildx", "build", "--builder", own, "--provenance=false", "--load", *network], {}
     return ["docker", "build", *network], {"DOCKER_BUILDKIT": "1"}
 
 
 def build_only(name: str) -> str:
-    """Build one image, and before it the two it stands on, unless they are there; returns its name and tag."""
+    """Build one image, after the two base images, unless they exist. Returns its name and tag."""
     with BUILDING_BASES:
         for base in BASES:
             _ensure(base)

@@ -1,4 +1,4 @@
-"""The images that are in the cluster now: `NAME=IMAGE` lines in .build/images.env."""
+"""The images that are loaded in the cluster: `NAME=IMAGE` lines in .build/images.env."""
 
 from wakee_tools.paths import BUILD
 from wakee_tools.shell import ToolError
@@ -7,21 +7,21 @@ IMAGES_ENV = BUILD / "images.env"
 
 
 def note(made: dict[str, str]) -> None:
-    """Note what is in the cluster now, besides what was noted before."""
+    """Add images to those that are recorded as loaded."""
     IMAGES_ENV.parent.mkdir(exist_ok=True)
     IMAGES_ENV.write_text("".join(f"{name}={image}\n" for name, image in {**known(), **made}.items()))
 
 
 def known() -> dict[str, str]:
-    """Image by name; empty when none was made yet."""
+    """Read the loaded images by name; empty if none was built yet."""
     return dict(line.split("=", 1) for line in IMAGES_ENV.read_text().splitlines()) if IMAGES_ENV.exists() else {}
 
 
 def images() -> dict[str, str]:
-    """Image by name.
+    """Read the loaded images by name.
 
     Raises:
-        ToolError: none was made yet.
+        ToolError: none was built yet.
     """
     if found := known():
         return found
@@ -29,10 +29,10 @@ def images() -> dict[str, str]:
 
 
 def image_of(name: str) -> str:
-    """The image of this name, with its tag.
+    """Return the image of this name, with its tag.
 
     Raises:
-        ToolError: it was not made yet.
+        ToolError: the image was not built yet.
     """
     try:
         return images()[name]

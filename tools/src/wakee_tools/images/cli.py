@@ -23,9 +23,9 @@ def images(
 ) -> None:
     """Build the images that changed, and load them into the cluster.
 
-    A tag is a digest of everything that goes into an image, so an unchanged one is neither built nor loaded again.
-    Docker builds where an engine answers, else buildah. BASE_IMAGE names another base image; TORCH_VARIANT=cpu|cuda
-    chooses PyTorch for the image of training.
+    A tag is a digest of all inputs of an image, so an unchanged one is neither built nor loaded again. The builder is
+    Docker if an engine responds, else buildah. BASE_IMAGE names another base image. TORCH_VARIANT=cpu|cuda chooses the
+    PyTorch build in the training image.
     """
     chosen = names or list(INGREDIENTS)
     if unknown := set(chosen) - INGREDIENTS.keys():

@@ -1,4 +1,4 @@
-"""Loading images into the containerd of the Debian-built cluster (tools/debian-cluster)."""
+"""Load images into the containerd of the cluster from Debian's packages (tools/debian-cluster)."""
 
 import tempfile
 from pathlib import Path
@@ -12,7 +12,7 @@ CTR = ("ctr", "-a", SOCKET, "-n", "k8s.io")
 
 
 def runs() -> bool:
-    """Whether there is a node to load images into."""
+    """Whether a node is running to load images into."""
     return succeeds("ctr", "-a", SOCKET, "version")
 
 
@@ -22,7 +22,7 @@ def is_loaded(image: str) -> bool:
 
 
 def load(image: str) -> None:
-    """Bring the whole image to the node."""
+    """Load the whole image into the node."""
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         archive = Path(folder) / "image.tar"
         if builder() == "docker":
@@ -33,5 +33,5 @@ def load(image: str) -> None:
 
 
 def forget(image: str) -> None:
-    """Remove an image from the node; containers that run go on."""
+    """Remove an image from the node. Running containers are not affected."""
     output(*CTR, "images", "rm", image, quiet=True)

@@ -1,4 +1,4 @@
-"""Bring images to the cluster: built when they have changed, loaded when the nodes lack them."""
+"""Deliver images to the cluster: build them if they have changed, load them if the nodes lack them."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +12,11 @@ from wakee_tools.shell import output
 
 
 def deliver(names: list[str], *, early: bool = False) -> None:
-    """Build and load images, and note their tags.
+    """Build and load images, and record their tags.
 
     Args:
-        names: Of the images.
-        early: The cluster may not be there yet.
+        names: Names of the images.
+        early: The cluster may not exist yet.
     """
     if cluster_kind() is ClusterKind.KIND:
         start_registry()
@@ -29,13 +29,13 @@ def deliver(names: list[str], *, early: bool = False) -> None:
 
 
 def forget_earlier() -> None:
-    """Remove earlier contents of the images, once nothing names them."""
+    """Remove older tags of the images, after the deployment no longer uses them."""
     for image in [*built.images().values(), *(tag(base) for base in BASES)]:
         forget_others(image)
 
 
 def load(image: str, early: bool) -> list[str]:
-    """Bring an image to the cluster's nodes; returns what was done. With `early`, there may be no node yet."""
+    """Load an image into the cluster's nodes. Returns what was done. With `early`, there may be no node yet."""
     done = []
     if cluster_kind() is ClusterKind.DEBIAN:
         if (containerd.runs() or not early) and not containerd.is_loaded(image):
@@ -52,7 +52,7 @@ def load(image: str, early: bool) -> list[str]:
 
 
 def forget_others(image: str) -> None:
-    """Remove earlier contents of the same image, which would fill the disk."""
+    """Remove older tags of the same image, which would fill the disk."""
     others = [other for other in tags_of(image.rpartition(":")[0]) if other != image]
     for other in others:
         output(builder(), "rmi", other, quiet=True)
@@ -60,7 +60,7 @@ def forget_others(image: str) -> None:
 
 
 def make(name: str, early: bool) -> str:
-    """Build and load one image, saying what was done and how long it took; returns its tag."""
+    """Build and load one image, and print what was done and how long it took. Returns its tag."""
     start, before = time.monotonic(), is_built(tag(name))
     image = build_only(name)
     done = ([] if before else ["built"]) + load(image, early)

@@ -1,4 +1,4 @@
-"""The machine's pip settings, as an image build can use them."""
+"""Convert the machine's pip settings for use in an image build."""
 
 import functools
 import os
@@ -11,8 +11,8 @@ from wakee_tools.images.engine import builder
 from wakee_tools.paths import CACHE
 from wakee_tools.shell import output
 
-PIP = CACHE / "uv-venv" / "bin" / "pip"  # tools/bootstrap.py makes it; a bare Debian has none
-# Of pip's settings; the rest (constraints, output, ...) is for other work than installing a lock.
+PIP = CACHE / "uv-venv" / "bin" / "pip"  # created by tools/bootstrap.py, because a minimal Debian has no pip
+# The pip settings that locate packages. Others (constraints, output, ...) do not matter for installing a lock.
 WHERE_PACKAGES_ARE = {
     "index-url",
     "extra-index-url",
@@ -25,14 +25,14 @@ WHERE_PACKAGES_ARE = {
 
 
 def write_pip_settings(path: Path, find_links: list[str]) -> list[Path]:
-    """Write the settings that say where packages are, for a build.
+    """Write the settings that locate packages, for a build.
 
-    A buildah build gets this machine's folders mounted. A Docker build cannot, so the folders are served to it over
-    HTTP on 127.0.0.1, for as long as this process runs: build with `--network host`.
+    A buildah build gets this machine's folders mounted. A Docker build cannot mount them, so they are served over
+    HTTP on 127.0.0.1 as long as this process runs. Build with `--network host`.
 
     Args:
-        path: Where to write the file.
-        find_links: More addresses of pages with links to wheels.
+        path: The file to write.
+        find_links: Additional URLs of pages with links to wheels.
 
     Returns:
         The local folders that the settings name.
@@ -53,7 +53,7 @@ def write_pip_settings(path: Path, find_links: list[str]) -> list[Path]:
 
 @functools.cache
 def pip_settings() -> dict[str, list[str]]:
-    """The words of each setting that says where packages are, from pip's files and environment."""
+    """Read each setting that locates packages, as a list of words, from pip's files and environment."""
     settings: dict[str, list[str]] = {}
     for line in output(str(PIP), "config", "list").splitlines():
         name, _, value = line.partition("=")
@@ -64,14 +64,14 @@ def pip_settings() -> dict[str, list[str]]:
 
 
 def ca_bundle() -> str:
-    """The certificate bundle that this machine's clients are configured to trust, if any."""
+    """The CA bundle that is configured on this machine, if any."""
     named = (os.environ.get(name, "") for name in ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"))
     return next((path for path in named if path and Path(path).is_file()), "")
 
 
 def _folder(word: str) -> Path | None:
     if word.startswith("file://"):
-        folder = Path(word.removeprefix("file://")).parent  # an index refers to files beside it
+        folder = Path(word.removeprefix("file://")).parent  # an index page links to files beside it
     elif word.startswith("/"):
         folder = Path(word)
     else:
@@ -87,7 +87,7 @@ def _address(word: str, folder: Path | None) -> str:
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Nothing: a build has its own output."""
+        """Suppress access logs, since a build has its own output."""
 
 
 @functools.cache

@@ -1,7 +1,7 @@
-"""Where the CPU build of PyTorch comes from on this machine.
+"""Find a source of PyTorch's CPU build for this machine.
 
 PyPI has one build of torch per platform. For Linux it is the CUDA build, with gigabytes of libraries that a laptop does
-not use. PyTorch's own page has CPU builds; the lock knows the digest of the one for x86_64.
+not use. PyTorch's own page has CPU builds. The lock file has the digest of the one for x86_64.
 """
 
 import functools
@@ -18,12 +18,12 @@ from wakee_tools.shell import say
 
 LOCKS = REPO / "images" / "train"
 CPU_WHEELS = "https://download.pytorch.org/whl/cpu/torch/"
-"""PyTorch's own page of its CPU wheels. It is a page of links to torch, never an index for other packages."""
+"""PyTorch's page of CPU wheels. It only has links to torch and is not used as an index for other packages."""
 SECONDS = 10
 
 
 class TorchSource(NamedTuple):
-    """Which lock to install, and where its wheels are besides the index."""
+    """The lock file to install, and where its wheels are besides the index."""
 
     variant: str
     """`cpu`: images/train/requirements.lock; `cuda`: requirements-cuda.lock, PyPI's own build."""
@@ -32,7 +32,7 @@ class TorchSource(NamedTuple):
 
 @functools.cache
 def torch_source() -> TorchSource:
-    """The smallest torch that this machine can get: a local CPU wheel, PyTorch's page, else PyPI's own build."""
+    """The smallest available torch: a local CPU wheel, the CPU wheel on PyTorch's page, or else PyPI's build."""
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         say(f"there is no locked CPU build of torch for {sys.platform} on {platform.machine()}: PyPI's torch is taken")
         return TorchSource("cuda", [])

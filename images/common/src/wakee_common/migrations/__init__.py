@@ -1,1 +1,1 @@
-"""Schema of the database, as Alembic migrations that adopt a database which already holds rows."""
+"""Database schema as Alembic migrations, which can adopt a database that already has rows."""

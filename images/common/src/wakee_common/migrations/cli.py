@@ -35,7 +35,7 @@ def upgrade(
     revision: str = typer.Argument("head", help="Where to stop; the newest by default."),
     dry_run: bool = typer.Option(False, help="Print which columns would change, and take everything back."),
 ) -> None:
-    """Create what is missing and adopt what is there. Safe to run again; drops and renames nothing."""
+    """Create missing tables and columns, and adopt existing ones. Safe to run again. Nothing is dropped or renamed."""
     configure_logging()
     with _one_line_errors():
         settings = load(DatabaseSettings)
@@ -67,15 +67,15 @@ def _one_line_errors() -> Iterator[None]:
 
 
 def upgrade_database(settings: DatabaseSettings, revision: str = "head") -> tuple[str | None, str | None]:
-    """Migrate in one transaction; returns the revisions before and after."""
+    """Migrate in one transaction; return the revisions before and after."""
     with _engine(settings).begin() as connection:
         return _upgrade(connection, revision)
 
 
 def planned(settings: DatabaseSettings, revision: str = "head") -> list[str]:
-    """What an upgrade would change, found by one that is taken back: a line per column, with what it is and becomes.
+    """Run an upgrade and roll it back; return a line per changed column, with its type before and after.
 
-    It holds the same locks as an upgrade, as long.
+    It holds the same locks as an upgrade, for the same time.
     """
     with _engine(settings).connect() as connection:
         before = _columns(connection)
@@ -100,18 +100,18 @@ def _columns(connection: Connection) -> dict[str, str]:
 
 
 def current_revision(settings: DatabaseSettings) -> str | None:
-    """The revision that the database is at; None when no migration ever ran."""
+    """Return the revision of the database; None if no migration has run."""
     with _engine(settings).connect() as connection:
         return _revision(connection)
 
 
 def head_revision() -> str | None:
-    """The newest revision known to this image."""
+    """Return the newest revision known to this image."""
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def is_known(revision: str) -> bool:
-    """Whether this image has the migration; one of a newer image it has not."""
+    """Return whether this image has the migration. It does not have the migrations of newer images."""
     return revision in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 

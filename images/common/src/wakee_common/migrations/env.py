@@ -1,4 +1,4 @@
-"""Alembic's entry: run the migrations on the connection that `cli.py` hands over."""
+"""Alembic's entry point: run the migrations on the connection that `cli.py` passes."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""People's corrections: out of the database, checked, into a Parquet file."""
+"""Read people's corrections from the database, check them, and write them to a Parquet file."""
 
 import logging
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, despite its lowercase name
 from wakee_common.database import reading
 from wakee_common.files import sha256_of, workspace
 from wakee_common.settings import DatabaseSettings
@@ -31,12 +31,12 @@ from wakee_drift.tables import (
 logger = logging.getLogger(__name__)
 
 REFERENCE_ROWS = 10_000
-"""Largest sample of the reference window."""
+"""Maximum number of rows of the reference window's sample."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """A file's rows, and those left out of it per reason."""
+    """Number of rows of a file, and of those left out, per reason."""
 
     rows: int
     excluded: dict[str, int]
@@ -79,9 +79,9 @@ def fetch(
 
 
 def _age_in_days(connection: Connection) -> float | None:
-    """Of the newest validated annotation that is not of the future; None without any.
+    """Return the age in days of the newest validated annotation, without those of the future; None if there is none.
 
-    The column holds UTC without saying so, and may hold `infinity`, from which PostgreSQL subtracts nothing.
+    The column holds UTC without a time zone. It may hold `infinity`, which PostgreSQL cannot subtract.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -94,19 +94,19 @@ def _age_in_days(connection: Connection) -> float | None:
 
 
 def log_exclusions(what: str, written: Written) -> None:
-    """Say how many rows there are, and why others were left out."""
+    """Log the number of rows, and why others were left out."""
     reasons = ", ".join(f"{reason} {count}" for reason, count in written.excluded.items() if count)
     logger.info("%s: %d rows; left out: %s", what, written.rows, reasons or "none")
 
 
 def window_query(windows: Windows) -> sql.Composed:
-    """The annotations of the look-back window, in an order that does not change between runs."""
+    """Return the query for the annotations of the look-back window, in an order that is the same in every run."""
     order = sql.SQL('"timestamp", id')
     return _select(windows.start, windows.end) + sql.SQL(" ORDER BY ") + order
 
 
 def reference_query(windows: Windows) -> sql.Composed:
-    """A sample of the reference window: the pictures whose names' digests come first, whichever day they are of."""
+    """Return the query for a sample of the reference window: the pictures whose names have the smallest digests."""
     order = sql.SQL("md5(img_name), id LIMIT {}").format(sql.Literal(REFERENCE_ROWS))
     return _select(windows.reference_start, windows.start) + sql.SQL(" ORDER BY ") + order
 

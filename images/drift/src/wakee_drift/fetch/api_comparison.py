@@ -1,7 +1,7 @@
-"""Does the model that answers now say what is stored? Asked of a few pictures; any trouble is an answer, too.
+"""Compare the API's current predictions with the stored ones for a few pictures. Errors are part of the result.
 
-A difference means that another model serves than the one that made the stored predictions, which is worth knowing
-when the drift score is read.
+A difference means that the API does not serve the model that made the stored predictions, which matters for the
+interpretation of the drift score.
 """
 
 import logging
@@ -40,25 +40,25 @@ FAILURES_IN_A_ROW = 3
 LONGEST_CAUSE = 200
 
 Prediction = prediction_model(OVERSHOOT)
-"""Numbers that could be predictions."""
+"""Response of the API, with levels in the range of possible predictions."""
 
 
 class ApiSettings(Settings):
-    """The Wakee API; the comparison is left out when it is not set."""
+    """The Wakee API. The comparison is skipped if it is not set."""
 
     url: str = Field("", alias="WAKEE_API_URL", description="Base address of the Wakee API.")
 
 
 def compare_with_api(store: ObjectStore, api: ApiSettings, pairs: pa.Table) -> ApiComparison:
-    """Send the pictures of these rows to the API and compare its answers with the stored predictions.
+    """Send the pictures of these rows to the API and compare its responses with the stored predictions.
 
     Args:
-        store: Where the pictures are.
-        api: Where the model answers.
+        store: Bucket with the pictures.
+        api: Address of the API.
         pairs: Rows with `s3_path` and the stored predictions.
 
     Returns:
-        The comparison; never raises for what the API or a picture does.
+        The comparison. Errors of the API or of a picture are not raised.
     """
     stored = matrix(pairs, PREDICTED)
     answers, causes = [], list[str]()
@@ -91,7 +91,7 @@ def _per_emotion(values: np.ndarray) -> dict[str, float]:
 
 
 def _answers(store: ObjectStore, api: ApiSettings, keys: list[str]) -> Iterator[list[float] | str]:
-    """Per picture the four scores, or why there are none; gives up early on an API that keeps failing."""
+    """Yield the four levels of each picture, or the error; stop early if the API keeps failing."""
     deadline, failures = time.monotonic() + TOTAL_SECONDS, 0
     url = f"{api.url.rstrip('/')}/predict"
     with BoundedClient(largest_answer=LARGEST_ANSWER) as client:
@@ -106,7 +106,7 @@ def _answers(store: ObjectStore, api: ApiSettings, keys: list[str]) -> Iterator[
 
 
 def _tried(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | str:
-    """What the call returns, or in a line why it failed: whatever it is, it must not stop the drift report."""
+    """Return the call's result, or its error in one line. No error may stop the drift report."""
     try:
         return call(*args, **kwargs)
     except Exception as error:
@@ -126,7 +126,7 @@ def _predict(client: BoundedClient, url: str, picture: bytes, key: str, deadline
 
 
 def _post(client: BoundedClient, url: str, picture: bytes, key: str, deadline: float) -> bytes:
-    """The body of the API's answer, within bounds of size and time."""
+    """Return the body of the API's response, with limits on size and time."""
     kind = mimetypes.guess_type(key)[0] or "image/jpeg"
     seconds = max(0.0, min(ANSWER_SECONDS, deadline - time.monotonic()))
     response = client.request("POST", url, seconds, files={"file": ("picture", picture, kind)})

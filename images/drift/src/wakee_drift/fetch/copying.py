@@ -1,6 +1,6 @@
-"""A query's rows as Arrow batches: PostgreSQL's binary COPY, decoded by the driver of the ADBC project.
+"""Read the rows of a query as Arrow batches, with PostgreSQL's binary COPY, decoded by the ADBC driver.
 
-Reading a million annotations takes half the time that it takes as text (docs/benchmarks.md).
+Reading a million annotations takes half as long as reading them as text (docs/benchmarks.md).
 """
 
 import contextlib
@@ -14,29 +14,29 @@ import psycopg2
 import pyarrow as pa
 from adbc_driver_postgresql import StatementOptions
 from psycopg2 import errors, sql
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, despite its lowercase name
 from wakee_common.database import connection_string, first_statements
 from wakee_common.errors import BadInputError
 from wakee_common.settings import DatabaseSettings
 from wakee_common.startup import retry_refused
 
 BATCH_BYTES = 1 << 20
-"""About so much becomes one batch; a few of them are in memory at a time."""
+"""Approximate size of a batch, in bytes. A few batches are in memory at a time."""
 
 
 @dataclass(frozen=True)
 class Copier:
-    """Streams rows through a connection of its own, as a transaction of psycopg2's sees them."""
+    """Stream rows through a separate connection that sees the same data as a psycopg2 transaction."""
 
     _transaction: Connection
     _connection: adbc.AdbcConnection
 
     def batches(self, query: sql.Composable, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        """A query's rows; its columns must come in the schema's order.
+        """Yield a query's rows. Its columns must be in the schema's order.
 
         Raises:
-            BadInputError: a column holds something else than the schema says.
-            psycopg2.Error: what the database says.
+            BadInputError: a column cannot be converted to the schema's type.
+            psycopg2.Error: the query failed.
         """
         with adbc.AdbcStatement(self._connection) as statement:
             statement.set_options(**{StatementOptions.BATCH_SIZE_HINT_BYTES.value: BATCH_BYTES})
@@ -48,7 +48,7 @@ class Copier:
                     yield _cast(batch, schema)
 
     def execute(self, statement_text: str) -> None:
-        """Run a statement that has no rows."""
+        """Run a statement that returns no rows."""
         with adbc.AdbcStatement(self._connection) as statement, _psycopg2_errors():
             statement.set_sql_query(statement_text)
             statement.execute_update()
@@ -56,17 +56,17 @@ class Copier:
 
 @contextlib.contextmanager
 def copier(settings: DatabaseSettings, transaction: Connection) -> Iterator[Copier]:
-    """A second connection that sees what an open transaction sees, for as long as that is open.
+    """Open a second connection that sees the same data as an open transaction, as long as that is open.
 
     Raises:
-        psycopg2.Error: what the database says.
+        psycopg2.Error: the connection or a statement failed.
     """
     with transaction.cursor() as cursor:
         cursor.execute("SELECT pg_export_snapshot()")
         (snapshot,) = cursor.fetchone() or (None,)
     with contextlib.ExitStack() as stack:
         with _psycopg2_errors():
-            # Both connect: the first one asks for the database's types.
+            # Both calls connect: the first one reads the database's types.
             database = stack.enter_context(retry_refused(adbc_driver_postgresql.connect, connection_string(settings)))
             connection = stack.enter_context(retry_refused(adbc.AdbcConnection, database))
             connection.set_autocommit(False)
@@ -79,7 +79,7 @@ def copier(settings: DatabaseSettings, transaction: Connection) -> Iterator[Copi
 
 
 def _executed(statement: adbc.AdbcStatement) -> adbc.ArrowArrayStreamHandle:
-    """A query's rows, once the database has sorted them; the driver alone would not hear a SIGTERM before."""
+    """Execute a query in a thread, so that SIGTERM can interrupt it before the database has sorted the rows."""
     with ThreadPoolExecutor(1) as pool:
         executing = pool.submit(statement.execute_query)
         try:
@@ -93,7 +93,7 @@ def _executed(statement: adbc.AdbcStatement) -> adbc.ArrowArrayStreamHandle:
 def _next(reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
     try:
         return next(reader, None)
-    except OSError as error:  # as which pyarrow raises whatever the driver says once rows flow
+    except OSError as error:  # pyarrow raises the driver's errors as OSError while rows are read
         raise psycopg2.OperationalError(str(error)) from error
 
 
@@ -106,7 +106,7 @@ def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 @contextlib.contextmanager
 def _psycopg2_errors() -> Iterator[None]:
-    """Raise the driver's errors as psycopg2's, which whoever reads the database knows what to do about."""
+    """Convert the driver's errors into psycopg2's, which the callers already handle."""
     try:
         yield
     except adbc.Error as error:

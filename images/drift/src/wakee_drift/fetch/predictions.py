@@ -1,4 +1,4 @@
-"""What the model said at the time, joined to what people corrected it to."""
+"""Join people's corrections with the predictions that the model made at the time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, despite its lowercase name
 from wakee_common.database import reading
 from wakee_common.files import workspace
 from wakee_common.settings import DatabaseSettings
@@ -34,7 +34,7 @@ from wakee_drift.tables import (
 )
 
 NAMES_PER_QUERY = 5_000
-"""Few enough for PostgreSQL to look each up in the index rather than to read the whole table every time."""
+"""Names per query: few enough for PostgreSQL to look each of them up in the index instead of scanning the table."""
 
 QUERY = sql.SQL("SELECT img_name, {by_production}, {predicted} FROM emotion_labels WHERE img_name = ANY(%s)")
 PREDICTIONS = sql.SQL(", ").join(map(sql.Identifier, PREDICTED))
@@ -42,12 +42,12 @@ PREDICTIONS = sql.SQL(", ").join(map(sql.Identifier, PREDICTED))
 
 @dataclass(frozen=True)
 class Predictions:
-    """Stored predictions in the order of the names that were asked for.
+    """Stored predictions in the order of the requested names.
 
     Attributes:
-        values: Shape (names, 4); NaN where there is none.
-        missing: Where there is none: no row any more, or NULL; shape (names, 4).
-        by_production: Whether the version in production made them, shape (names,).
+        values: Shape (names, 4); NaN if missing.
+        missing: Whether the row was deleted or the value is NULL, shape (names, 4).
+        by_production: Whether the version in production made the prediction, shape (names,).
     """
 
     values: NDArray[np.float64]
@@ -96,12 +96,12 @@ def load(
 def join_predictions(
     connection: Connection, batch: pa.RecordBatch, by_production: sql.Composable
 ) -> tuple[pa.RecordBatch, dict[str, int]]:
-    """Add its prediction to each annotation, and drop the rows that have no usable one.
+    """Add the stored prediction to each annotation, and drop rows without a usable prediction.
 
     Args:
         connection: The database.
         batch: Annotations.
-        by_production: `production.predicted_by`.
+        by_production: Expression of `production.predicted_by`.
 
     Returns:
         The pairs, and how many rows were dropped per reason.
@@ -115,7 +115,7 @@ def join_predictions(
 
 
 def stored_predictions(connection: Connection, names: Sequence[str], by_production: sql.Composable) -> Predictions:
-    """The predictions that the database holds for pictures, by their names."""
+    """Read the stored predictions of pictures, by name."""
     values = np.full((len(names), len(PREDICTED)), np.nan)
     missing, ours = np.ones(values.shape, dtype=bool), np.zeros(len(names), dtype=bool)
     place = {name: index for index, name in enumerate(names)}

@@ -1,21 +1,21 @@
-"""Which rows the version that is in production now predicted.
+"""Select the rows that the version now in production predicted.
 
-After a promotion, rows of the version before stay in the look-back window for days. Their errors are not the new
-version's, and must not ask for another retraining.
+After a promotion, rows of the previous version stay in the look-back window for days. Their errors are not those of
+the new version, and must not trigger another retraining.
 
-Where the Wakee API writes the version beside its prediction (the optional column `model_version`), that decides; else
-the time does: rows from a while after the promotion on, for the API loads the new version a little later.
+If the Wakee API writes the version with its prediction (the optional column `model_version`), that column decides.
+Otherwise the time decides: rows count from some time after the promotion on, when the API has loaded the new version.
 """
 
 from datetime import timedelta
 
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, despite its lowercase name
 from wakee_contract.tables import EMOTION_LABELS, PREDICTED_BY
 
 from wakee_drift.records import Production
 
-# The flag may have been moved by hand, which leaves no row in `promotions`.
+# The flag may have been changed by hand, which adds no row to `promotions`.
 IN_PRODUCTION = """
 SELECT model.version_name,
     CASE WHEN newest.version_name = model.version_name THEN newest.promoted_at ELSE model.deployed_at END
@@ -29,7 +29,7 @@ SELECT EXISTS (SELECT FROM information_schema.columns
 
 
 def in_production(connection: Connection, reload_minutes: float) -> Production:
-    """The version in production, and since when rows count as its predictions.
+    """Return the version in production, and the time from which rows count as its predictions.
 
     Args:
         connection: The database.
@@ -45,7 +45,7 @@ def in_production(connection: Connection, reload_minutes: float) -> Production:
 
 
 def predicted_by(connection: Connection, production: Production) -> sql.Composable:
-    """Whether a row of `emotion_labels` holds a prediction of that version, as an expression of SQL; never NULL."""
+    """Return an SQL expression: whether a row of `emotion_labels` was predicted by that version; never NULL."""
     if production.version is None:
         return sql.SQL("true")
     by_time: sql.Composable = sql.SQL("true")

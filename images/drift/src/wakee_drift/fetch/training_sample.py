@@ -1,4 +1,4 @@
-"""The training data of the version in production: found by the database, checked, and handed on."""
+"""Find the training data of the version in production, check it, and pass it to the next stages."""
 
 import logging
 
@@ -18,7 +18,7 @@ QUERY = "SELECT version_name, lineage->>'reference' FROM model_versions WHERE is
 
 
 def hand_on_training_sample(store: ObjectStore, database: DatabaseSettings, folder: R2Uri) -> R2Uri:
-    """Write the sample of the version now in production, or why there is none, into the run's folder."""
+    """Write the sample of the version now in production, or the reason why there is none, to the run's folder."""
     found = production_sample(store, database)
     if found.reason:
         logger.warning("Distributions are compared with the reference window only: %s", found.reason)
@@ -28,10 +28,10 @@ def hand_on_training_sample(store: ObjectStore, database: DatabaseSettings, fold
 
 
 def production_sample(store: ObjectStore, database: DatabaseSettings) -> ProductionSample:
-    """The version in production and its sample; without either, the reason.
+    """Return the version in production and its sample; if one is missing, the reason.
 
     Raises:
-        UnavailableError: database or bucket do not answer; a retry may help.
+        UnavailableError: the database or the bucket is unavailable; a retry may help.
     """
     version = ""
     try:

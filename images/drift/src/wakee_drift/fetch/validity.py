@@ -1,4 +1,4 @@
-"""Which rows can be used, and why the others cannot."""
+"""Select usable rows, and count the others per reason."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,20 +7,21 @@ from wakee_contract.emotions import HIGHEST_LEVEL, LOWEST_LEVEL
 OVERSHOOT = 0.5
 """How far outside the scale a prediction may lie.
 
-A regressor overshoots a little; leaving those rows out would hide its worst errors. Up to here a prediction still
-rounds to one of the levels 0..3. Beyond, it is no output of the model but a broken row.
+A regression model overshoots a little, and leaving those rows out would hide its worst errors. Within this margin a
+prediction still rounds to one of the levels 0..3. Outside, it is not an output of the model but a damaged row.
 """
 
 
 def usable_labels(values: NDArray[np.float64], missing: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], dict[str, int]]:
-    """Judge rows of labels by the scale 0..3.
+    """Check rows of labels against the scale 0..3.
 
     Args:
         values: Labels, shape (rows, 4).
         missing: Where the database has NULL, shape (rows, 4).
 
     Returns:
-        Which rows are usable, shape (rows,), and how many are not, per reason; a row counts once, under the first.
+        Which rows are usable, shape (rows,), and how many are not, per reason. A row counts only under its first
+            reason.
     """
     return _judge(values, missing, "label", margin=0)
 
@@ -28,7 +29,7 @@ def usable_labels(values: NDArray[np.float64], missing: NDArray[np.bool_]) -> tu
 def usable_predictions(
     values: NDArray[np.float64], missing: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], dict[str, int]]:
-    """Judge rows of predictions by the scale 0..3 widened by `OVERSHOOT`; otherwise as `usable_labels`."""
+    """Check rows of predictions against the scale 0..3 widened by `OVERSHOOT`; otherwise like `usable_labels`."""
     return _judge(values, missing, "prediction", margin=OVERSHOOT)
 
 
@@ -47,5 +48,5 @@ def _judge(
 
 
 def add_counts(first: dict[str, int], second: dict[str, int]) -> dict[str, int]:
-    """Sum two tables of counts."""
+    """Add two sets of counts."""
     return {key: first.get(key, 0) + second.get(key, 0) for key in first | second}

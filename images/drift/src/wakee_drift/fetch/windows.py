@@ -1,4 +1,4 @@
-"""Which days a run looks at. All times are naive UTC, as in the database."""
+"""Time windows of a run. All times are naive UTC, as in the database."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -25,12 +25,12 @@ class Windows:
 
 
 def windows_until(until: str, look_back_days: int, reference_days: int) -> Windows:
-    """The windows that end with a day or at a moment.
+    """Return the windows that end with a day or at a timestamp.
 
     Args:
         until: An ISO 8601 date, meaning the whole of that day, or a timestamp, exclusive; without offset it is UTC.
-        look_back_days: Length of the look-back window.
-        reference_days: Length of the reference window.
+        look_back_days: Length of the look-back window in days.
+        reference_days: Length of the reference window in days.
 
     Raises:
         BadInputError: `until` is neither, or the windows leave the calendar.

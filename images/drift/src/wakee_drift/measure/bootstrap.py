@@ -1,11 +1,11 @@
-"""An interval for the drift score, in constant memory.
+"""Bootstrap interval of the drift score, in constant memory.
 
-Rows of one person are wrong in similar ways, so people are resampled, not rows (the cluster bootstrap: Davison and
-Hinkley, Bootstrap Methods and their Application, 1997, section 3.8). Of a person only sum and count are kept. Beyond
-`MOST_PEOPLE`, people fall into `GROUPS` groups by a hash, which are resampled in their place.
+Errors of one person are correlated, so people are resampled, not rows (the cluster bootstrap: Davison and Hinkley,
+Bootstrap Methods and their Application, 1997, section 3.8). Only the sum and the count of each person are kept. Beyond
+`MOST_PEOPLE`, people are assigned to `GROUPS` groups by a hash, and the groups are resampled instead.
 
-A percentile interval of few people is too narrow; its percentiles are moved outwards as Hesterberg describes (What
-Teachers Should Know About the Bootstrap, The American Statistician 69, 2015: the expanded percentile interval).
+With few people a percentile interval is too narrow, so its percentiles are moved outwards (the expanded percentile
+interval: Hesterberg, What Teachers Should Know About the Bootstrap, The American Statistician 69, 2015).
 """
 
 import numpy as np
@@ -21,10 +21,10 @@ LEVEL = 0.95
 
 
 class PeoplesScores:
-    """Sum and count of the rows' scores per person.
+    """Sum and number of the rows' scores per person.
 
     Attributes:
-        people: How many there are; counted up to `MOST_PEOPLE`.
+        people: Number of people, counted up to `MOST_PEOPLE`.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class PeoplesScores:
         self._folded = False
 
     def add(self, scores: NDArray[np.float64], people: NDArray[np.int64]) -> None:
-        """Add rows: their scores and whose they are, shape (rows,) each."""
+        """Add rows: scores and person numbers, each of shape (rows,)."""
         self._merge(_folded(people) if self._folded else people, scores, np.ones(len(scores)))
         if not self._folded:
             self.people = len(self._keys)
@@ -46,7 +46,7 @@ class PeoplesScores:
                 self._folded = True
 
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the mean score, the same every time; of one person, who tells nothing, all of it.
+        """Return the 95 % interval of the mean score. It is deterministic, and the whole range 0 to 3 for one person.
 
         Raises:
             ZeroDivisionError: no rows were added.
@@ -63,7 +63,7 @@ class PeoplesScores:
         return float(low), float(high)
 
     def _merge(self, keys: NDArray[np.int64], sums: NDArray[np.float64], counts: NDArray[np.float64]) -> None:
-        """Sorted by key, so that neither batches nor the order of rows matter."""
+        """Add sums and counts, sorted by key so that batch sizes and the order of rows have no effect."""
         self._keys, place = np.unique(np.concatenate([self._keys, keys]), return_inverse=True)
         self._sums = _totals(place, np.concatenate([self._sums, sums]), len(self._keys))
         self._counts = _totals(place, np.concatenate([self._counts, counts]), len(self._keys))
@@ -76,7 +76,7 @@ class PeoplesScores:
 
 
 def expanded_tail(groups: int) -> float:
-    """The probability to cut off at either end, for two groups or more; 0.025 in the limit."""
+    """Return the probability to cut off at each end, for at least two groups; 0.025 for infinitely many."""
     from scipy.special import ndtr, stdtrit
 
     spread = np.sqrt(groups / (groups - 1)) * stdtrit(groups - 1, (1 + LEVEL) / 2)
@@ -92,7 +92,7 @@ def _folded(people: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _mix(keys: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): neighbours get unrelated values."""
+    """Hash keys with SplitMix64 (Steele, Lea and Flood, OOPSLA 2014)."""
     value = keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,4 +1,4 @@
-"""`calculate-drift`: from the pairs to metrics.json."""
+"""`calculate-drift`: compute metrics.json from the pairs."""
 
 import logging
 import time
@@ -20,7 +20,7 @@ from wakee_drift.tables import read_provenance, row_count
 logger = logging.getLogger(__name__)
 
 PRESENT = timedelta(days=2)
-"""How old a report's day may be for its numbers to be the present ones, which alerts judge."""
+"""Maximum age of a report's day for its metrics to be pushed as current ones, which alerts evaluate."""
 
 
 def calculate(
@@ -67,7 +67,7 @@ def _tell(metrics: DriftMetrics) -> None:
 
 
 def fetch_reference(store: ObjectStore, uri: R2Uri | None, path: Path) -> Path | None:
-    """Download the reference's pairs; None when there are none."""
+    """Download the pairs of the reference; return None if there are none."""
     if uri is None:
         return None
     try:

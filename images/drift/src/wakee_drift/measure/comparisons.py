@@ -1,4 +1,4 @@
-"""The two references of a run: the data that the version in production was trained on, and the days before."""
+"""Comparisons of a run with its two references: the training data of the version in production, and the days before."""
 
 import logging
 from pathlib import Path
@@ -23,8 +23,8 @@ def compare_both(
 ) -> tuple[DistributionDrift, DistributionDrift]:
     """Compare the look-back window with the training data, and with the days before it.
 
-    A lasting change is seen against the training data as long as it lasts; against a rolling window, until that has
-    changed as well.
+    A lasting change is detected against the training data as long as it lasts, but against a rolling window only until
+    the window has changed as well.
     """
     current = sample_frame(pairs)
     rolling = sample_frame(reference) if reference else current.iloc[:0]
@@ -35,7 +35,7 @@ def compare_both(
 
 
 def compare_with_training(current: pd.DataFrame, production: ProductionSample) -> DistributionDrift:
-    """Compare with the training data of the version in production, where a sample of it is known."""
+    """Compare with the training data of the version in production, if a sample of it is available."""
     against = f"the training data of {production.version}" if production.version else TRAINING_DATA
     if production.sample is None:
         return DistributionDrift(status="skipped", reason=production.reason, against=against, rows=len(current))
@@ -43,13 +43,13 @@ def compare_with_training(current: pd.DataFrame, production: ProductionSample) -
 
 
 def days_before(provenance: Provenance) -> str:
-    """The reference window's name for people."""
+    """Return a readable name of the reference window."""
     days = (provenance.window_start - provenance.reference_start).days
     return f"the {days} days before" if days != 1 else "the day before"
 
 
 def fetch_production_sample(store: ObjectStore, uri: R2Uri | None) -> ProductionSample:
-    """What `load-predictions` handed on of the version in production; with a warning and a reason, nothing."""
+    """Read the sample that `load-predictions` wrote. If that fails, log a warning and return the reason."""
     if uri is None:
         return NOT_HANDED_ON
     try:

@@ -1,11 +1,11 @@
-"""Are predictions and labels distributed as in a reference? Evidently's scores, on bounded samples.
+"""Compare the distributions of predictions and labels with a reference, by Evidently on bounded samples.
 
-A column has drifted when a permutation by people says so (`permutation`), after Holm's correction over all columns.
-From 500 rows on each side the population stability index (PSI) must be at least 0.1 as well: with many people the test
-finds differences too small to matter, and the index does not. Below 500 rows the index means nothing.
+A column has drifted if a permutation test by people (`permutation`) is significant after Holm's correction over all
+columns. From 500 rows on each side, the population stability index (PSI) must also be at least 0.1: with many people
+the test detects differences too small to matter, and the index does not. Below 500 rows the index is not meaningful.
 
-Measured by benchmarks/false_alarms.py: runs in which any of the eight columns is called drifted; 23 people on each
-side, correlation 0.5 within a person, 100 runs; reference of the same people / of other people.
+Measured by benchmarks/false_alarms.py: share of runs in which any of the eight columns counts as drifted; 23 people on
+each side, correlation 0.5 within a person, 100 runs; reference of the same people / of other people.
 
 | nothing has changed, rows per side | 100 | 300 | 1,000 |
 |---|---|---|---|
@@ -15,10 +15,10 @@ side, correlation 0.5 within a person, 100 runs; reference of the same people / 
 | people, Holm | 5 % / 2 % | 6 % / 4 % | 9 % / 3 % |
 | this rule | 5 % / 2 % | 6 % / 4 % | 0 % / 3 % |
 
-Predictions higher by 0.5 levels are found by this rule in 99 % / 80 %, 100 % / 90 % and 100 % / 94 % of the runs. More
-rows do not mend what correlation within people does to the plain test, so the permutation is used at every size; its
-time is bounded by that of the samples. Evidently's own choice for small samples of whole-numbered labels, a chi-square
-test, called 29 % of undrifted columns drifted in an earlier measurement with independent rows.
+This rule detects predictions that are higher by 0.5 levels in 99 % / 80 %, 100 % / 90 % and 100 % / 94 % of the runs.
+More rows do not correct the effect of correlation within people on the plain test, so the permutation test is used at
+every size. Its time is bounded by the size of the samples. Evidently's default for small samples of integer labels, a
+chi-square test, reported 29 % of undrifted columns as drifted in an earlier measurement with independent rows.
 """
 
 from collections.abc import Mapping
@@ -35,9 +35,9 @@ from wakee_drift.records import ColumnDrift, DistributionDrift
 ROWS_FOR_PSI = 500
 FEWEST_REFERENCE_ROWS = 30
 FEWEST_PEOPLE = 10
-"""In each sample. With fewer the permutation has too few outcomes to pass Holm's correction over eight columns."""
+"""In each sample. With fewer people the permutation has too few outcomes for Holm's correction over eight columns."""
 FAMILY_ERROR = 0.05
-"""Probability that any column is called drifted when none is."""
+"""Probability that any column counts as drifted if none has drifted."""
 THRESHOLDS: Mapping[Literal["psi", "ks"], float] = {"psi": 0.1, "ks": FAMILY_ERROR}
 REFERENCE_WINDOW = "the reference window"
 
@@ -49,8 +49,8 @@ def compare_distributions(
 
     Args:
         current: Predictions, labels and people of the look-back window, as `frames.sample_frame` gives them.
-        reference: The same of the reference; where a row has no value of a column, NaN.
-        against: What the reference is, for people to read.
+        reference: The same columns of the reference; NaN where a row has no value.
+        against: Description of the reference, for reports and logs.
     """
     current, reference = in_steps(current), in_steps(reference)
     unusable = {name: reason for name in COLUMNS if (reason := why_not(current, reference, name, against))}
@@ -68,7 +68,7 @@ def compare_distributions(
 
 
 def why_not(current: pd.DataFrame, reference: pd.DataFrame, name: str, against: str) -> str:
-    """Why a column cannot be compared; empty when it can."""
+    """Return why a column cannot be compared; empty if it can."""
     known = reference[name].notna()
     if known.sum() < FEWEST_REFERENCE_ROWS:
         return f"{against}: {known.sum()} usable rows, fewer than {FEWEST_REFERENCE_ROWS}"
@@ -82,7 +82,7 @@ def why_not(current: pd.DataFrame, reference: pd.DataFrame, name: str, against: 
 
 
 def choose_method(rows: int, reference_rows: int) -> tuple[Literal["psi", "ks"], str]:
-    """The method for samples of these sizes, and why."""
+    """Return the method for samples of these sizes, and the reason."""
     if min(rows, reference_rows) >= ROWS_FOR_PSI:
         return "psi", f"population stability index, and permutation by people: {ROWS_FOR_PSI} rows or more on each side"
     return "ks", (
@@ -92,14 +92,15 @@ def choose_method(rows: int, reference_rows: int) -> tuple[Literal["psi", "ks"],
 
 
 def decide(scores: Mapping[str, Mapping[str, float]], method: Literal["psi", "ks"]) -> dict[str, ColumnDrift]:
-    """Which columns have drifted.
+    """Decide which columns have drifted.
 
-    A column has drifted when its p-value, adjusted by Holm over all columns compared, is at most `FAMILY_ERROR`, and,
-    where the index is measured, that is at least 0.1: the difference is then neither chance nor too small to matter.
+    A column has drifted if its p-value, with Holm's correction over all columns compared, is at most `FAMILY_ERROR`
+    and, where the index is measured, the index is at least 0.1. Such a difference is neither random nor too small to
+    matter.
 
     Args:
-        scores: Per method and column: p-values of `PEOPLE_TEST`, and the index where it is measured.
-        method: Which of them is the score of the column.
+        scores: Scores per method and column: p-values of `PEOPLE_TEST`, and the index where it is measured.
+        method: Which of them is reported as the column's score.
     """
     raw = scores[PEOPLE_TEST]
     p_values = dict(zip(raw, holm(np.array(list(raw.values()))).tolist(), strict=True))
@@ -117,7 +118,7 @@ def decide(scores: Mapping[str, Mapping[str, float]], method: Literal["psi", "ks
 
 
 def described(drift: DistributionDrift) -> str:
-    """One line for people: against what, which columns have drifted, or why nothing was compared."""
+    """Describe a comparison in one line: the reference, and the drifted columns or why nothing was compared."""
     if drift.status == "skipped":
         return f"against {drift.against}: skipped, {drift.reason}"
     found = [

@@ -1,4 +1,4 @@
-"""Evidently, with the tests that are ours."""
+"""Run Evidently with our own tests."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from wakee_drift.measure.permutation import Values, people_p_value
 from wakee_drift.records import ColumnDrift
 
 with warnings.catch_warnings():
-    # Its dependencies warn about their own future.
+    # Its dependencies raise deprecation warnings.
     warnings.simplefilter("ignore")
     from evidently import DataDefinition, Dataset, Regression, Report
     from evidently.core.report import Snapshot
@@ -26,7 +26,7 @@ with warnings.catch_warnings():
 PEOPLE_TEST = "ks_people"
 """Evidently's name for the Kolmogorov-Smirnov distance with the p-value of `permutation.people_p_value`."""
 DECIDED = "wakee_decided"
-"""Evidently's name for what was decided before, so that its page says the same as metrics.json."""
+"""Evidently's name for a test that returns the decisions in metrics.json, so that its page shows the same."""
 
 DEFINITION = DataDefinition(
     numerical_columns=list(COLUMNS),
@@ -40,26 +40,26 @@ DEFINITION = DataDefinition(
 def run_evidently(metrics: list[Any], current: pd.DataFrame, reference: pd.DataFrame | None) -> Snapshot:
     """Run Evidently over one or two frames."""
     with warnings.catch_warnings():
-        # Divisions by zero and the like inside its plots; the numbers are checked afterwards.
+        # Its plots warn, e.g. about divisions by zero. The numbers are checked afterwards.
         warnings.simplefilter("ignore")
         return Report(metrics).run(dataset(current), None if reference is None else dataset(reference))
 
 
 def dataset(frame: pd.DataFrame) -> Dataset:
-    """A frame of predictions and labels as Evidently wants it."""
+    """Convert a frame of predictions and labels to an Evidently data set."""
     return Dataset.from_pandas(frame[list(COLUMNS)].astype("float64"), data_definition=DEFINITION)
 
 
 def value_drifts(
     current: pd.DataFrame, reference: pd.DataFrame, columns: Sequence[str], methods: Mapping[str, float]
 ) -> dict[str, dict[str, float]]:
-    """Evidently's drift scores per method and column, those that are finite; rows with NaN are left out per column.
+    """Return Evidently's finite drift scores per method and column. Rows with NaN are left out per column.
 
     Args:
         current: Predictions, labels and people.
-        reference: The same.
-        columns: Which to compare.
-        methods: Evidently's names of the methods, `PEOPLE_TEST` among them where wanted, and their thresholds.
+        reference: The same columns of the reference.
+        columns: Columns to compare.
+        methods: Thresholds by Evidently's name of the method, which may be `PEOPLE_TEST`.
     """
     current, reference = current.reset_index(drop=True), reference.reset_index(drop=True)
     _register_people_test(current, reference)
@@ -72,7 +72,7 @@ def value_drifts(
 
 
 def register_decisions(columns: Mapping[str, ColumnDrift], display_name: str) -> str:
-    """Let Evidently's page show what was decided; returns the method to ask it for."""
+    """Register a test that returns these decisions, for Evidently's page; return its method name."""
 
     def decided(reference: pd.Series, _current: pd.Series, _kind: Any, _threshold: float) -> tuple[float, bool]:
         column = columns[str(reference.name)]
@@ -83,7 +83,7 @@ def register_decisions(columns: Mapping[str, ColumnDrift], display_name: str) ->
 
 def _register_people_test(current: pd.DataFrame, reference: pd.DataFrame) -> None:
     def test(before: pd.Series, now: pd.Series, _kind: Any, threshold: float) -> tuple[float, bool]:
-        # Evidently leaves out rows without a value; the index says whose the others are.
+        # Evidently leaves out rows without a value. The index gives the person of each other row.
         p_value = people_p_value(
             *(
                 Values(series.to_numpy(), frame[PERSON].to_numpy()[series.index])

@@ -1,4 +1,4 @@
-"""Predictions and labels side by side, with whose they are: bounded samples of windows and of training data."""
+"""Data frames of predictions, labels and person numbers: bounded samples of windows and of training data."""
 
 from pathlib import Path
 
@@ -14,22 +14,22 @@ COLUMNS = (*PREDICTED, *LABELS)
 PERSON = "person"
 SAMPLE_ROWS = 5_000
 STEPS = 2.0**20
-"""Values are compared in steps of a millionth: what differs by rounding only is equal, and so are differences of them.
+"""Values are rounded to steps of 1 / STEPS (about a millionth), so that values that differ only by rounding are equal.
 
-A histogram of 0.3 and 0.1 + 0.2 has no bins that floating-point numbers could tell apart. Steps that are powers of two
-make sums and differences exact, so that errors which are all the same stay the same.
+The bins of a histogram of 0.3 and 0.1 + 0.2 would be too narrow for floating-point numbers. Steps that are powers of
+two make sums and differences exact, so that equal errors stay equal.
 """
 
 
 def sample_frame(path: Path, rows: int = SAMPLE_ROWS) -> pd.DataFrame:
-    """Predictions and labels (float64) of at most `rows` pairs, and `person` (int64); the same ones every time."""
+    """Return predictions and labels (float64) and `person` (int64) of at most `rows` pairs. Deterministic."""
     sample = spread_sample(path, PAIRS_SCHEMA, rows)
     frame = pd.DataFrame(matrix(sample, COLUMNS), columns=list(COLUMNS))
     return in_steps(frame).assign(**{PERSON: integers(sample, PERSON)})
 
 
 def training_frame(sample: TrainingSample) -> pd.DataFrame:
-    """The same of a version's training data; NaN for predictions of pictures that were not held out."""
+    """Return the same columns of a version's training data; predictions are NaN unless the picture was held out."""
     unknown = (np.nan,) * len(EMOTIONS)
     rows = [(*((row.split in HELD_OUT and row.predictions) or unknown), *row.labels) for row in sample.rows]
     frame = pd.DataFrame(np.array(rows, np.float64).reshape(-1, len(COLUMNS)), columns=list(COLUMNS))
@@ -37,6 +37,6 @@ def training_frame(sample: TrainingSample) -> pd.DataFrame:
 
 
 def in_steps(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with its values, not its people, rounded to whole steps."""
+    """Return the frame with all columns except `person` rounded to steps of 1 / STEPS."""
     columns = [name for name in frame.columns if name != PERSON]
     return frame.assign(**{name: (frame[name] * STEPS).round() / STEPS for name in columns})

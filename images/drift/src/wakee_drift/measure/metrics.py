@@ -1,4 +1,4 @@
-"""What one run measures of its pairs: exact errors in one pass and constant memory, an interval, distributions."""
+"""Metrics of one run: exact errors in one pass and constant memory, an interval, and distributions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from wakee_drift.tables import PAIRS_SCHEMA, batches, flags, integers, matrix, r
 
 @dataclass(frozen=True)
 class ErrorSums:
-    """Sums over rows from which the metrics follow; those of two parts add up to those of the whole.
+    """Sums over rows from which the metrics are computed. The sums of two sets of rows can be added.
 
     Attributes:
         rows: Number of rows.
@@ -35,14 +35,14 @@ class ErrorSums:
 
     @classmethod
     def none(cls) -> Self:
-        """The sums over no rows."""
+        """Return the sums over no rows."""
         zero = np.zeros(len(EMOTIONS))
         return cls(0, zero, zero, zero)
 
     @classmethod
     def of(cls, errors: NDArray[np.float64]) -> Self:
-        """The sums over rows of prediction minus label, shape (rows, 4)."""
-        # One emotion per contiguous row: NumPy then sums in pairs, which rounds far less than row after row.
+        """Return the sums over rows of prediction minus label, shape (rows, 4)."""
+        # One emotion per contiguous row: NumPy then uses pairwise summation, which has much smaller rounding errors.
         by_emotion = np.ascontiguousarray(errors.T)
         absolute, squared = np.abs(by_emotion), np.square(by_emotion)
         return cls(len(errors), absolute.sum(axis=1), squared.sum(axis=1), by_emotion.sum(axis=1))
@@ -57,14 +57,14 @@ class ErrorSums:
 
 
 class Scored:
-    """What one pass over rows leaves of them: sums of errors, and scores per person."""
+    """Results of one pass over rows: sums of errors, and scores per person."""
 
     def __init__(self) -> None:
         self.sums = ErrorSums.none()
         self.people = PeoplesScores()
 
     def add(self, errors: NDArray[np.float64], people: NDArray[np.int64]) -> None:
-        """Add rows: prediction minus label, shape (rows, 4), and whose they are, shape (rows,)."""
+        """Add rows: prediction minus label, shape (rows, 4), and person numbers, shape (rows,)."""
         self.sums += ErrorSums.of(errors)
         self.people.add(np.abs(errors).mean(axis=1), people)
 
@@ -78,9 +78,9 @@ class Scored:
         return drift_score([errors.mae for errors in emotion_errors(self.sums).values()])
 
     def interval(self) -> tuple[float, float]:
-        """The score's 95 % interval, by people.
+        """Return the score's 95 % interval, by people.
 
-        When all rows are equally wrong, rounding alone could put the score outside of it.
+        It always includes the score, which rounding could put outside if all rows have the same error.
 
         Raises:
             ZeroDivisionError: there are no rows.
@@ -96,14 +96,14 @@ def measure(
     uris: tuple[str, str] = ("", ""),
     production: ProductionSample | None = None,
 ) -> DriftMetrics:
-    """Exact errors and score of all pairs, an interval, and the distributions of a sample.
+    """Measure exact errors and the score of all pairs, an interval, and the distributions of a sample.
 
     Args:
         pairs: Pairs of the look-back window, at least one.
         reference: Pairs of the reference window, if there are any.
         threshold: Drift is detected when the score is above it.
-        uris: Where both files lie in R2.
-        production: The training data of the version in production, if it was handed on.
+        uris: Addresses of both files in R2.
+        production: Training data of the version in production, if available.
     """
     every, of_production, answers = one_pass(pairs)
     low, high = every.interval()
@@ -129,7 +129,7 @@ def measure(
 
 
 def production_score(scored: Scored) -> ProductionScore:
-    """Score and interval of the rows that the version in production predicted, as far as there are any."""
+    """Return score and interval of the rows that the version in production predicted, if there are any."""
     if not scored.sums.rows:
         return ProductionScore()
     low, high = scored.interval()
@@ -139,7 +139,7 @@ def production_score(scored: Scored) -> ProductionScore:
 
 
 def one_pass(pairs: Path) -> tuple[Scored, Scored, AnswerCounts]:
-    """Read the pairs once, with memory that does not depend on their number.
+    """Read the pairs once. The memory does not depend on the number of rows.
 
     Returns:
         The scores of all rows, those of the rows that the version in production predicted, and how people answered.
@@ -156,7 +156,7 @@ def one_pass(pairs: Path) -> tuple[Scored, Scored, AnswerCounts]:
 
 
 def emotion_errors(sums: ErrorSums) -> dict[str, EmotionErrors]:
-    """MAE, MSE, RMSE and bias per emotion.
+    """Compute MAE, MSE, RMSE and bias per emotion.
 
     Raises:
         ZeroDivisionError: there are no rows.
@@ -171,5 +171,5 @@ def emotion_errors(sums: ErrorSums) -> dict[str, EmotionErrors]:
 
 
 def drift_score(mae: Sequence[float]) -> float:
-    """Mean of the four MAE, as the existing system defines it; 0 to 3."""
+    """Return the mean of the four MAE (0 to 3), as the existing system defines it."""
     return float(np.mean(mae))

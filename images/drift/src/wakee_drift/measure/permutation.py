@@ -1,17 +1,17 @@
-"""Do two samples differ by more than chance, when rows of one person are alike? A permutation by people.
+"""Permutation test by people: whether two samples differ when the rows of one person are correlated.
 
-The statistic is that of Kolmogorov and Smirnov: the largest distance between the two distribution functions. Its usual
-p-value takes rows for independent, but 300 rows of 23 people say little more than 23 rows. Here people are swapped: for
-each, a coin decides whether what they contribute to the difference of the two functions keeps its sign. What is left of
-the difference under all swaps is what chance makes of it. This is the wild cluster bootstrap with the null hypothesis
-imposed and Rademacher weights (Cameron, Gelbach and Miller, Bootstrap-Based Improvements for Inference with Clustered
-Errors, The Review of Economics and Statistics 90, 2008), applied to distribution functions.
+The statistic is the Kolmogorov-Smirnov distance: the largest distance between the two distribution functions. Its usual
+p-value assumes independent rows, but 300 rows of 23 people contain little more information than 23 rows. Here people
+are swapped: each person's contribution to the difference of the two functions gets a random sign. The distances under
+all swaps estimate the distribution of the statistic under the null hypothesis. This is the wild cluster bootstrap with
+the null hypothesis imposed and Rademacher weights (Cameron, Gelbach and Miller, Bootstrap-Based Improvements for
+Inference with Clustered Errors, The Review of Economics and Statistics 90, 2008), applied to distribution functions.
 
-Who is in both samples is swapped as a whole. A plain exchange of their rows would not do: sizes differ from window to
-window, so people who cancel out of the difference as it is observed would not cancel out of the exchanged one. Their
-contribution is their part of the one function less their part of the other, each about the common function, and only
-its sign changes. Who is in one sample only contributes to that one. Nothing is assumed about how rows of one person
-depend on each other, by sessions or by time; people are taken to be independent of each other.
+A person in both samples is swapped as a whole. A plain exchange of their rows would not work: sizes differ from window
+to window, so people who cancel out in the observed difference would not cancel out in the exchanged one. Their
+contribution is their part of the one function minus their part of the other, each relative to the common function, and
+only its sign changes. A person in only one sample contributes only to that sample. Rows of one person may depend on
+each other in any way, e.g. by session or by time. People are assumed to be independent of each other.
 """
 
 from typing import NamedTuple
@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 SWAPS = 1999
-"""The smallest p-value, 1 / 2000, stays below 0.05 / 8 for Holm."""
+"""Number of swaps. The smallest p-value, 1 / 2000, is below 0.05 / 8, as Holm's correction requires."""
 GROUPS = 2000
-"""More people fall into so many groups, which are swapped in their place, so that the time is bounded."""
+"""More people are combined into this many groups, which are swapped instead, so that the time is bounded."""
 GRID = 200
-"""The functions are compared at so many quantiles of both samples together; at every value where there are fewer."""
+"""The functions are compared at this many quantiles of the combined samples, or at every value if there are fewer."""
 SEED = 20_250_204
 ROUNDING = 1e-12
 
@@ -34,7 +34,7 @@ class Values(NamedTuple):
 
     Attributes:
         values: Finite, shape (rows,).
-        people: Whose each is, shape (rows,).
+        people: The person number of each value, shape (rows,).
     """
 
     values: NDArray[np.float64]
@@ -42,7 +42,7 @@ class Values(NamedTuple):
 
 
 def people_p_value(current: Values, reference: Values) -> float:
-    """The p-value of the Kolmogorov-Smirnov distance between two samples, people swapped; the same every time.
+    """Return the p-value of the Kolmogorov-Smirnov distance between two samples, with people swapped. Deterministic.
 
     Args:
         current: At least one row.
@@ -54,17 +54,17 @@ def people_p_value(current: Values, reference: Values) -> float:
     parts, common = people_parts(current, reference)
     observed = np.abs(parts.sum(axis=0)).max() - ROUNDING
     swaps = np.random.default_rng(SEED).integers(0, 2, (SWAPS, len(parts)), np.int8) * 2.0 - 1.0
-    # About the common function: a person with many rows is not far from the others for that alone.
+    # Relative to the common function, so that a person with many rows is not an outlier for that reason alone.
     distances = np.abs(swaps @ (parts - parts[:, -1:] * common)).max(axis=1)
     return (1 + int((distances >= observed).sum())) / (1 + SWAPS)
 
 
 def people_parts(current: Values, reference: Values) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What each person contributes to the difference of two distribution functions, and the function of all rows.
+    """Return each person's contribution to the difference of two distribution functions, and the function of all rows.
 
     Returns:
         Arrays of shape (people, points) and (points,). The last point is the largest value. The sum over the people is
-        the function of `current` less that of `reference`.
+        the function of `current` minus that of `reference`.
     """
     values = np.concatenate([current.values, reference.values])
     names, person = np.unique(np.concatenate([current.people, reference.people]), return_inverse=True)
@@ -78,7 +78,7 @@ def people_parts(current: Values, reference: Values) -> tuple[NDArray[np.float64
 
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Adjust p-values of several tests: those at most 0.05 afterwards keep the error of the whole family at 0.05.
+    """Adjust p-values of several tests, so that a limit of 0.05 keeps the family-wise error rate at 0.05.
 
     Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian Journal of Statistics 6, 1979. The
     tests may depend on each other in any way.

@@ -1,4 +1,4 @@
-"""The picture of a report: how far off, and to which side, per emotion."""
+"""Chart of a report: error and bias per emotion."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The report for people: Evidently's page with our verdict on top, its numbers as JSON, and a picture."""
+"""The report: Evidently's page with our conclusion on top, its numbers as JSON, and a chart."""
 
 import json
 import math
@@ -32,7 +32,7 @@ from wakee_drift.report.figures import draw_errors
 from wakee_drift.results import ReportResult
 
 SHOWN_METHODS = {"psi": "PSI, with people swapped and Holm", "ks": "p-value, people swapped, Holm"}
-"""How Evidently's page names the score of a column."""
+"""Names of a column's score on Evidently's page."""
 CONTENT_TYPES = {
     HTML_NAME: "text/html; charset=utf-8",
     JSON_NAME: "application/json",
@@ -48,7 +48,7 @@ def generate(
     reference: R2Uri | None,
     training_sample: R2Uri | None = None,
 ) -> ReportResult:
-    """Write HTML, JSON and PNG to R2."""
+    """Write the report to R2 as HTML, JSON and PNG."""
     measured = read_metrics(store.get_bytes(metrics), metrics)
     with workspace() as work:
         current = sample_frame(store.get_file(pairs, work / "pairs.parquet"))
@@ -71,15 +71,15 @@ def write_report(
     *,
     training: pd.DataFrame | None = None,
 ) -> None:
-    """Write the three files; without comparable distributions the page holds the regression part only.
+    """Write the three files. Without comparable distributions the page contains only the regression part.
 
-    Evidently's page shows one reference: the training data where it was compared with, else the reference window.
+    Evidently's page shows one reference: the training data if it was compared, otherwise the reference window.
 
     Args:
-        metrics: What was measured.
+        metrics: Metrics of the run.
         current: Sample of the look-back window.
         reference: Sample of the reference window, if any.
-        folder: Where the files go.
+        folder: Folder for the files.
         training: Sample of the data that the version in production was trained on, if any.
     """
     shown = _shown(metrics, reference, training)
@@ -95,7 +95,7 @@ def write_report(
 
 
 def verdict(metrics: DriftMetrics) -> str:
-    """The conclusion as a piece of HTML."""
+    """Return the conclusion as an HTML fragment."""
     origin = metrics.provenance
     rows = {
         "Drift": "detected" if metrics.drift_detected else "not detected",
@@ -115,7 +115,7 @@ def verdict(metrics: DriftMetrics) -> str:
 
 
 def without_nan(value: Any) -> Any:
-    """A JSON value with null for what is not a number: browsers refuse NaN."""
+    """Replace NaN and infinity in a JSON value by null, because browsers reject NaN."""
     if isinstance(value, dict):
         return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -126,7 +126,7 @@ def without_nan(value: Any) -> Any:
 def _shown(
     metrics: DriftMetrics, reference: pd.DataFrame | None, training: pd.DataFrame | None
 ) -> tuple[DistributionDrift, pd.DataFrame] | None:
-    """The comparison that Evidently's page shows, and its reference; None when nothing was compared."""
+    """Return the comparison that Evidently's page shows, and its reference; None if nothing was compared."""
     rolling = metrics.distribution_rolling
     # In older metrics the only comparison is the one with the reference window.
     pairs = [(metrics.distribution, training), (rolling, reference)] if rolling else [(metrics.distribution, reference)]

@@ -4,7 +4,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class, despite its lowercase name
 from psycopg2.extras import Json
 from wakee_common.database import transact, upsert
 from wakee_common.errors import BadInputError
@@ -29,18 +29,18 @@ def save(
     report: R2Uri,
     choices: dict[str, Any],
 ) -> SavedReportResult:
-    """Insert or replace the row of the report's date, and decide whether it asks for a retraining, in one transaction.
+    """Insert or replace the row of the report's date, and decide on a retraining, in one transaction.
 
     Args:
         store: The bucket.
-        database: Where the row goes.
-        context: This process.
+        database: Database of the row.
+        context: Run context of this process.
         metrics: The metrics.json of `calculate-drift`.
         report: The page of `generate-report`.
-        choices: Fields of `Rules`, but for those that the metrics hold.
+        choices: Fields of `Rules` that the metrics do not contain.
 
     Raises:
-        BadInputError: there are no such metrics, or no such report.
+        BadInputError: the metrics or the report do not exist.
     """
     measured = read_metrics(store.get_bytes(metrics), metrics)
     if not store.exists(report):
@@ -75,7 +75,7 @@ def _now() -> datetime:
 def report_row(
     metrics: DriftMetrics, decision: Decision, context: RunContext, metrics_uri: R2Uri, report: R2Uri
 ) -> dict[str, Any]:
-    """The row's columns and values, but for its id and the times of writing."""
+    """Return the row's columns and values, without its id and the times of writing."""
     origin = metrics.provenance
     per_emotion = {
         f"{kind}_{emotion}": getattr(errors, kind)
@@ -106,7 +106,7 @@ def report_row(
 
 
 def report_document(metrics: DriftMetrics, context: RunContext, metrics_uri: R2Uri, report: R2Uri) -> dict[str, Any]:
-    """What `report_json` holds: the metrics, where the report's files are, and which run and code made them."""
+    """Return the content of `report_json`: the metrics, the addresses of the report's files, and their run and code."""
     folder = R2Uri(report.bucket, report.key.rpartition("/")[0])
     files = {"metrics": metrics_uri, "html": report, "json": folder / JSON_NAME, "png": folder / PNG_NAME}
     return metrics.model_dump(mode="json") | {

@@ -1,7 +1,7 @@
-"""Whether a report asks for a retraining: five conditions, each with the numbers that it was judged by.
+"""Decide whether a report requests a retraining: five conditions, each with the numbers that it is based on.
 
-Drift itself is about all rows of the look-back window. The trigger is about the version that is in production now: only
-rows that it predicted count, so that the errors of the version before ask for nothing.
+Drift is measured on all rows of the look-back window. The trigger counts only rows that the version now in production
+predicted, so that errors of the previous version do not trigger a retraining.
 """
 
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from wakee_drift.records import ProductionScore, Record
 
 
 class Rules(Record):
-    """What a person chose (`wakee_contract.parameters.DRIFT` says what each means)."""
+    """Parameters of the decision (see `wakee_contract.parameters.DRIFT`)."""
 
     threshold: FiniteFloat
     min_samples: int
@@ -24,15 +24,15 @@ class Rules(Record):
 
 
 class History(Record):
-    """What happened before.
+    """Earlier reports and retrainings.
 
     Attributes:
-        days_above: Reports of the days right before this one, without a gap, whose score of the same version was above
-            their threshold.
-        retrained: The newest version that a retraining made; None without any.
-        retrained_at: When, naive UTC.
-        new_samples: Validated annotations since then; all of them without a retraining.
-        asked_for_at: When a report of another run last asked for a retraining, which may still be going on, or may have
+        days_above: Number of consecutive days right before this report whose score of the same version was above the
+            threshold.
+        retrained: The newest version that a retraining created; None if there is none.
+        retrained_at: When it was created, naive UTC.
+        new_samples: Number of validated annotations since then; all of them without a retraining.
+        asked_for_at: When a report of another run last requested a retraining, which may still be running or may have
             failed; naive UTC.
     """
 
@@ -44,7 +44,7 @@ class History(Record):
 
 
 class Condition(Record):
-    """One condition: whether it is met, and the numbers that say why."""
+    """One condition: whether it is met, and the numbers that it is based on."""
 
     met: bool
     detail: str
@@ -54,9 +54,9 @@ class Decision(Record):
     """Whether to retrain.
 
     Attributes:
-        version: The version in production that was judged; None where none is known.
-        above: Whether its score is above the threshold; later reports count their days by it.
-        conditions: By name, all of them.
+        version: The version in production that was evaluated; None if it is unknown.
+        above: Whether its score is above the threshold. Later reports use it to count days.
+        conditions: All conditions, by name.
     """
 
     version: str | None
@@ -70,19 +70,19 @@ class Decision(Record):
 
     @property
     def reasons(self) -> list[str]:
-        """The conditions that held it back; all of them when none did."""
+        """Details of the conditions that are not met; of all conditions if all are met."""
         return [condition.detail for condition in self.conditions.values() if self.retrain or not condition.met]
 
 
 def decide(version: str | None, score: ProductionScore, history: History, rules: Rules, now: datetime) -> Decision:
-    """Judge a report.
+    """Decide whether a report requests a retraining.
 
     Args:
         version: The version in production.
-        score: Of the rows that it predicted.
-        history: What happened before.
-        rules: What a person chose.
-        now: The present, naive UTC.
+        score: Score of the rows that it predicted.
+        history: Earlier reports and retrainings.
+        rules: Parameters of the decision.
+        now: The current time, naive UTC.
     """
     conditions = {
         "rows": _rows(version, score, rules),

@@ -1,9 +1,9 @@
-"""What the trigger needs to know of earlier reports and retrainings, from the database."""
+"""Read earlier reports and retrainings from the database, for the trigger."""
 
 from datetime import date, timedelta
 from typing import Any
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class, despite its lowercase name
 
 from wakee_drift.trigger.conditions import History
 
@@ -21,12 +21,12 @@ WHERE is_validated AND isfinite("timestamp") AND "timestamp" > COALESCE(%s, '-in
 
 
 def history(cursor: Cursor, run_id: str, report_date: date, version: str | None, days: int) -> History:
-    """Read it.
+    """Read the history of reports and retrainings.
 
     Args:
         cursor: Within a transaction.
-        run_id: The run that judges: what an earlier try of it asked for does not hold it back.
-        report_date: The day of the report that is judged.
+        run_id: The current run. A retraining that an earlier attempt of this run requested does not count.
+        report_date: The day of the current report.
         version: The version in production.
         days: How many days to look back for reports.
     """
@@ -47,7 +47,7 @@ def history(cursor: Cursor, run_id: str, report_date: date, version: str | None,
 
 
 def _days_above(reports: list[tuple[Any, ...]], report_date: date, version: str | None) -> int:
-    """How many days right before this one, without a gap, had a score of the same version above the threshold."""
+    """Count the consecutive days right before this one whose score of the same version was above the threshold."""
     days = 0
     for day, judged, above in reports:
         if day != report_date - timedelta(days=days + 1) or judged != version or above != "true":

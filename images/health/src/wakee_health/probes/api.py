@@ -1,4 +1,4 @@
-"""`test-api`: is the Wakee API healthy, does its model answer, does it refuse what is no picture?"""
+"""`test-api`: check that the Wakee API is healthy, predicts, and rejects a file that is not a picture."""
 
 import logging
 from typing import Annotated, Any, TypeVar
@@ -27,11 +27,11 @@ Prediction = prediction_model()
 
 M = TypeVar("M", bound=BaseModel)
 ShortText = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
-"""What others say of themselves goes into results, tables and pages, of which not all take a NUL or a novel."""
+"""Text from a service. It is written to results, tables and pages, so its length and characters are limited."""
 
 
 class Health(BaseModel):
-    """What `GET /health` answers, as far as we need it."""
+    """Response of `GET /health`, with only the fields needed."""
 
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
@@ -42,15 +42,15 @@ class Health(BaseModel):
 
 
 def open_api(api: ApiSettings, settings: ProbeSettings) -> Site:
-    """The API as a site."""
+    """Open the API as a site."""
     return Site(NAME, api.url, settings.timeout_seconds)
 
 
 def health(site: Site) -> Health:
-    """What the API says of itself.
+    """Return the response of `GET /health`.
 
     Raises:
-        WrongAnswerError: not healthy, no model, or an answer of another kind.
+        WrongAnswerError: the API is not healthy, has no model, or gives an invalid response.
     """
     answer = _read(Health, site.ask_json("GET", "/health"), "GET /health")
     if answer.status != "healthy":
@@ -61,28 +61,28 @@ def health(site: Site) -> Health:
 
 
 def predict(site: Site, picture: bytes) -> NDArray[np.float64]:
-    """The four levels that the API gives a picture; raises `WrongAnswerError` for anything but numbers in 0..3."""
+    """Return the API's four levels for a picture; raise `WrongAnswerError` unless they are numbers in 0..3."""
     files = {"file": ("health-check.png", picture, "image/png")}
     answer = _read(Prediction, site.ask_json("POST", "/predict", files=files), "POST /predict")
     return np.array(levels_of(answer))
 
 
 def refuses_text(site: Site) -> None:
-    """Send something that is no picture.
+    """Check that the API rejects a text file with status 400.
 
     Raises:
-        WrongAnswerError: the API takes it for one.
+        WrongAnswerError: the API accepts it.
     """
     files = {"file": ("health-check.txt", b"this is no picture", "text/plain")}
     site.ask("POST", "/predict", BAD_REQUEST, files=files)
 
 
 def probe(api: ApiSettings, settings: ProbeSettings, calls: int, slow_ms: float) -> ProbeResult:
-    """Ask for health, `calls` predictions and one refusal. Writes nothing.
+    """Request the health, `calls` predictions and one rejection. Writes nothing.
 
     Raises:
-        UnavailableError: no answer, or an error of the server's.
-        WrongAnswerError: an answer that breaks the contract.
+        UnavailableError: no response, or a server error.
+        WrongAnswerError: a response that breaks the contract.
     """
     days = days_left(api.url, settings.timeout_seconds)
     with open_api(api, settings) as site:

@@ -1,4 +1,4 @@
-"""`test-database`: does the database answer, is its schema ours, is there fresh data, can we write?"""
+"""`test-database`: check the connection, the schema, fresh data, and a write."""
 
 import logging
 import time
@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, despite its lowercase name
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from wakee_common.database import connect, first_statements
 from wakee_common.errors import ConfigurationError, UnavailableError, one_line
@@ -27,7 +27,7 @@ STATEMENT_SECONDS = 30
 CROWDED = 0.8
 MOST_PROBLEMS = 8
 PROBE_ID = -1
-"""An id that no serial gives out; naming it leaves the sequence alone."""
+"""An id that no sequence generates. Inserting it explicitly does not advance the sequence."""
 
 COLUMNS = (
     "SELECT table_name, column_name, data_type FROM information_schema.columns"
@@ -48,12 +48,12 @@ READ = "SELECT img_name FROM emotion_labels WHERE id = %s"
 
 
 def probe(settings: DatabaseSettings, calls: int, slow_ms: float, stale_days: float, most_nulls: float) -> ProbeResult:
-    """Connect, look and try a write that is rolled back.
+    """Connect, read, and try a write that is rolled back.
 
     Raises:
-        ConfigurationError: wrong credentials, a schema that is not ours, or migrations that have not been run.
-        UnavailableError: no connection, or a dropped one.
-        WrongAnswerError: what was written could not be read back.
+        ConfigurationError: wrong credentials, a wrong schema, or migrations that have not been run.
+        UnavailableError: no connection, or the connection dropped.
+        WrongAnswerError: a query failed, or the written row could not be read back.
     """
     start = time.monotonic()
     try:
@@ -91,7 +91,7 @@ def check_schema(cursor: Cursor) -> None:
     """Compare the tables with what the pipeline expects.
 
     Raises:
-        ConfigurationError: tables or columns are missing, or of another type.
+        ConfigurationError: tables or columns are missing, or columns have another type.
     """
     cursor.execute(COLUMNS, (list(EXPECTED),))
     found: dict[str, dict[str, str]] = {}
@@ -104,10 +104,10 @@ def check_schema(cursor: Cursor) -> None:
 
 
 def check_migrations(settings: DatabaseSettings) -> str:
-    """The revision of the schema.
+    """Return the revision of the schema.
 
     Raises:
-        ConfigurationError: it is not the newest one that this image knows.
+        ConfigurationError: the schema is not at the newest revision of this image.
     """
     current, head = current_revision(settings), head_revision()
     if current != head:
@@ -118,10 +118,10 @@ def check_migrations(settings: DatabaseSettings) -> str:
 
 
 def check_write(connection: Connection, settings: DatabaseSettings) -> None:
-    """Write a row, read it back, take it back.
+    """Write a row, read it back, and roll it back.
 
     Raises:
-        WrongAnswerError: it cannot be written, or reads differently.
+        WrongAnswerError: the row cannot be written, or reads differently.
     """
     name = f"health-check/{uuid.uuid4().hex}"
     try:
@@ -145,7 +145,7 @@ def _begin(cursor: Cursor, settings: DatabaseSettings) -> None:
 
 
 def data_warnings(facts: dict[str, Any], stale_days: float, most_nulls: float) -> list[str]:
-    """What is worth a look in rows and connections."""
+    """Return warnings about the rows and the connections."""
     warnings = []
     if facts["cold_start"]:
         warnings.append(f"the database took {facts['connect_ms'] / 1000:.1f} s to wake up")
@@ -166,7 +166,7 @@ def _contents(cursor: Cursor) -> dict[str, Any]:
     return {
         "annotations": rows,
         "validated": validated,
-        # Of those that are not of the future; PostgreSQL knows times, "infinity" for one, that Python does not.
+        # Without times in the future. Computed in PostgreSQL, because Python does not support times such as "infinity".
         "newest_annotation_days": None if days is None else round(float(days), 2),
         "null_share": round(nulls / validated, 4) if validated else 0.0,
         "drift_reports": reports,

@@ -1,4 +1,4 @@
-"""A picture to ask the model about: a drawn face, always the same."""
+"""A picture for test predictions: a drawn face, always the same."""
 
 import io
 
@@ -8,7 +8,7 @@ SIZE = 256
 
 
 def draw_face() -> Image.Image:
-    """An RGB picture, 256 x 256, of a calm face."""
+    """Draw a calm face as an RGB picture, 256 x 256 pixels."""
     image = Image.new("RGB", (SIZE, SIZE), (168, 186, 201))
     pen = ImageDraw.Draw(image)
     pen.rectangle((68, 214, 188, 256), fill=(58, 84, 120))
@@ -24,7 +24,7 @@ def draw_face() -> Image.Image:
 
 
 def face_png() -> bytes:
-    """The face as a PNG file, which loses nothing: the API and we see the same pixels."""
+    """Return the face as a PNG file, which is lossless: the API and this probe get the same pixels."""
     file = io.BytesIO()
     draw_face().save(file, "PNG")
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""The model's repository on the Hub, read only: its contract, and its errors as those of a probe."""
+"""Read access to the model's repository on the Hub: checks of its contract, with errors converted for a probe."""
 
 import re
 from collections.abc import Iterator
@@ -16,18 +16,18 @@ VERSION_NAME = re.compile("[A-Za-z0-9._-]{1,100}")
 
 
 class ModelRepository:
-    """One repository."""
+    """Client of one repository."""
 
     def __init__(self, settings: HubSettings, timeout_seconds: float, cache: Path) -> None:
         self.name, self._hub = settings.repository, ModelHub(settings, cache, timeout_seconds)
 
     def head(self) -> Head:
-        """The state of main.
+        """Return the newest commit of main.
 
         Raises:
-            WrongAnswerError: no such repository, or one without the files of the contract.
-            ConfigurationError: the Hub refuses the token.
-            UnavailableError: it does not answer.
+            WrongAnswerError: the repository does not exist, or lacks files of the contract.
+            ConfigurationError: the Hub rejects the token.
+            UnavailableError: the Hub is unavailable.
         """
         head = self.contents()
         if missing := missing_files(head):
@@ -35,12 +35,12 @@ class ModelRepository:
         return head
 
     def contents(self) -> Head:
-        """As `head`, whichever files there are."""
+        """Like `head`, without the check of the files."""
         with _wrong_answers():
             return self._hub.main()
 
     def download(self, path: str, head: Head) -> Path:
-        """A file of main, its digest checked where the Hub names one. Raises as `head`."""
+        """Download a file of main, and check its digest if the Hub has one. Raises the same errors as `head`."""
         local = self.fetch(path, head)
         expected = head.digests.get(path)
         found = sha256_of(local)
@@ -49,30 +49,30 @@ class ModelRepository:
         return local
 
     def fetch(self, path: str, head: Head) -> Path:
-        """As `download`, whatever the digest."""
+        """Like `download`, without the check of the digest."""
         with _wrong_answers():
             return self._hub.download(path, head.commit)
 
     def version(self, head: Head) -> str | None:
-        """Which of our versions main holds, by its `config.json`; None for a model that is not ours."""
+        """Return the model version on main, from its `config.json`; None for a model that is not ours."""
         with _wrong_answers():
             return version_name(self._hub.version(head))
 
 
 def missing_files(head: Head) -> list[str]:
-    """The files of the contract that main lacks."""
+    """Return the files of the contract that are missing on main."""
     missing = [name for name in (ONNX, CARD) if name not in head.files]
     return missing + ([] if set(WEIGHTS) & set(head.files) else [" or ".join(WEIGHTS)])
 
 
 def version_name(value: object) -> str | None:
-    """The name of one of our versions; None for what cannot be one, whoever says it."""
+    """Return the value if it can be the name of one of our versions; otherwise None."""
     return value if isinstance(value, str) and VERSION_NAME.fullmatch(value) else None
 
 
 @contextmanager
 def _wrong_answers() -> Iterator[None]:
-    """For a probe, what is not on the Hub is a wrong answer, which may be right on the next attempt."""
+    """Convert missing files into wrong responses, because for a probe a retry may help."""
     try:
         yield
     except (NotOnHubError, WrongHubAnswerError) as error:

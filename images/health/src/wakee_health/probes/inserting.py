@@ -1,8 +1,8 @@
-"""`test-api --insert`: an annotation through the API, and its traces removed.
+"""`test-api --insert`: insert an annotation through the API, and remove its traces.
 
-A validated row of ours among the annotations would be trained on. So the traces go whatever becomes of the check, and
-those that stayed all the same (its pod was killed, or the API stored what it had taken too long to confirm) are removed
-by the next check with `--insert`. What could not be removed is a warning.
+A validated row of the check would be used for training. So the traces are removed even if the check fails. Traces that
+remain (the pod was killed, or the API stored the row after the timeout) are removed by the next check with `--insert`.
+If traces cannot be removed, the check gives a warning.
 """
 
 import logging
@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class, despite its lowercase name
 from wakee_common.database import transact
 from wakee_common.errors import WakeeError, one_line
 from wakee_common.settings import DatabaseSettings, load
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 PREFIX = "health-check-"
 OURS = f"^{PREFIX}[0-9a-f]{{32}}[.]png$"
-"""Names that only this module gives, as both Python and PostgreSQL read it."""
+"""Pattern of names that only this module creates, valid in both Python and PostgreSQL."""
 FOUND = "SELECT s3_path FROM emotion_labels WHERE img_name = %s"
 REMOVE = "DELETE FROM emotion_labels WHERE img_name ~ %s RETURNING s3_path"
 
@@ -36,11 +36,11 @@ REMOVE = "DELETE FROM emotion_labels WHERE img_name ~ %s RETURNING s3_path"
 def insert_and_remove(
     api: ApiSettings, settings: ProbeSettings, store: ObjectStore
 ) -> tuple[dict[str, Fact], list[str]]:
-    """Insert a drawn face; its row and its picture must be there, and are removed. Returns facts and warnings.
+    """Insert a drawn face, check its row and its picture, and remove them. Return facts and warnings.
 
     Raises:
-        UnavailableError: the API, the database or R2 does not answer.
-        WrongAnswerError: the row or the picture is not there after the API said that it stored them.
+        UnavailableError: the API, the database or R2 is unavailable.
+        WrongAnswerError: the row or the picture is missing although the API reported success.
     """
     database = load(DatabaseSettings)
     left, warnings = remove_traces(database, store)
@@ -54,7 +54,7 @@ def insert_and_remove(
 
 
 def remove_traces(database: DatabaseSettings, store: ObjectStore) -> tuple[int, list[str]]:
-    """Remove all rows and pictures of ours; returns how many there were, and warnings about those that stay."""
+    """Remove all rows and pictures of this check; return their number, and warnings about those that remain."""
     paths, warnings = set[str](), list[str]()
     with _warned("a row of ours may be left", warnings):
         paths.update(transact(database, _remove_rows))
@@ -67,7 +67,7 @@ def remove_traces(database: DatabaseSettings, store: ObjectStore) -> tuple[int, 
 
 
 def _insert(api: ApiSettings, settings: ProbeSettings, database: DatabaseSettings, store: ObjectStore) -> float:
-    """Insert and look; returns the seconds that the API took."""
+    """Insert a row and check it; return the seconds that the API took."""
     name = f"{PREFIX}{uuid.uuid4().hex}.png"
     levels = {f"{kind}_{emotion}": "1.0" for kind in ("predicted", "user") for emotion in EMOTIONS}
     with open_api(api, settings) as site:
@@ -97,5 +97,5 @@ def _warned(what: str, warnings: list[str]) -> Iterator[None]:
         yield
     except WakeeError as error:
         warnings.append(f"{what}: {one_line(error, 150)}")
-        # A check that fails has no warnings in its result.
+        # The result of a failed check has no warnings.
         logger.warning("%s", warnings[-1])

@@ -1,4 +1,4 @@
-"""The ONNX model, fed exactly as the Wakee API feeds it."""
+"""The ONNX model, with the same preprocessing as in the Wakee API."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,14 +19,14 @@ INPUT_SHAPE, OUTPUT_SHAPE = (3, CROPPED, CROPPED), (len(EMOTIONS),)
 FLOATS = "tensor(float)"
 
 Node = tuple[str, str, tuple[int | str | None, ...]]
-"""Name, type and shape, without the batch, of an input or output."""
+"""Name, type and shape (without the batch) of an input or output."""
 
 
 class Model:
-    """A loaded model that keeps the contract: `input` (N, 3, 224, 224), `output` (N, 4), both float32.
+    """A loaded model that fulfils the contract: `input` (N, 3, 224, 224), `output` (N, 4), both float32.
 
     Raises:
-        WrongAnswerError: the file is no ONNX model, or breaks the contract.
+        WrongAnswerError: the file is not an ONNX model, or breaks the contract.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,17 +40,17 @@ class Model:
         _check("output", outputs, OUTPUT, OUTPUT_SHAPE)
 
     def __call__(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Levels (N, 4), not clipped, for normalised pictures (N, 3, 224, 224).
+        """Return unclipped levels (N, 4) for normalised pictures (N, 3, 224, 224).
 
         Raises:
-            WrongAnswerError: the model fails on them.
+            WrongAnswerError: the model fails on the pictures.
         """
         with _runtime("the model does not run"):
             (levels,) = self._session.run([OUTPUT], {INPUT: pictures})
         return np.asarray(levels, np.float32)
 
     def predict(self, picture: Image.Image) -> NDArray[np.float64]:
-        """The four levels of a picture, clipped to the scale as the API clips them.
+        """Return the four levels of a picture, clipped to the scale like in the API.
 
         Raises:
             WrongAnswerError: the output is not four numbers.
@@ -63,7 +63,7 @@ class Model:
 
 
 def preprocess(picture: Image.Image) -> NDArray[np.float32]:
-    """Resize to 256 x 256 bilinear, centre crop 224, scale to [0, 1], ImageNet's mean and deviation.
+    """Resize to 256 x 256 (bilinear), centre crop to 224, scale to [0, 1], normalise with ImageNet's statistics.
 
     Returns:
         Shape (3, 224, 224), RGB.
@@ -79,7 +79,7 @@ def preprocess(picture: Image.Image) -> NDArray[np.float32]:
 
 @contextmanager
 def _runtime(what: str) -> Iterator[None]:
-    """Turn the runtime's errors, which share no base, into ours."""
+    """Convert the runtime's errors, which have no common base class, into ours."""
     try:
         yield
     except Exception as error:
@@ -91,7 +91,7 @@ def _described(nodes: list[onnxruntime.NodeArg]) -> list[Node]:
 
 
 def _check(what: str, found: list[Node], name: str, shape: tuple[int, ...]) -> None:
-    """Names and types must be the contract's; a dimension without a number is the batch, or any."""
+    """Check names and types against the contract. A dimension without a number may have any size."""
     fits = [n == name and kind == FLOATS and _fits(dimensions, shape) for n, kind, dimensions in found]
     if fits != [True]:
         raise WrongAnswerError(f"the model's {what} breaks the contract: {found}, not [({name!r}, float, {shape})]")

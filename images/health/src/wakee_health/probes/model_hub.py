@@ -1,4 +1,4 @@
-"""`test-model-hub`: is the production model whole, does it work, and do all agree on which one it is?"""
+"""`test-model-hub`: check that the production model is complete and works, and is the same in all places."""
 
 import logging
 from collections.abc import Callable
@@ -42,13 +42,13 @@ class Tag(BaseModel):
 
 
 class RegisteredVersion(BaseModel):
-    """A registered version, as far as we need it."""
+    """A registered version, with only the fields needed."""
 
     tags: list[Tag] = []
 
 
 class Alias(BaseModel):
-    """What MLflow answers about an alias."""
+    """MLflow's response for an alias."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -56,14 +56,14 @@ class Alias(BaseModel):
 
 
 def probe(hub: HubSettings, settings: ProbeSettings, tolerance: float) -> ProbeResult:
-    """Download the model of main, run it, and ask the API, the registry and the database about it.
+    """Download the model of main, run it, and compare it with the API, the registry and the database.
 
-    What those three do not answer is a warning, since their own probes say it louder.
+    If one of these three is unavailable, this is only a warning, because API and database have probes of their own.
 
     Raises:
-        ConfigurationError: the Hub refuses the token.
-        UnavailableError: the Hub does not answer.
-        WrongAnswerError: the model is not whole, breaks the contract, or is not the one that all others name.
+        ConfigurationError: the Hub rejects the token.
+        UnavailableError: the Hub is unavailable.
+        WrongAnswerError: the model is incomplete, breaks the contract, or is not the same in all places.
     """
     watch, warnings = Stopwatch(), list[str]()
     with workspace() as scratch:
@@ -84,15 +84,15 @@ def probe(hub: HubSettings, settings: ProbeSettings, tolerance: float) -> ProbeR
 
 
 def check_agreement(names: dict[str, str | None]) -> list[str]:
-    """Warnings for those that name no version, as long as we have published none.
+    """Check that all places have the same version; return warnings for places without a version.
 
     Args:
-        names: Per place its version, None where it names none; without the places that do not answer.
+        names: Version by place, None if it has none; without places that are unavailable.
 
     Raises:
-        WrongAnswerError: two name different versions, or one names none that another one names.
+        WrongAnswerError: two places have different versions, or one has none while Hub or registry has one.
     """
-    # Hub and registry name only what we have published; the table also holds what was in production before us.
+    # Hub and registry contain only versions that we published. The table may also contain an earlier production model.
     published = any(names.get(place) for place in (HUB, REGISTRY))
     named = {name for name in names.values() if name or published}
     if len(named) > 1:
@@ -102,7 +102,7 @@ def check_agreement(names: dict[str, str | None]) -> list[str]:
 
 
 def champion(registry: RegistrySettings, settings: ProbeSettings) -> str | None:
-    """The version to which the registry's alias `champion` points, by our own name of it; None without one."""
+    """Return our name of the version with the registry's alias `champion`; None if there is none."""
     token = registry.token.get_secret_value()
     headers = {"authorization": f"Bearer {token}"} if token else {}
     with Site("MLflow", registry.uri, settings.timeout_seconds, headers) as site:
@@ -120,7 +120,7 @@ def champion(registry: RegistrySettings, settings: ProbeSettings) -> str | None:
 
 
 def production(database: DatabaseSettings) -> str | None:
-    """The version that the database says is in production; None without one."""
+    """Return the version in production according to the database; None if there is none."""
     patience = min(database.wake_up_seconds, IMPATIENCE_SECONDS)
     with (
         reading(database.model_copy(update={"wake_up_seconds": patience})) as connection,
@@ -146,7 +146,7 @@ def _api_difference(levels: NDArray[np.float64], settings: ProbeSettings) -> flo
 
 
 def _other_names(settings: ProbeSettings, warnings: list[str]) -> dict[str, str | None]:
-    """What registry and database name; those that do not answer are left out, with a warning."""
+    """Return the versions of registry and database. If one is unavailable, it is left out with a warning."""
     names: dict[str, str | None] = {}
     sources: dict[str, Callable[[], str | None]] = {
         REGISTRY: lambda: champion(load(RegistrySettings), settings),

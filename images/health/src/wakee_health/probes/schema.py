@@ -1,4 +1,4 @@
-"""The columns that the pipeline expects of the existing tables, and how the ones found differ."""
+"""Columns that the pipeline expects in the existing tables, and a comparison with the actual ones."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ LIKE: dict[str, frozenset[str]] = {
     MOMENT: frozenset({MOMENT, "timestamp with time zone"}),
     JSON: frozenset({JSON, "json"}),
 }
-"""Types that serve as well as the one expected."""
+"""Types that are accepted in place of the expected type."""
 
 Columns = Mapping[str, str]
 
@@ -72,14 +72,14 @@ EXPECTED: dict[str, dict[str, str]] = {
 
 
 OPTIONAL: dict[str, dict[str, str]] = {"emotion_labels": {PREDICTED_BY: TEXT}}
-"""Columns that need not be there; where they are, they must be of this type."""
+"""Columns that may be missing. If they exist, they must have this type."""
 
 
 def differences(found: Mapping[str, Columns]) -> list[str]:
-    """What is missing, or of another type; columns that came on top are welcome.
+    """Return what is missing or has another type. Additional columns are allowed.
 
     Args:
-        found: Per table the columns with their types, as `information_schema` names them.
+        found: Types by column and table, as in `information_schema`.
     """
     problems: list[str] = []
     for table, columns in EXPECTED.items():

@@ -1,4 +1,4 @@
-"""`test-app-sourcing`: is the page there on which people correct the scores?"""
+"""`test-app-sourcing`: check the page on which people correct the scores."""
 
 from urllib.parse import urlsplit
 
@@ -13,11 +13,11 @@ NAME = "the sourcing page"
 
 
 def probe(sourcing: SourcingSettings, settings: ProbeSettings, calls: int, slow_ms: float) -> ProbeResult:
-    """Open the page a few times and ask Streamlit how it is.
+    """Request the page a few times, and Streamlit's health endpoint.
 
     Raises:
-        UnavailableError: no answer, or an error of the server's.
-        WrongAnswerError: something else than a page, or than Streamlit's `ok`.
+        UnavailableError: no response, or a server error.
+        WrongAnswerError: the response is not a page, or Streamlit's health is not `ok`.
     """
     days = days_left(sourcing.url, settings.timeout_seconds)
     with Site(NAME, sourcing.url, settings.timeout_seconds) as site:

@@ -1,4 +1,4 @@
-"""`test-storage`: does R2 keep what it is given, and does it hold the pictures that the rows name?"""
+"""`test-storage`: check that R2 stores objects, and that it has the pictures of a sample of rows."""
 
 import logging
 import os
@@ -23,24 +23,24 @@ logger = logging.getLogger(__name__)
 FOLDER = "health/"
 PROBE_BYTES = 64 << 10
 IMPATIENCE_SECONDS = 5.0
-"""The database is another probe's matter; a sleeping one is not waited for."""
+"""Maximum wait for the database, which has a probe of its own."""
 ID_RANGE = "SELECT min(id), max(id) FROM emotion_labels"
 SAMPLE = (
     "SELECT DISTINCT id, s3_path FROM unnest(%s) AS picked, LATERAL ("
     "SELECT id, s3_path FROM emotion_labels WHERE id >= picked ORDER BY id LIMIT 1) AS next_row ORDER BY id"
 )
-"""A random id may have no row; then the next row is taken, so that a sparse table is sampled, too."""
+"""If a random id has no row, the next row is taken, so that a table with gaps can be sampled as well."""
 TRIES_PER_PATH = 4
 NAMED_ORPHANS = 3
 
 
 def probe(store: ObjectStore, slow_ms: float, orphan_sample: int, most_orphans: float) -> ProbeResult:
-    """Send an object there and back, and look for a sample of the pictures.
+    """Write, read and delete an object, and check that a sample of the pictures exists.
 
     Raises:
-        ConfigurationError: wrong credentials, or no such bucket.
+        ConfigurationError: wrong credentials, or the bucket does not exist.
         UnavailableError: R2 cannot be reached.
-        WrongAnswerError: it gives back something else, or lacks a larger share of the pictures than allowed.
+        WrongAnswerError: R2 returns other content, or a larger share of the pictures than allowed is missing.
     """
     watch = Stopwatch()
     with temporary_object(store) as uri:
@@ -52,7 +52,7 @@ def probe(store: ObjectStore, slow_ms: float, orphan_sample: int, most_orphans: 
 
 @contextmanager
 def temporary_object(store: ObjectStore) -> Iterator[R2Uri]:
-    """An address under `health/` of which nothing stays, whatever happens."""
+    """Yield an address under `health/`, whose object is deleted on exit."""
     uri = store.uri(f"{FOLDER}{uuid.uuid4().hex}.bin")
     try:
         yield uri
@@ -67,7 +67,7 @@ def round_trip(store: ObjectStore, uri: R2Uri, content: bytes, watch: Stopwatch)
     """Put, head, get, list and delete an object.
 
     Raises:
-        WrongAnswerError: any of them tells something else than what was put.
+        WrongAnswerError: one of these operations does not give the expected result.
     """
     with watch.measured():
         store.put_bytes(uri, content)
@@ -88,7 +88,7 @@ def round_trip(store: ObjectStore, uri: R2Uri, content: bytes, watch: Stopwatch)
 
 
 def _orphans(store: ObjectStore, sample: int, most: float) -> tuple[dict[str, Fact], list[str]]:
-    """How many of a sample of rows have no picture; a warning when that could not be found out."""
+    """Count the rows of a sample without a picture; return a warning if that is not possible."""
     if not sample:
         return {}, []
     try:
@@ -116,7 +116,7 @@ def _is_there(store: ObjectStore, path: str) -> bool:
 
 
 def _sample_paths(settings: DatabaseSettings, count: int) -> list[str]:
-    """The paths of rows picked by random ids, without reading the whole table."""
+    """Return the paths of randomly sampled rows, without reading the whole table."""
     patient = settings.model_copy(update={"wake_up_seconds": min(settings.wake_up_seconds, IMPATIENCE_SECONDS)})
     with reading(patient) as connection, connection.cursor() as cursor:
         cursor.execute(ID_RANGE)

@@ -1,4 +1,4 @@
-"""The certificate of an https address."""
+"""Check the certificate of an https address."""
 
 import socket
 import ssl
@@ -12,10 +12,10 @@ WARN_DAYS = 21
 
 
 def days_left(url: str, timeout_seconds: float, context: ssl.SSLContext | None = None) -> float | None:
-    """Days until the server's certificate expires; None for plain http.
+    """Return the days until the server's certificate expires; None for plain http.
 
     Raises:
-        ConfigurationError: the address is none.
+        ConfigurationError: the address is invalid.
         UnavailableError: no connection, or a certificate that is not valid (expired, another name, unknown issuer).
     """
     try:
@@ -35,13 +35,13 @@ def days_left(url: str, timeout_seconds: float, context: ssl.SSLContext | None =
         raise UnavailableError(
             f"the certificate of {parts.hostname} is not valid: {one_line(error.verify_message)}"
         ) from error
-    except (OSError, UnicodeError) as error:  # a name may be none that DNS can be asked about
+    except (OSError, UnicodeError) as error:  # UnicodeError: the name is not valid in DNS
         raise UnavailableError(f"no TLS connection to {parts.hostname}: {one_line(error)}") from error
     expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
     return (expires - datetime.now(UTC)).total_seconds() / 86400
 
 
 def expiry_warning(host: str, days: float | None) -> list[str]:
-    """A warning when the certificate expires soon."""
+    """Return a warning if the certificate expires soon."""
     soon = days is not None and days < WARN_DAYS
     return [f"the certificate of {host} expires in {days:.0f} days"] if soon else []

@@ -1,4 +1,4 @@
-"""HTTP with errors that say what was asked and what came of it."""
+"""HTTP requests with errors that name the request and its outcome."""
 
 import json
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ LARGEST_ANSWER = 4 << 20
 
 
 class Site:
-    """One service, called by paths under its base address; every call is timed.
+    """Client of one service. Paths are relative to its base address, and every call is timed.
 
     Args:
-        name: What people call it; begins every message.
+        name: Readable name, with which every message starts.
         url: Base address.
-        timeout_seconds: For one answer, from the request to its last byte.
+        timeout_seconds: For one exchange, from the request to the last byte of the response.
         headers: Sent with every request.
     """
 
@@ -38,12 +38,12 @@ class Site:
         self._client.close()
 
     def ask(self, method: str, path: str, expected: int | tuple[int, ...] = 200, **content: Any) -> httpx.Response:
-        """One request.
+        """Send one request and return the response.
 
         Raises:
-            UnavailableError: no answer, a late one, or an error of the server's (5xx).
-            WrongAnswerError: another status than the expected one, or more than anybody should read.
-            ConfigurationError: the address is none.
+            UnavailableError: no response, a timeout, or a server error (5xx).
+            WrongAnswerError: the status is not the expected one, or the response is too large.
+            ConfigurationError: the address is invalid.
         """
         what = f"{self.name}: {method} {path}"
         with self._translated(what), self.watch.measured():
@@ -55,7 +55,7 @@ class Site:
         raise WrongAnswerError(f"{what} answers {response.status_code}, not {allowed[0]}: {_excerpt(response)}")
 
     def ask_json(self, method: str, path: str, expected: int | tuple[int, ...] = 200, **content: Any) -> dict[str, Any]:
-        """One request whose answer is a JSON object. Raises as `ask`."""
+        """Send one request and return the JSON object of the response. Raises the same errors as `ask`."""
         response = self.ask(method, path, expected, **content)
         try:
             answer = json.loads(response.content)

@@ -1,4 +1,4 @@
-"""The last runs as a small chart: a column per run, a row per check, and the slowest p95 of each run under them."""
+"""Chart of the last runs: a column per run, a row per check, and below them the slowest p95 of each run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """Everything the template draws."""
+    """All elements that the template draws."""
 
     width: int
     height: int

@@ -1,4 +1,4 @@
-"""What became of each check of a run, from what Airflow tells, and the verdict over all of them."""
+"""Outcome of each check of a run, from Airflow's task states and results, and the verdict over all checks."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -29,19 +29,19 @@ class Check(BaseModel):
 
     @property
     def line(self) -> str:
-        """What to say about it in one line."""
+        """The outcome in one line: the cause, the warnings or `ok`."""
         return self.cause or "; ".join(self.warnings) or "ok"
 
 
 def read_checks(results: str, severities: Mapping[str, Severity]) -> list[Check]:
-    """The checks, in their fixed order.
+    """Read the checks, in their fixed order.
 
     Args:
-        results: JSON object, per task id `{"state": ..., "result": {...} | null}`, as the DAG's template makes it.
-        severities: How much each check matters.
+        results: JSON object, per task id `{"state": ..., "result": {...} | null}`, as the DAG's template renders it.
+        severities: Severity by check.
 
     Raises:
-        BadInputError: not such an object.
+        BadInputError: `results` is not such an object.
     """
     try:
         told = json.loads(results)
@@ -51,10 +51,10 @@ def read_checks(results: str, severities: Mapping[str, Severity]) -> list[Check]
 
 
 def parse_severities(given: Sequence[str]) -> dict[str, Severity]:
-    """Read `check=critical` or `check=warning`.
+    """Parse `check=critical` and `check=warning`; checks that are not given keep their default.
 
     Raises:
-        BadInputError: another check, or another word.
+        BadInputError: unknown check or severity.
     """
     severities = dict(DEFAULT_SEVERITY)
     for word in given:
@@ -66,12 +66,12 @@ def parse_severities(given: Sequence[str]) -> dict[str, Severity]:
 
 
 def critical_failures(checks: Sequence[Check]) -> list[Check]:
-    """The checks that fail the run."""
+    """Return the checks that fail the run."""
     return [check for check in checks if check.status == "failed" and check.severity == CRITICAL]
 
 
 def verdict(checks: Sequence[Check]) -> Status:
-    """Failed when a critical check failed, a warning when anything else is not as it should be."""
+    """Return `failed` if a critical check failed, `warning` if any other check did not pass, otherwise `passed`."""
     if critical_failures(checks):
         return "failed"
     return "passed" if all(check.status == "passed" for check in checks) else "warning"

@@ -1,4 +1,4 @@
-"""The report of a run in its three forms, and as the table of the log."""
+"""The report of a run in three formats, and as a table for the log."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ SENTENCES = {
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that the report says; the notes are about what went wrong with the report itself."""
+    """Content of the report. The notes are about problems with the report itself."""
 
     context: RunContext
     run_at: datetime
@@ -32,11 +32,11 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """Passed, warning or failed."""
+        """`passed`, `warning` or `failed`."""
         return verdict(self.checks)
 
     def json(self) -> str:
-        """For programs."""
+        """Return the report as JSON, for programs."""
         content = {
             "verdict": self.verdict,
             "run_at": self.run_at.isoformat(timespec="seconds"),
@@ -47,7 +47,7 @@ class Report:
         return json.dumps(content, indent=2)
 
     def markdown(self) -> str:
-        """For terminals and tickets."""
+        """Return the report as Markdown, for terminals and tickets."""
         rows = [
             f"| {check.name} | {MARKS[check.status]} | {check.severity} | {_ms(check.p50_ms)} | {_ms(check.p95_ms)} "
             f"| {check.line.replace('|', chr(92) + '|')} |"
@@ -70,13 +70,13 @@ class Report:
         )
 
     def html(self) -> str:
-        """For people: one file that needs nothing else."""
+        """Return the report as a self-contained HTML page."""
         chart = history_chart(self.past, [check.name for check in self.checks])
         return render("report.html.j2", report=self, sentence=SENTENCES[self.verdict], marks=MARKS, chart=chart, ms=_ms)
 
 
 def table(checks: Sequence[Check]) -> list[str]:
-    """The lines of the log."""
+    """Return the checks as a table, for the log."""
     width = max(len(check.name) for check in checks)
     head = f"{'check':<{width}}  {'':4}  {'severity':8}  {'p50':>9}  {'p95':>9}  what"
     return [head, "-" * len(head)] + [

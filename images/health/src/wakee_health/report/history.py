@@ -1,11 +1,11 @@
-"""The table `health_reports`: a row per run and check, and one (`overall`) for the run."""
+"""The table `health_reports`: one row per run and check, and one (`overall`) per run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class, despite its lowercase name
 from psycopg2.extras import Json
 from wakee_common.database import transact, upsert
 from wakee_common.settings import DatabaseSettings, RunContext
@@ -28,7 +28,7 @@ ORDER BY r.run_at, r.run_id, h.id"""
 
 @dataclass(frozen=True)
 class PastRun:
-    """A run as the chart shows it."""
+    """A run, as shown in the chart."""
 
     run_id: str
     run_at: datetime
@@ -39,7 +39,7 @@ class PastRun:
 def save(
     settings: DatabaseSettings, context: RunContext, run_at: datetime, checks: Sequence[Check], report_uri: str
 ) -> int:
-    """Write the rows, in one transaction; run again, they replace themselves. Returns their number."""
+    """Insert or update the rows of a run in one transaction; return their number."""
     rows = [_row(context, run_at, check, report_uri) for check in checks]
 
     def work(cursor: Cursor) -> int:
@@ -51,7 +51,7 @@ def save(
 
 
 def last_runs(settings: DatabaseSettings, context: RunContext, count: int) -> list[PastRun]:
-    """The newest runs, oldest first."""
+    """Return the newest runs, oldest first."""
 
     def work(cursor: Cursor) -> list[tuple[Any, ...]]:
         cursor.execute(LAST_RUNS, (context.dag_id, OVERALL, count, context.dag_id))
@@ -67,7 +67,7 @@ def last_runs(settings: DatabaseSettings, context: RunContext, count: int) -> li
 
 
 def impatient(settings: DatabaseSettings) -> DatabaseSettings:
-    """A summary does not wait long for a database that may well be what is broken."""
+    """Shorten the wait for the database, because the summary must be written even if the database is down."""
     return settings.model_copy(update={"wake_up_seconds": min(settings.wake_up_seconds, IMPATIENCE_SECONDS)})
 
 

@@ -1,4 +1,4 @@
-"""`generate-summary`: all checks of a run in one table, kept where it can be kept, and the run's verdict."""
+"""`generate-summary`: write the report of all checks to database and R2, if available, and return the verdict."""
 
 import logging
 from collections.abc import Sequence
@@ -31,9 +31,9 @@ TYPES = {
 
 
 def summarise(context: RunContext, checks: Sequence[Check], run_at: datetime | None = None) -> SummaryResult:
-    """Save rows and reports, log the table, and judge.
+    """Save rows and reports, log the table, and return the verdict.
 
-    Neither the database nor R2 has to be there: what could not be saved is said in the report and in the log.
+    Database and R2 may be unavailable. The report and the log then say what could not be saved.
 
     Raises:
         CriticalCheckError: a critical check failed.
@@ -68,7 +68,7 @@ def summarise(context: RunContext, checks: Sequence[Check], run_at: datetime | N
 
 
 def overall(checks: Sequence[Check]) -> Check:
-    """The run as a check of its own."""
+    """Return the outcome of the whole run as a check."""
     seconds = [check.seconds for check in checks if check.seconds is not None]
     causes = "; ".join(f"{check.name}: {check.cause}" for check in checks if check.cause)
     status = verdict(checks)
@@ -96,7 +96,7 @@ def _save_rows(
 def _past_runs(
     context: RunContext, run_at: datetime, checks: Sequence[Check], rows: int, notes: list[str]
 ) -> list[PastRun]:
-    """The runs of the chart; without a database only the present one."""
+    """Return the runs of the chart; only the current run if the database is unavailable."""
     present = PastRun(
         context.run_id,
         run_at,
@@ -113,7 +113,7 @@ def _past_runs(
 
 
 def _save_reports(folder: R2Uri | None, report: Report, notes: list[str]) -> dict[str, str]:
-    """Write the three forms of the report; returns their addresses, none when R2 is away."""
+    """Write the report in its three formats; return their addresses, or nothing if R2 is unavailable."""
     if folder is None:
         notes.append("R2 is not configured: this report is not kept there")
         return {}

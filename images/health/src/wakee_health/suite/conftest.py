@@ -1,11 +1,11 @@
-"""The services of the environment, as fixtures; nothing here writes anything that stays."""
+"""Fixtures for the services of the environment. They leave no data behind."""
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, despite its lowercase name
 from wakee_common.database import connect
 from wakee_common.hub import Head
 from wakee_common.settings import DatabaseSettings, R2Settings, load
@@ -22,7 +22,7 @@ from wakee_health.settings import ApiSettings, HubSettings, ProbeSettings
 
 @pytest.fixture(scope="session")
 def settings() -> ProbeSettings:
-    """How patient the tests are."""
+    """Timeouts of the tests."""
     return load(ProbeSettings)
 
 
@@ -41,13 +41,13 @@ def face() -> bytes:
 
 @pytest.fixture(scope="session")
 def database_settings() -> DatabaseSettings:
-    """Where the database is."""
+    """Settings of the database."""
     return load(DatabaseSettings)
 
 
 @pytest.fixture(scope="session")
 def database(database_settings: DatabaseSettings) -> Iterator[Connection]:
-    """A connection that does not wait for ever behind a locked table; every test's transaction is rolled back."""
+    """A connection with a lock timeout. The transaction of every test is rolled back."""
     with contextlib.closing(connect(database_settings)) as connection:
         with connection, connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = '5s'")

@@ -1,4 +1,4 @@
-"""`run-pytest-suite`: the suite in the image, run against the live services, with reports in R2."""
+"""`run-pytest-suite`: run the suite of the image against the live services, with reports in R2."""
 
 import html
 import logging
@@ -25,14 +25,14 @@ logger = logging.getLogger(__name__)
 SUITE = Path(__file__).parent
 LONGEST_SECONDS = 600
 RAN = (0, 1)
-"""Exit codes of pytest with which the tests ran: all passed, or some failed."""
+"""Exit codes of pytest if the tests ran: all passed, or some failed."""
 NAMED_FAILURES = 8
 OPTIONS = ("-q", "-ra", "--color=no", "--tb=short", "-p", "no:cacheprovider", "--import-mode=importlib")
 
 
 @dataclass(frozen=True)
 class TestCase:
-    """One test and what became of it."""
+    """One test and its outcome."""
 
     __test__ = False
 
@@ -44,28 +44,28 @@ class TestCase:
 
     @property
     def title(self) -> str:
-        """As a person names it."""
+        """The test's name, with its module."""
         return f"{self.module}::{self.name}"
 
 
 def command(arguments: list[str]) -> list[str]:
-    """The command line that runs the suite; it writes no files of its own."""
-    root = (f"--rootdir={SUITE}", f"--confcutdir={SUITE}")  # nothing above it is looked at
+    """Return the command line that runs the suite. It writes no bytecode or cache files."""
+    root = (f"--rootdir={SUITE}", f"--confcutdir={SUITE}")  # ignore configuration above the suite
     return [sys.executable, "-B", "-m", "pytest", "-c", os.devnull, *root, *OPTIONS, *arguments]
 
 
 def by_hand(arguments: list[str]) -> int:
-    """Run the suite in the terminal; returns pytest's exit code."""
+    """Run the suite in the terminal; return pytest's exit code."""
     paths = [] if any((SUITE / argument.partition("::")[0]).exists() for argument in arguments) else [str(SUITE)]
     return subprocess.run(command([*paths, *arguments]), cwd=SUITE, check=False).returncode
 
 
 def run(context: RunContext) -> SuiteResult:
-    """Run the suite and keep its reports.
+    """Run the suite and write its reports to R2.
 
     Raises:
-        FailedTestsError: tests failed; their number and names are the cause.
-        UnavailableError: pytest could not run them, or not within ten minutes.
+        FailedTestsError: tests failed. The message has their number and names.
+        UnavailableError: pytest could not run the tests, or not within ten minutes.
     """
     with workspace() as scratch:
         junit = scratch / "junit.xml"
@@ -91,12 +91,12 @@ def run(context: RunContext) -> SuiteResult:
 
 
 def read_junit(path: Path) -> list[TestCase]:
-    """The tests of a JUnit XML file."""
+    """Read the tests of a JUnit XML file."""
     return [_case(element) for element in ET.parse(path).getroot().iter("testcase")]  # noqa: S314
 
 
 def page(context: RunContext, cases: list[TestCase], text: str) -> bytes:
-    """The report for people, as one HTML file."""
+    """Return the report as one HTML file."""
     counts = Counter(case.outcome for case in cases)
     return render("suite.html.j2", context=context, cases=cases, counts=counts, text=text).encode()
 
@@ -132,7 +132,7 @@ def _case(element: ET.Element) -> TestCase:
 
 
 def _keep(context: RunContext, junit: bytes, report: bytes) -> tuple[str, str, list[str]]:
-    """Put the reports into R2; where it does not take them, the log has to do."""
+    """Write the reports to R2. If that fails, return a warning: the log has the same output."""
     try:
         store = ObjectStore(load(R2Settings))
         folder = context.folder(store.bucket)

@@ -1,4 +1,4 @@
-"""The Wakee API keeps its contract."""
+"""The Wakee API fulfils its contract."""
 
 import io
 
@@ -12,12 +12,12 @@ from wakee_health.probes.web import Site
 
 
 def test_health(api: Site) -> None:
-    """It says that it is healthy, with a model."""
+    """The API is healthy and has loaded a model."""
     assert health(api).model_loaded
 
 
 def test_predict_gives_four_levels(api: Site, face: bytes) -> None:
-    """Four numbers on the scale."""
+    """A prediction has four numbers on the scale."""
     levels = predict(api, face)
     assert levels.shape == (4,)
     assert (levels >= LOWEST_LEVEL).all()
@@ -25,7 +25,7 @@ def test_predict_gives_four_levels(api: Site, face: bytes) -> None:
 
 
 def test_predict_says_the_same_again(api: Site, face: bytes) -> None:
-    """The same picture has the same levels."""
+    """The same picture always gets the same levels."""
     np.testing.assert_allclose(predict(api, face), predict(api, face), atol=1e-4)
 
 
@@ -33,7 +33,7 @@ def test_predict_says_the_same_again(api: Site, face: bytes) -> None:
     ("size", "mode"), [pytest.param((640, 480), "RGB", id="photo"), pytest.param((64, 64), "L", id="small-and-grey")]
 )
 def test_predict_takes_any_picture(api: Site, size: tuple[int, int], mode: str) -> None:
-    """Other sizes and colour modes are welcome."""
+    """Other sizes and colour modes are accepted."""
     file = io.BytesIO()
     Image.new(mode, size, 128).save(file, "PNG") if mode == "L" else Image.new(mode, size, (90, 120, 150)).save(
         file, "PNG"
@@ -42,12 +42,12 @@ def test_predict_takes_any_picture(api: Site, size: tuple[int, int], mode: str) 
 
 
 def test_predict_refuses_what_is_no_picture(api: Site) -> None:
-    """A text gives 400."""
+    """A text file is rejected with status 400."""
     refuses_text(api)
 
 
 def test_load_counts_samples(api: Site) -> None:
-    """The overview has its numbers."""
+    """The overview has consistent counts."""
     overview = api.ask_json("GET", "/load", params={"limit": 1})
     assert {"total_samples", "validated_samples", "recent_predictions", "statistics"} <= overview.keys()
     assert 0 <= overview["validated_samples"] <= overview["total_samples"]

@@ -1,7 +1,7 @@
-"""The database has our tables, and rows that make sense."""
+"""The database has our tables, with plausible rows."""
 
 import pytest
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, despite its lowercase name
 from wakee_common.settings import DatabaseSettings
 from wakee_contract.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
 
@@ -21,7 +21,7 @@ def _number(database: Connection, query: str) -> int:
 
 
 def test_schema(database: Connection) -> None:
-    """All tables, all columns, all types."""
+    """All tables and columns exist and have the expected types."""
     with database.cursor() as cursor:
         check_schema(cursor)
 
@@ -32,7 +32,7 @@ def test_migrations(database_settings: DatabaseSettings) -> None:
 
 
 def test_write_and_roll_back(database: Connection, database_settings: DatabaseSettings) -> None:
-    """A row can be written, read, and taken back."""
+    """A row can be written, read and rolled back."""
     before = _number(database, TOTAL)
     check_write(database, database_settings)
     assert _number(database, TOTAL) == before
@@ -40,15 +40,15 @@ def test_write_and_roll_back(database: Connection, database_settings: DatabaseSe
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
 def test_predictions_are_on_the_scale(database: Connection, emotion: str) -> None:
-    """Nearly all predictions lie in 0..3."""
+    """At least 95 % of the predictions of each emotion are in 0..3."""
     assert _number(database, OUTSIDE.format(emotion)) <= LARGEST_SHARE * _number(database, TOTAL)
 
 
 def test_one_model_in_production_at_most(database: Connection) -> None:
-    """Never two at once."""
+    """At most one model is in production."""
     assert _number(database, "SELECT count(*) FROM model_versions WHERE is_production") <= 1
 
 
 def test_drift_scores_are_on_the_scale(database: Connection) -> None:
-    """A score is a mean absolute error between levels."""
+    """All drift scores are between 0 and 3."""
     assert _number(database, "SELECT count(*) FROM drift_reports WHERE NOT drift_score BETWEEN 0 AND 3") == 0

@@ -1,4 +1,4 @@
-"""R2 keeps what it is given."""
+"""R2 stores, overwrites and deletes objects."""
 
 import os
 
@@ -13,13 +13,13 @@ from wakee_health.probes.timing import Stopwatch
     "size", [pytest.param(0, id="empty"), pytest.param(1 << 10, id="1-KB"), pytest.param(1 << 20, id="1-MB")]
 )
 def test_there_and_back(store: ObjectStore, size: int) -> None:
-    """Put, head, get, list and delete, byte for byte."""
+    """An object can be put, read unchanged, listed and deleted."""
     with temporary_object(store) as uri:
         round_trip(store, uri, os.urandom(size), Stopwatch())
 
 
 def test_overwriting_leaves_the_new_one(store: ObjectStore) -> None:
-    """A second put takes the place of the first."""
+    """A second put replaces the first."""
     with temporary_object(store) as uri:
         store.put_bytes(uri, b"first")
         store.put_bytes(uri, b"second")
@@ -27,6 +27,6 @@ def test_overwriting_leaves_the_new_one(store: ObjectStore) -> None:
 
 
 def test_what_is_not_there_is_missing(store: ObjectStore) -> None:
-    """No object is no error of the server's."""
+    """A missing object raises `MissingObjectError`."""
     with temporary_object(store) as uri, pytest.raises(MissingObjectError):
         store.get_bytes(uri)

@@ -1,1 +1,1 @@
-"""A double of the Hugging Face Hub that the unmodified `huggingface_hub` client works with."""
+"""A test double of the Hugging Face Hub that works with the unmodified `huggingface_hub` client."""

@@ -1,4 +1,4 @@
-"""Who holds which token, and what each of them may see and do, as on the Hub."""
+"""Accounts by token, and their permissions, as on the Hub."""
 
 from typing import Literal
 
@@ -9,13 +9,13 @@ from wakee_sandbox.hub.repository import Repository
 
 
 class Account(BaseModel):
-    """The holder of a token.
+    """The account of a token.
 
     Attributes:
         user: Name of the user.
-        role: What the token is for.
-        everywhere: Whether the user is a member of every namespace, not only of its own.
-        sees_private: False for a fine-grained token that no private repository is in the scope of.
+        role: Role of the token.
+        everywhere: Whether the user is a member of every namespace, not only of their own.
+        sees_private: False for a fine-grained token without private repositories in its scope.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,7 +30,7 @@ class Account(BaseModel):
         return self.everywhere or namespace == self.user
 
     def sees(self, repository: Repository) -> bool:
-        """Whether the token shows that a repository exists."""
+        """Whether a repository is visible to the token."""
         mine = self.is_member(repository.namespace) and self.sees_private
         return mine or not repository.settings["private"]
 
@@ -39,25 +39,25 @@ class Account(BaseModel):
         return self.role == "write" and self.is_member(repository.namespace) and self.sees(repository)
 
     def may_download(self, repository: Repository) -> bool:
-        """Whether the token may have the files of a repository that it sees."""
+        """Whether the token may download the files of a repository that it sees."""
         return not repository.gated or self.is_member(repository.namespace)
 
 
 def need_role(account: Account) -> None:
-    """Let only tokens pass that may write.
+    """Require a token with write permission.
 
     Raises:
-        HubError: this one may only read.
+        HubError: the token may only read.
     """
     if account.role != "write":
         raise forbidden("You don't have the required permissions to perform this action: use a write token")
 
 
 def need_membership(account: Account, namespace: str) -> None:
-    """Let only tokens pass that may create repositories in a namespace.
+    """Require a token that may create repositories in a namespace.
 
     Raises:
-        HubError: this one may not.
+        HubError: the token may not.
     """
     need_role(account)
     if not account.is_member(namespace):

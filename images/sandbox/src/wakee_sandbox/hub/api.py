@@ -29,21 +29,21 @@ from wakee_sandbox.hub.requests import (
 
 
 async def whoami(request: Request) -> Response:
-    """The user of the token."""
+    """Return the user of the token."""
     account = need_account(request)
     token = {"accessToken": {"displayName": "sandbox", "role": account.role}, "type": "access_token"}
     return JSONResponse({"type": "user", "id": "1", "name": account.user, "orgs": [], "auth": token})
 
 
 async def validate_yaml(request: Request) -> Response:
-    """Whether the metadata of a model card is YAML with valid fields."""
+    """Check whether the metadata of a model card is YAML with valid fields."""
     errors = cards.problems(str((await _json(request)).get("content", "")))
     answer = {"errors": [{"message": message} for message in errors], "warnings": []}
     return JSONResponse(answer, 400 if errors else 200)
 
 
 async def create_repository(request: Request) -> Response:
-    """Make a repository; 409 when it is there, with its address."""
+    """Create a repository. 409 with its URL if it exists."""
     account, wanted = need_account(request), await _json(request)
     identifier = _identifier(account.user, wanted)
     need_membership(account, identifier.partition("/")[0])
@@ -56,7 +56,7 @@ async def create_repository(request: Request) -> Response:
 
 
 async def delete_repository(request: Request) -> Response:
-    """Remove a repository."""
+    """Delete a repository."""
     account = need_account(request)
     identifier = _identifier(account.user, await _json(request))
     need_membership(account, identifier.partition("/")[0])
@@ -65,7 +65,7 @@ async def delete_repository(request: Request) -> Response:
 
 
 async def models(request: Request) -> Response:
-    """All repositories that the caller may see."""
+    """List the repositories that the caller may see."""
     account, hub = account_of(request), hub_of(request)
     found = [hub.repository(identifier) for identifier in hub.identifiers()]
     seen = [repository for repository in found if visible(repository, account)]
@@ -73,21 +73,21 @@ async def models(request: Request) -> Response:
 
 
 async def model(request: Request) -> Response:
-    """What there is to know of a revision."""
+    """Return the metadata of a revision."""
     repository = repository_of(request)
     commit = repository.resolve(part(request, "revision") or MAIN)
     return JSONResponse(listing.model_info(repository, commit, truth(request.query_params.get("blobs"))))
 
 
 async def auth_check(request: Request) -> Response:
-    """Whether the caller may read a repository's files, or write them."""
+    """Check whether the caller may read or write a repository's files."""
     writing = request.url.path.endswith("/write")
     need_download(request, repository_of(request, writing=writing))
     return JSONResponse({})
 
 
 async def configure(request: Request) -> Response:
-    """Change whether a repository is private, or gated."""
+    """Change whether a repository is private or gated."""
     repository, wanted = repository_of(request, writing=True), await _json(request)
     changes = {"private": _private(wanted), "gated": wanted.get("gated")}
     repository.configure(**{name: value for name, value in changes.items() if value is not None})
@@ -95,7 +95,7 @@ async def configure(request: Request) -> Response:
 
 
 async def refs(request: Request) -> Response:
-    """Branches and tags."""
+    """List branches and tags."""
     repository = repository_of(request)
     kinds: tuple[tuple[RefKind, str], ...] = (("branches", "refs/heads"), ("tags", "refs/tags"))
     answer: dict[str, Any] = {"converts": [], "pullRequests": []}
@@ -106,7 +106,7 @@ async def refs(request: Request) -> Response:
 
 
 async def tree(request: Request) -> Response:
-    """Files and folders of a revision."""
+    """List files and folders of a revision."""
     repository, query = repository_of(request), request.query_params
     commit = repository.resolve(part(request, "revision"))
     flags = truth(query.get("recursive")), truth(query.get("expand"))
@@ -114,7 +114,7 @@ async def tree(request: Request) -> Response:
 
 
 async def paths_info(request: Request) -> Response:
-    """The files and folders among those asked for."""
+    """Describe those of the requested paths that exist."""
     repository, form = repository_of(request), await request.form()
     commit = repository.resolve(part(request, "revision"))
     paths, expand = [str(path) for path in form.getlist("paths")], truth(str(form.get("expand")))
@@ -122,7 +122,7 @@ async def paths_info(request: Request) -> Response:
 
 
 async def commits(request: Request) -> Response:
-    """A revision's history, newest first."""
+    """List a revision's commits, newest first."""
     repository = repository_of(request)
     history = await run_in_threadpool(lambda: list(repository.history(part(request, "revision"))))
     return JSONResponse(
@@ -134,7 +134,7 @@ async def commits(request: Request) -> Response:
 
 
 async def preupload(request: Request) -> Response:
-    """Which files go by LFS, and what the branch holds of them already."""
+    """Return which files must be uploaded by LFS, and which of them the branch has already."""
     repository = repository_of(request, writing=True)
     present = repository.resolve(part(request, "revision")).tree
     files = []
@@ -147,7 +147,7 @@ async def preupload(request: Request) -> Response:
 
 
 async def commit(request: Request) -> Response:
-    """Put a commit on a branch."""
+    """Add a commit to a branch."""
     repository, branch = repository_of(request, writing=True), part(request, "revision")
     changes = await read_changes(request.stream(), hub_of(request).contents)
     if errors := [error for text in changes.cards(repository) for error in cards.problems(text)]:
@@ -166,7 +166,7 @@ async def commit(request: Request) -> Response:
 
 
 async def branch(request: Request) -> Response:
-    """Make or remove a branch."""
+    """Create or delete a branch."""
     repository, name = repository_of(request, writing=True), part(request, "revision")
     if request.method == "DELETE":
         repository.delete_ref("branches", name)
@@ -176,7 +176,7 @@ async def branch(request: Request) -> Response:
 
 
 async def tag(request: Request) -> Response:
-    """Make a tag on the revision of the path, or remove the tag of the path."""
+    """Create a tag for the revision in the path, or delete the tag in the path."""
     repository, name = repository_of(request, writing=True), part(request, "revision")
     if request.method == "DELETE":
         repository.delete_ref("tags", name)
@@ -196,7 +196,7 @@ async def _json(request: Request) -> dict[str, Any]:
 
 
 def _private(wanted: dict[str, Any]) -> bool | None:
-    """Whether a repository is to be private, in the words of older and newer clients; None when they do not say."""
+    """Whether the new repository is private, as older and newer clients send it; None if they do not send it."""
     if (visibility := wanted.get("visibility")) is not None:
         return bool(visibility == "private")
     return wanted.get("private")

@@ -1,4 +1,4 @@
-"""The YAML metadata at the top of a model card, read and checked as the Hub does."""
+"""The YAML metadata at the top of a model card, parsed and validated as on the Hub."""
 
 import json
 import re
@@ -13,18 +13,18 @@ Metadata = dict[str, Any]
 BEGIN, END = "---\n", re.compile(r"^---[ \t]*$", re.MULTILINE)
 MODEL_ID = re.compile(r"([\w.-]{1,96}/)?[\w.-]{1,96}")
 LISTS = ("tags", "datasets", "metrics", "language", "base_model")
-"""Fields that are a list of texts; each but `tags` may also be one text."""
+"""Fields that are a list of strings. Each except `tags` may also be one string."""
 
 
 class InvalidCardError(ValueError):
-    """The metadata of a card cannot be used; the message says why."""
+    """The metadata of a card is invalid. The message gives the reason."""
 
 
 def metadata(text: str) -> Metadata:
-    """The metadata of a card; empty when there are none.
+    """Parse the metadata of a card; empty if there is none.
 
     Raises:
-        InvalidCardError: they are not YAML, or not a mapping.
+        InvalidCardError: the metadata is not YAML, or not a mapping.
     """
     block = _block(text.replace("\r\n", "\n").replace("\r", "\n"))
     try:
@@ -37,7 +37,7 @@ def metadata(text: str) -> Metadata:
 
 
 def problems(text: str) -> list[str]:
-    """Why the Hub refuses a card; empty when it takes it."""
+    """List the reasons why the Hub rejects a card; empty if it is valid."""
     try:
         found = metadata(text)
     except InvalidCardError as error:
@@ -46,19 +46,19 @@ def problems(text: str) -> list[str]:
 
 
 def tags(found: Metadata) -> list[str]:
-    """The tags that the Hub shows for a card: its own, and those made of other fields."""
+    """The tags that the Hub shows for a card: its own, and those derived from other fields."""
     named = [f"{name}:{value}" for name in ("license", "base_model") for value in texts(found.get(name))]
     plain = [value for name in ("library_name", "pipeline_tag") for value in texts(found.get(name))]
     return list(dict.fromkeys([*plain, *texts(found.get("tags")), *named]))
 
 
 def texts(value: object) -> list[str]:
-    """One text or several, as a list."""
+    """Convert one string or several to a list."""
     return [str(item) for item in (value if isinstance(value, list) else [value]) if item is not None]
 
 
 def _as_json(found: dict[Any, Any]) -> Metadata:
-    """The same as JSON can hold it: dates, infinity and NaN become texts."""
+    """Convert metadata to JSON-compatible values: dates, infinity and NaN become strings."""
     try:
         plain: Metadata = json.loads(json.dumps(found, default=str), parse_constant=str)
     except (TypeError, ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""The body of a commit request: one JSON object per line, turned into a change of a tree."""
+"""Parse the body of a commit request, one JSON object per line, to a change of a tree."""
 
 import base64
 import binascii
@@ -18,7 +18,7 @@ LONGEST_LINE = 64 << 20
 
 @dataclass
 class Changes:
-    """What one commit does, in the order given; `apply` makes the new tree."""
+    """The operations of one commit, in order. `apply` creates the new tree."""
 
     title: str = "no message"
     message: str = ""
@@ -31,10 +31,10 @@ class Changes:
         return [repository.content(entry).decode(errors="replace") for entry in entries]
 
     def apply(self, tree: Tree) -> Tree:
-        """The tree after the change.
+        """Return the tree after the change.
 
         Raises:
-            HubError: a file or folder to delete is not there.
+            HubError: a file or folder to delete does not exist.
         """
         for path, entry in self.steps:
             if entry is not None:
@@ -47,10 +47,10 @@ class Changes:
 
 
 async def read_changes(body: AsyncIterator[bytes], contents: Contents) -> Changes:
-    """Read a request's body; contents are kept as they come, so that one line at a time is in memory.
+    """Read a request's body. Contents are stored line by line, so that only one line is in memory.
 
     Raises:
-        HubError: a line makes no sense, or names an LFS object that was never uploaded.
+        HubError: a line is invalid, or names an LFS object that was not uploaded.
     """
     changes = Changes()
     async for line in _lines(body):
@@ -63,10 +63,10 @@ async def read_changes(body: AsyncIterator[bytes], contents: Contents) -> Change
 
 
 def checked_path(path: str) -> str:
-    """A path as it may stand in a repository.
+    """Validate a path inside a repository.
 
     Raises:
-        HubError: it is absolute, empty or leaves the repository.
+        HubError: the path is absolute, empty or leaves the repository.
     """
     if any(part in ("", ".", "..", ".git") for part in path.removesuffix("/").split("/")) or "\0" in path:
         raise bad_request(f"not a path in a repository: {path!r}")
@@ -100,7 +100,7 @@ def _delete_folder(tree: Tree, folder: str) -> None:
 
 
 async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Lines of any length; every byte is copied only once or twice, however the body is cut."""
+    """Yield lines of any length. Every byte is copied at most twice, whatever the chunks of the body."""
     pending = bytearray()
     async for chunk in body:
         first, *others = chunk.split(b"\n")

@@ -1,12 +1,12 @@
-"""What the Hub refuses, in the form in which its client understands a refusal."""
+"""The Hub's error responses, in the form that its client expects."""
 
 
 class HubError(Exception):
-    """A refusal.
+    """An error response.
 
     Attributes:
         status: HTTP status.
-        code: Value of `X-Error-Code`, by which the client picks its exception; may be empty.
+        code: Value of `X-Error-Code`, by which the client selects its exception; may be empty.
     """
 
     def __init__(self, status: int, message: str, code: str = "") -> None:
@@ -16,7 +16,7 @@ class HubError(Exception):
 
 
 def repository_not_found() -> HubError:
-    """There is no such repository, or it is private and the caller has no token."""
+    """The repository does not exist, or it is private and the caller has no access."""
     return HubError(404, "Repository not found", "RepoNotFound")
 
 
@@ -26,30 +26,30 @@ def revision_not_found(revision: str) -> HubError:
 
 
 def entry_not_found(path: str) -> HubError:
-    """The revision holds no such file or folder."""
+    """The revision has no such file or folder."""
     return HubError(404, f"Entry not found: {path}", "EntryNotFound")
 
 
 def gated_repository(status: int) -> HubError:
-    """The repository exists, and its files are for those who asked and were let in."""
+    """The repository is gated: only users whose access request was approved may download its files."""
     return HubError(status, "Access to this model is restricted and you are not in the authorized list", "GatedRepo")
 
 
 def forbidden(message: str) -> HubError:
-    """The token is known, and may not do this."""
+    """The token is valid, but lacks the permission."""
     return HubError(403, message)
 
 
 def bad_request(message: str) -> HubError:
-    """The request itself makes no sense."""
+    """The request is invalid."""
     return HubError(400, message)
 
 
 def conflict(message: str) -> HubError:
-    """What should be made is there already."""
+    """The object to create exists already."""
     return HubError(409, message)
 
 
 def wrong_token() -> HubError:
-    """The wording keeps the client from reading this as 'repository not found'."""
+    """The token is invalid. With another message, the client would report 'repository not found'."""
     return HubError(401, "Invalid credentials in Authorization header")

@@ -1,4 +1,4 @@
-"""Contents by their digest, and files that appear whole or not at all."""
+"""Content-addressed storage, and atomic file writes."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ ATTRIBUTES = "".join(f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suff
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of a commit. `git_oid` is what git would call the blob, of a large file its LFS pointer."""
+    """One file of a commit. `git_oid` is git's id of the blob, or of the LFS pointer for a large file."""
 
     sha256: str
     size: int
@@ -30,54 +30,54 @@ class Entry:
 
     @property
     def etag(self) -> str:
-        """By what the client knows the content."""
+        """The ETag of the content."""
         return self.sha256 if self.large else self.git_oid
 
 
 def is_large(path: str, size: int) -> bool:
-    """Whether the Hub wants this file by LFS; empty files never go that way."""
+    """Whether this file must be uploaded by LFS. Empty files never are."""
     return size > 0 and (size >= LARGE or Path(path).suffix.lower() in LARGE_SUFFIXES)
 
 
 def git_oid(content: bytes) -> str:
-    """The SHA-1 by which git names a blob."""
+    """Compute git's SHA-1 id of a blob."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def lfs_pointer(sha256: str, size: int) -> bytes:
-    """What git holds in the place of a large file."""
+    """The pointer file that git stores in place of a large file."""
     return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
 
 
 class Contents:
-    """A folder of contents named by their SHA-256; safe to use from several threads."""
+    """A folder of contents named by their SHA-256. Thread-safe."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, sha256: str) -> Path:
-        """Where a content lies, or would lie."""
+        """The path of a content, whether or not it exists."""
         if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
             raise bad_request(f"not a SHA-256: {sha256!r}")
         return self._folder / sha256[:2] / sha256
 
     def has(self, sha256: str) -> bool:
-        """Whether the content is there."""
+        """Whether the content is stored."""
         return self.path(sha256).exists()
 
     def add(self, content: bytes) -> Entry:
-        """Keep the content of a small file."""
+        """Store the content of a small file."""
         sha256 = hashlib.sha256(content).hexdigest()
         if not self.has(sha256):
             write_whole(self.path(sha256), content)
         return Entry(sha256, len(content), git_oid(content), large=False)
 
     def large(self, sha256: str) -> Entry:
-        """The entry of a large file that was uploaded before.
+        """Create the entry of a large file that was uploaded before.
 
         Raises:
-            HubError: it was not.
+            HubError: the file was not uploaded.
         """
         path = self.path(sha256)
         if not path.exists():
@@ -86,7 +86,7 @@ class Contents:
         return Entry(sha256, size, git_oid(lfs_pointer(sha256, size)), large=True)
 
     async def receive(self, sha256: str, chunks: AsyncIterator[bytes]) -> None:
-        """Keep an upload, never more than a chunk of it in memory.
+        """Store an upload, with at most one chunk of it in memory.
 
         Raises:
             HubError: the content has another digest.
@@ -108,7 +108,7 @@ class Contents:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that a reader, or a server started after a crash, finds complete or not at all."""
+    """Write a file atomically: readers, and a server after a crash, see it complete or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")
     with os.fdopen(handle, "wb") as file:

@@ -1,4 +1,4 @@
-"""The licenses that the Hub knows by their ids."""
+"""The ids of the licenses that the Hub accepts."""
 
 LICENSES = (
     "apache-2.0", "mit", "openrail", "bigscience-openrail-m", "creativeml-openrail-m", "bigscience-bloom-rail-1.0",

@@ -1,4 +1,4 @@
-"""What a revision holds, in the words of the Hub's API."""
+"""The contents of a revision, in the format of the Hub's API."""
 
 import hashlib
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ Item = dict[str, Any]
 
 
 def model_info(repository: Repository, commit: Commit, with_blobs: bool) -> Item:
-    """The answer to `model_info`."""
+    """Create the response to `model_info`."""
     settings, card = repository.settings, _card(repository, commit)
     return {
         "_id": hashlib.sha256(repository.identifier.encode()).hexdigest()[:24],
@@ -38,10 +38,10 @@ def model_info(repository: Repository, commit: Commit, with_blobs: bool) -> Item
 
 
 def tree(repository: Repository, commit: Commit, folder: str, recursive: bool, expand: bool) -> list[Item]:
-    """Files and folders in a folder (`""` is the root), or in everything below it.
+    """List files and folders in a folder (`""` is the root), optionally recursively.
 
     Raises:
-        HubError: there is no such folder.
+        HubError: the folder does not exist.
     """
     prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
     inside = [path for path in commit.tree if path.startswith(prefix)]
@@ -54,7 +54,7 @@ def tree(repository: Repository, commit: Commit, folder: str, recursive: bool, e
 
 
 def paths_info(repository: Repository, commit: Commit, paths: Iterable[str], expand: bool) -> list[Item]:
-    """The files and folders among `paths`; those that are not there are left out."""
+    """Describe the files and folders among `paths`. Missing ones are omitted."""
     found = [item for path in paths if (item := _item(commit, path.strip("/")))]
     if expand:
         for item in found:
@@ -63,7 +63,7 @@ def paths_info(repository: Repository, commit: Commit, paths: Iterable[str], exp
 
 
 def _card(repository: Repository, commit: Commit) -> Metadata:
-    """The metadata of the model card; none when it cannot be used."""
+    """The metadata of the model card; empty if it is invalid."""
     entry = commit.tree.get(CARD)
     try:
         return metadata(repository.content(entry).decode()) if entry else {}
@@ -98,7 +98,7 @@ def _parents(path: str) -> list[str]:
 
 
 def _last_commit(repository: Repository, commit: Commit, path: str) -> Item:
-    """The newest commit since which nothing at or below `path` changed."""
+    """The last commit that changed anything at or below `path`."""
     state = _state(commit, path)
     newest = commit
     for ancestor in repository.history(commit.oid):

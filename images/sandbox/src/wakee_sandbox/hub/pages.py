@@ -1,4 +1,4 @@
-"""Plain pages, so that a link to a repository or a commit opens something."""
+"""Simple HTML pages, so that links to a repository or a commit work."""
 
 from html import escape
 from urllib.parse import quote
@@ -15,14 +15,14 @@ STYLE = "body{font:15px sans-serif;max-width:60em;margin:2em auto}td{padding:.2e
 
 
 async def index(request: Request) -> Response:
-    """All public repositories."""
+    """List all public repositories."""
     found = [hub_of(request).repository(identifier) for identifier in hub_of(request).identifiers()]
     rows = [_row(_link(f"/{r.identifier}", r.identifier)) for r in found if not r.settings["private"]]
     return _page("Sandbox Hub", "<p>A stand-in for the Hugging Face Hub.</p>" + _table(rows))
 
 
 async def revision(request: Request) -> Response:
-    """Files, branches, tags and commits of a revision."""
+    """Show files, branches, tags and commits of a revision."""
     repository = repository_of(request)
     name = part(request, "revision") or MAIN
     commit = repository.resolve(name)
@@ -33,7 +33,7 @@ async def revision(request: Request) -> Response:
 
 
 async def blob(request: Request) -> Response:
-    """A file's own page is the file."""
+    """Redirect a file's page to the file."""
     place = (part(request, name) for name in ("namespace", "name"))
     where = f"{quote(part(request, 'revision'), safe='')}/{quote(part(request, 'path'))}"
     return RedirectResponse(f"/{'/'.join(place)}/resolve/{where}")

@@ -24,10 +24,10 @@ class Hub:
         self._bin.mkdir()
 
     def repository(self, identifier: str) -> Repository:
-        """A repository by its `namespace/name`.
+        """Return a repository by its `namespace/name`.
 
         Raises:
-            HubError: there is none.
+            HubError: the repository does not exist.
         """
         with self._turn:
             repository = self._get(identifier)
@@ -36,10 +36,10 @@ class Hub:
         return repository
 
     def create(self, identifier: str, private: bool, author: str) -> Repository:
-        """Make a repository with a first commit.
+        """Create a repository with a first commit.
 
         Raises:
-            HubError: the name will not do, or is taken.
+            HubError: the name is invalid, or taken.
         """
         with self._turn:
             if self._exists(identifier):
@@ -49,10 +49,10 @@ class Hub:
             return repository
 
     def delete(self, identifier: str) -> None:
-        """Remove a repository with all its commits.
+        """Delete a repository with all its commits.
 
         Raises:
-            HubError: there is none.
+            HubError: the repository does not exist.
         """
         with self._turn:
             if not self._exists(identifier):
@@ -67,7 +67,7 @@ class Hub:
         return sorted(f"{file.parts[-3]}/{file.parts[-2]}" for file in self._folder.glob("*/*/repository.json"))
 
     def _get(self, identifier: str) -> Repository:
-        """The one object of a repository, for it holds the lock."""
+        """Return the single object of a repository, which holds its lock."""
         if identifier not in self._open:
             self._open[identifier] = Repository(self._path(identifier), identifier, self.contents)
         return self._open[identifier]

@@ -1,7 +1,7 @@
 """Repositories on disk: commits as files, branches and tags as files that name a commit.
 
-A commit counts from the moment its branch's file is replaced, which is one rename. Whatever a crash leaves
-behind before that is named by nobody.
+A commit takes effect when the file of its branch is replaced, by one rename. Files that a crash leaves before that are
+unreferenced.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ RefKind = Literal["branches", "tags"]
 
 @dataclass(frozen=True)
 class Commit:
-    """A state of all files, and how it came about."""
+    """A state of all files, with author, message and parent."""
 
     oid: str
     parent: str | None
@@ -43,7 +43,7 @@ class Commit:
 
 
 class Repository:
-    """One repository; writers take turns, readers need not wait."""
+    """One repository. Writers are serialized by a lock, readers do not wait."""
 
     def __init__(self, folder: Path, identifier: str, contents: Contents) -> None:
         self.identifier = identifier
@@ -53,12 +53,12 @@ class Repository:
 
     @property
     def settings(self) -> dict[str, str | bool]:
-        """When it was made, whether it is private, and whether it is gated (`auto` or `manual`)."""
+        """Its creation time, and whether it is private and gated (`auto` or `manual`)."""
         values: dict[str, str | bool] = json.loads((self._folder / "repository.json").read_text())
         return values
 
     def found(self, private: bool, author: str) -> None:
-        """Make the first commit, and last the file by which the repository exists."""
+        """Initialize the repository: the first commit, and last the file that marks it as existing."""
         tree = {".gitattributes": self._contents.add(ATTRIBUTES.encode())}
         commit = self._write_commit(None, "initial commit", "", author, tree)
         self._point("branches", MAIN, commit.oid)
@@ -72,7 +72,7 @@ class Repository:
 
     @property
     def gated(self) -> str | bool:
-        """Who may have its files: everybody (False), or those who asked (`auto`, `manual`)."""
+        """Who may download its files: everybody (False), or users with an approved request (`auto`, `manual`)."""
         return self.settings.get("gated", False)
 
     def configure(self, **changes: str | bool) -> None:
@@ -81,14 +81,14 @@ class Repository:
             write_whole(self._folder / "repository.json", json.dumps(self.settings | changes).encode())
 
     def content(self, entry: Entry) -> bytes:
-        """The content of a file."""
+        """Read the content of a file."""
         return self._contents.path(entry.sha256).read_bytes()
 
     def resolve(self, revision: str) -> Commit:
-        """The commit that a branch, a tag or a commit's name stands for.
+        """Resolve a branch, a tag or a commit id to a commit.
 
         Raises:
-            HubError: there is none.
+            HubError: the revision does not exist.
         """
         for kind in ("branches", "tags"):
             name = revision.removeprefix("refs/heads/" if kind == "branches" else "refs/tags/")
@@ -101,18 +101,18 @@ class Repository:
     def commit(
         self, branch: str, title: str, message: str, author: str, change: Callable[[Tree], Tree], parent: str | None
     ) -> Commit:
-        """Put a new commit on a branch.
+        """Add a commit to a branch.
 
         Args:
             branch: An existing branch.
             title: First line of the commit's message.
-            message: The rest of it.
-            author: Who commits.
-            change: From the tree of the branch's head to the new tree.
-            parent: What the head must be (or its first digits); None for any.
+            message: The rest of the message.
+            author: The author.
+            change: Maps the tree of the branch's head to the new tree.
+            parent: The expected head (or its first digits); None for any.
 
         Raises:
-            HubError: no such branch, or its head is another.
+            HubError: the branch does not exist, or its head is another commit.
         """
         with self._turn:
             if not self._ref("branches", branch).is_file():
@@ -125,23 +125,23 @@ class Repository:
             return commit
 
     def history(self, revision: str) -> Iterator[Commit]:
-        """A commit and its ancestors, newest first."""
+        """Yield a commit and its ancestors, newest first."""
         commit: Commit | None = self.resolve(revision)
         while commit:
             yield commit
             commit = self._read(commit.parent) if commit.parent else None
 
     def refs(self, kind: RefKind) -> dict[str, str]:
-        """Commit by the name of the branch or tag."""
+        """The commit ids of all branches or tags, by name."""
         folder = self._folder / kind
         files = sorted(folder.iterdir()) if folder.is_dir() else []
         return {unquote(file.name): file.read_text() for file in files if not file.name.startswith(".part-")}
 
     def add_ref(self, kind: RefKind, name: str, revision: str) -> None:
-        """Make a branch or a tag.
+        """Create a branch or a tag.
 
         Raises:
-            HubError: it is there, or `revision` is not.
+            HubError: it exists already, or `revision` does not exist.
         """
         if not name or name.startswith((".", "/", "-")) or ".." in name or name.endswith(("/", ".lock")):
             raise bad_request(f"not a name for a branch or a tag: {name!r}")
@@ -152,10 +152,10 @@ class Repository:
             self._point(kind, name, target.oid)
 
     def delete_ref(self, kind: RefKind, name: str) -> None:
-        """Remove a branch or a tag; its commits stay.
+        """Delete a branch or a tag. Its commits are kept.
 
         Raises:
-            HubError: there is none, or it is the main branch.
+            HubError: it does not exist, or it is the main branch.
         """
         if kind == "branches" and name == MAIN:
             raise HubError(403, "The main branch cannot be deleted")
@@ -190,10 +190,10 @@ class Repository:
 
 
 def entry_at(commit: Commit, path: str) -> Entry:
-    """A file of a commit.
+    """Return a file of a commit.
 
     Raises:
-        HubError: there is none.
+        HubError: the file does not exist.
     """
     if path not in commit.tree:
         raise entry_not_found(path)

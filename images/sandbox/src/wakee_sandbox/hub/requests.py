@@ -1,4 +1,4 @@
-"""Reading requests, telling who asks, and saying no."""
+"""Parsing of requests, authentication, and error responses."""
 
 import hmac
 from urllib.parse import unquote
@@ -14,20 +14,20 @@ from wakee_sandbox.hub.repository import Repository
 
 
 class KeepPathsQuoted:
-    """Lets a route see `%2F` as the client sent it, so that a branch's name may hold a slash."""
+    """Passes `%2F` to routes as the client sent it, so that a branch name may contain a slash."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with the raw path as its path."""
+        """Call the application with the raw path as the path."""
         if scope["type"] == "http":
             scope = {**scope, "path": scope["raw_path"].decode("ascii")}
         await self._app(scope, receive, send)
 
 
 def refuse(_request: Request, error: Exception) -> Response:
-    """A refusal, with the headers by which the client knows it."""
+    """Convert a HubError to a response with the headers that the client expects."""
     assert isinstance(error, HubError)  # noqa: S101 - registered for this class only
     headers = {"X-Error-Message": " ".join(str(error).encode("ascii", "replace").decode().split())}
     if error.code:
@@ -36,21 +36,21 @@ def refuse(_request: Request, error: Exception) -> Response:
 
 
 def hub_of(request: Request) -> Hub:
-    """The hub that this server serves."""
+    """Return the hub of this server."""
     hub: Hub = request.app.state.hub
     return hub
 
 
 def part(request: Request, name: str) -> str:
-    """A part of the path, unquoted."""
+    """Return a path parameter, unquoted."""
     return unquote(request.path_params.get(name, ""))
 
 
 def repository_of(request: Request, *, writing: bool = False) -> Repository:
-    """The repository that the path names.
+    """Return the repository in the path.
 
     Raises:
-        HubError: no such repository, none that the caller may see or write to, or a wrong token.
+        HubError: the repository does not exist, is not visible or writable for the caller, or the token is invalid.
     """
     account = need_account(request) if writing else account_of(request)
     repository = hub_of(request).repository(f"{part(request, 'namespace')}/{part(request, 'name')}")
@@ -64,12 +64,12 @@ def repository_of(request: Request, *, writing: bool = False) -> Repository:
 
 
 def visible(repository: Repository, account: Account | None) -> bool:
-    """Whether a caller, with or without an account, sees a repository."""
+    """Whether a repository is visible to a caller, with or without an account."""
     return account.sees(repository) if account else not repository.settings["private"]
 
 
 def need_download(request: Request, repository: Repository) -> None:
-    """Let only those pass who may have the files.
+    """Require permission to download files.
 
     Raises:
         HubError: the repository is gated for the caller.
@@ -80,10 +80,10 @@ def need_download(request: Request, repository: Repository) -> None:
 
 
 def account_of(request: Request) -> Account | None:
-    """Whose token the request comes with; None when with no token.
+    """Return the account of the request's token; None without a token.
 
     Raises:
-        HubError: nobody has this token.
+        HubError: the token is invalid.
     """
     given = request.headers.get("authorization", "")
     if not given:
@@ -96,10 +96,10 @@ def account_of(request: Request) -> Account | None:
 
 
 def need_account(request: Request) -> Account:
-    """Let only known tokens pass.
+    """Require a valid token.
 
     Raises:
-        HubError: there is none, or nobody has it.
+        HubError: the token is missing or invalid.
     """
     account = account_of(request)
     if account is None:
@@ -108,10 +108,10 @@ def need_account(request: Request) -> Account:
 
 
 def base_url(request: Request) -> str:
-    """The address under which the client reaches us."""
+    """The base URL by which the client reaches this server."""
     return str(request.base_url).rstrip("/")
 
 
 def truth(text: str | None) -> bool:
-    """A flag of a query or a form."""
+    """Parse a boolean of a query or a form."""
     return (text or "").lower() in ("1", "true", "yes")

@@ -19,7 +19,7 @@ from wakee_sandbox.hub.requests import KeepPathsQuoted, refuse
 
 
 class HubSettings(Settings):
-    """Who may write."""
+    """The tokens of the Hub double."""
 
     token: SecretStr = Field(alias="HF_TOKEN", description="The token that may read and write everything.")
     owner: str = Field("wakee", alias="HF_SANDBOX_USER", description="The user to whom the token belongs.")
@@ -29,17 +29,17 @@ class HubSettings(Settings):
 
     @property
     def accounts(self) -> dict[str, Account]:
-        """Each account by its token."""
+        """The accounts by token."""
         return {**self.others, self.token.get_secret_value(): Account(user=self.owner, everywhere=True)}
 
 
 async def health(_request: Request) -> Response:
-    """Whether the server answers."""
+    """Respond to health checks."""
     return JSONResponse({"status": "healthy"})
 
 
 def application(data: Path, settings: HubSettings) -> Starlette:
-    """The whole Hub on a data directory that no other process uses."""
+    """Create the Hub double for a data directory that no other process uses."""
     app = Starlette(
         routes=[Route("/health", health), *api.ROUTES, *transfer.ROUTES, *pages.ROUTES],
         middleware=[Middleware(FaultSwitch), Middleware(KeepPathsQuoted)],

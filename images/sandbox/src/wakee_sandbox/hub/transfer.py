@@ -1,4 +1,4 @@
-"""Contents on their way in (LFS) and out (resolve)."""
+"""Upload (LFS) and download (resolve) of files."""
 
 import hashlib
 import hmac
@@ -15,7 +15,7 @@ LFS_TYPE = "application/vnd.git-lfs+json"
 
 
 async def lfs_batch(request: Request) -> Response:
-    """Where to upload which objects; nowhere for those that are here."""
+    """Return the upload URL of each object; none for objects that are stored already."""
     repository_of(request, writing=True)
     wanted = await request.json()
     if wanted.get("operation") != "upload":
@@ -25,7 +25,7 @@ async def lfs_batch(request: Request) -> Response:
 
 
 async def lfs_verify(request: Request) -> Response:
-    """Whether an object has arrived."""
+    """Check that an object was uploaded."""
     repository_of(request, writing=True)
     wanted = await request.json()
     path = hub_of(request).contents.path(str(wanted["oid"]))
@@ -35,7 +35,7 @@ async def lfs_verify(request: Request) -> Response:
 
 
 async def lfs_upload(request: Request) -> Response:
-    """Take an object; its address was signed by `lfs_batch`, since the client sends no token here."""
+    """Receive an object. `lfs_batch` signed the URL, because the client sends no token here."""
     oid = part(request, "oid")
     if not hmac.compare_digest(request.query_params.get("signature", ""), _signature(request, oid)):
         raise HubError(403, "the upload's address is not signed by this server")
@@ -44,7 +44,7 @@ async def lfs_upload(request: Request) -> Response:
 
 
 async def resolve(request: Request) -> Response:
-    """A file of a revision, or a part of it; the client reads the headers first, by HEAD."""
+    """Send a file of a revision, or a range of it. The client first requests the headers, by HEAD."""
     repository = repository_of(request)
     need_download(request, repository)
     commit = repository.resolve(part(request, "revision"))

@@ -1,4 +1,4 @@
-"""Validated annotations: rows of `emotion_labels`, each with labels that can be learnt from, or a reason why not."""
+"""Validated annotations: rows of `emotion_labels`, each with usable labels or the reason why they are unusable."""
 
 import math
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from wakee_train.data.records import NOTHING_KNOWN, Facts, Labels
 
 ROWS_AT_A_TIME = 10_000
 HALF_A_STEP = 0.05
-"""People correct with sliders in steps of 0.1: what differs by less from the prediction was left where it was."""
+"""People correct with sliders in steps of 0.1. A smaller difference from the prediction means an untouched slider."""
 REPORT = "SELECT 1 FROM drift_reports WHERE id = %s"
 
 
@@ -32,12 +32,12 @@ FACTS = sql.SQL(
         for label, predicted in zip(LABELS, PREDICTED, strict=True)
     ),
 )
-"""Columns for `Facts`, in its order."""
+"""Columns of `Facts`, in the order of its fields."""
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """One validated row as it stands in the database."""
+    """One validated row, as stored in the database."""
 
     name: str
     key: str
@@ -46,10 +46,10 @@ class Annotation:
 
 
 def read_annotations(database: DatabaseSettings, until: str, drift_report_id: int | None) -> list[Annotation]:
-    """Every validated row before `until` (all of them when empty), oldest first.
+    """Read every validated row before `until` (all rows if empty), oldest first.
 
     Raises:
-        BadInputError: there is no such drift report.
+        BadInputError: the drift report does not exist.
     """
     with reading(database) as connection:
         if drift_report_id is not None:
@@ -78,7 +78,7 @@ def _query(until: str) -> sql.Composed:
 
 
 def label_defect(values: Iterable[float | None]) -> str | None:
-    """Why these labels cannot be used; None when they can."""
+    """Why these labels are unusable; None if they are usable."""
     given = list(values)
     if any(value is None for value in given):
         return "label_missing"
@@ -91,5 +91,5 @@ def label_defect(values: Iterable[float | None]) -> str | None:
 
 
 def checked_labels(values: tuple[float | None, ...]) -> Labels:
-    """Four usable labels."""
+    """Return the labels as four numbers. They must be usable."""
     return tuple(float(value or 0.0) for value in values)

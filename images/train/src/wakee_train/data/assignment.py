@@ -1,10 +1,10 @@
-"""Which split each person is in, so that a model is tested on people that it has never seen. Pure; ADR 9 says why.
+"""Assign each person to one split, so that a model is tested on people that it has never seen. Pure; see ADR 9.
 
-A person is in one split with everybody that `groups` takes for the same person. What was decided for a person is kept
-for ever. New people, those with the most pictures first, go to the split that lacks the most pictures.
+A person is in the same split as everybody whom `groups` treats as the same person. Assignments are permanent. New
+people, those with the most pictures first, go to the split that lacks the most pictures.
 
-Before this rule a picture's name decided. Of people who are in training or validation now, the pictures that the old
-rule had in the test split are left out for ever, because they may have chosen a champion.
+Earlier, the split followed from a picture's name. Pictures that the old rule put into the test split, but whose person
+is in training or validation now, are excluded permanently, because they may have helped to select a champion.
 """
 
 from collections import Counter, defaultdict
@@ -18,9 +18,9 @@ from wakee_train.data.splits import TEST, TRAIN, VALIDATION, split_by_name
 
 STRICTEST_FIRST = (TEST, VALIDATION, TRAIN)
 HELD_OUT = 0.15
-"""Share of the pictures in validation, and in the test split where there are many people."""
+"""Share of the pictures in validation, and in the test split if there are many people."""
 TEST_PEOPLE, LARGEST_TEST_SHARE = 5, 0.25
-"""With few people the test split gets more than its share, up to this one, to hold as many people as the gate wants."""
+"""With few people, the test split gets a larger share, up to this one, to hold as many people as the gate requires."""
 WAS_IN_TEST = "was_in_the_test_split"
 JOINED = "joined_with_another_split"
 IN_SEVERAL_SPLITS = "in_several_splits"
@@ -29,12 +29,12 @@ Group = list[Sample]
 
 
 class Assigned(NamedTuple):
-    """The outcome.
+    """The result of an assignment.
 
     Attributes:
-        splits: The split of each picture by name, without those that are left out.
-        left_out: Why the others are in none, by name.
-        assignment: What is to be kept.
+        splits: The split of each picture in use, by the picture's name.
+        left_out: The reason for each excluded picture, by the picture's name.
+        assignment: The assignment to store.
     """
 
     splits: dict[str, str]
@@ -47,13 +47,13 @@ def assign(
 ) -> Assigned:
     """Put every group into one split.
 
-    The same arguments give the same outcome, and so does the outcome's assignment in the place of `before`.
+    The function is deterministic, and idempotent: passing the resulting assignment as `before` changes nothing.
 
     Args:
         samples: All pictures of the data set, oldest first.
-        joined: The person that a picture counts for, by name, where it is not its row's own (`groups`).
+        joined: The person that a picture counts for, by the picture's name, if not the person of its row (`groups`).
         shared: Pictures that several people have.
-        before: What was decided earlier.
+        before: The stored assignment.
     """
     groups = _groups(samples, joined)
     chosen = _chosen(groups, before.splits)
@@ -82,7 +82,7 @@ def _groups(samples: Iterable[Sample], joined: Mapping[str, int]) -> list[Group]
 
 
 def _chosen(groups: Sequence[Group], kept: Mapping[str, str]) -> list[str]:
-    """The split of each group: as decided, else by the name of a picture that is nobody's, else where it is needed."""
+    """The split of each group: the assigned one, else by name if a picture has no person, else the neediest split."""
     chosen = [_decided(group, kept) for group in groups]
     pictures = Counter[str]()
     for group, split in zip(groups, chosen, strict=True):
@@ -96,7 +96,7 @@ def _chosen(groups: Sequence[Group], kept: Mapping[str, str]) -> list[str]:
 
 
 def _decided(group: Group, kept: Mapping[str, str]) -> str:
-    """The split that a group is in already; empty for new people."""
+    """The split that a group is assigned to already; empty for new people."""
     decided = {kept.get(str(sample.facts.person)) for sample in group}
     for split in STRICTEST_FIRST:
         if split in decided:
@@ -105,14 +105,14 @@ def _decided(group: Group, kept: Mapping[str, str]) -> str:
 
 
 def _targets(pictures: int, people: int) -> dict[str, float]:
-    """How many pictures each split should have."""
+    """The number of pictures that each split should have."""
     test = min(max(HELD_OUT, TEST_PEOPLE / max(people, 1)), LARGEST_TEST_SHARE)
     shares = {TRAIN: 1 - HELD_OUT - test, TEST: test, VALIDATION: HELD_OUT}
     return {split: share * pictures for split, share in shares.items()}
 
 
 def _neediest(pictures: Mapping[str, int], targets: Mapping[str, float], groups_left: int) -> str:
-    """Where the next group goes; the last ones go to the splits that would stay empty."""
+    """The split that gets the next group. The last groups go to splits that would otherwise stay empty."""
     empty = [split for split in targets if not pictures[split]]
     if len(empty) >= groups_left:
         return empty[0]
@@ -120,7 +120,7 @@ def _neediest(pictures: Mapping[str, int], targets: Mapping[str, float], groups_
 
 
 def _left_out(sample: Sample, split: str, decided: str, adopted_until: int) -> str:
-    """Why a picture of a group in this split is not used; empty when it is."""
+    """Why a picture of a group in this split is excluded; empty if it is used."""
     if decided != split:
         return JOINED
     was_in_test = sample.facts.row <= adopted_until and split_by_name(sample.name) == TEST
@@ -130,7 +130,7 @@ def _left_out(sample: Sample, split: str, decided: str, adopted_until: int) -> s
 def _equal_pictures(
     shared: Iterable[SharedPicture], kept: Mapping[str, str], left_out: Mapping[str, str]
 ) -> dict[str, str]:
-    """Of equal pictures of several people: none is used where these are in several splits, else the first."""
+    """Exclude equal pictures of several people: all if the people are in several splits, else all but the first."""
     return dict(chain.from_iterable(_equal(picture, kept, left_out) for picture in shared))
 
 

@@ -1,10 +1,10 @@
-"""The data set: content-addressed, made once from rows and pictures, then reused by whoever needs the same.
+"""The data set: content-addressed, built once from rows and pictures, then reused.
 
-Its id is a digest of the rows, of the pictures' ETags and sizes and of the rules they are prepared by, so an unchanged
-data set is known before anything is downloaded. An ETag only says that an object changed: which pictures are equal
-follows from their bytes, when they are read (`duplicates`).
+Its id is a digest of the rows, the pictures' ETags and sizes, and the preparation rules, so an unchanged data set is
+recognized before anything is downloaded. An ETag only shows that an object changed. Equal pictures are found by their
+bytes when they are read (`duplicates`).
 
-The manifest is written last: where it is, the rest is whole.
+The manifest is written last: if it exists, the data set is complete.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ def fetch(
     drift_report_id: int | None = None,
     own_folder: R2Uri | None = None,
 ) -> DatasetResult:
-    """Make the data set of the validated annotations, or find it made.
+    """Build the data set of the validated annotations, or return the existing one.
 
     Args:
         store: The bucket.
@@ -55,7 +55,7 @@ def fetch(
         own_folder: Where a new data set goes that is not to be shared with other runs.
 
     Raises:
-        BadInputError: too large a share of the rows is bad, or there is no such drift report.
+        BadInputError: the share of unusable rows is too large, or the drift report does not exist.
     """
     annotations = read_annotations(database, until, drift_report_id)
     listing = list_pictures(store, annotations)
@@ -82,10 +82,10 @@ def fetch(
 
 
 def check_bad_share(rows: int, excluded: dict[str, int], max_bad_share: float, quarantine: R2Uri) -> None:
-    """Refuse a source of which too much is broken.
+    """Check that the share of unusable rows is within the limit.
 
     Raises:
-        BadInputError: more than `max_bad_share` of the rows; the message says where each is listed.
+        BadInputError: more than `max_bad_share` of the rows are unusable. The message names the list of these rows.
     """
     bad = sum(count for reason, count in excluded.items() if reason != DUPLICATE)
     if rows and bad / rows > max_bad_share:
@@ -97,7 +97,7 @@ def check_bad_share(rows: int, excluded: dict[str, int], max_bad_share: float, q
 
 
 def dataset_id(annotations: list[Annotation], listing: dict[str, StoredObject]) -> str:
-    """The data set's name, 16 hexadecimal digits: SHA-256 over rows and their facts, ETags, sizes and rules."""
+    """The data set's id, 16 hexadecimal digits of the SHA-256 over rows, facts, ETags, sizes and rules."""
     digest = hashlib.sha256(f"{PREPROCESSING} {DUPLICATES_RULE}".encode())
     for row in annotations:
         stored = listing.get(row.key)
@@ -134,7 +134,7 @@ def _make(
 def _selected(
     store: ObjectStore, pictures: list[SourcePicture], selection: Selection, quarantined: list[Quarantined]
 ) -> Iterator[Packed]:
-    """The samples with their pictures, in order; adds the rows of pictures with a defect to `quarantined`."""
+    """Yield the samples with their pictures, in order. Adds the rows of pictures with a defect to `quarantined`."""
     for picture, content in read_pictures(store, pictures):
         if content.reason:
             quarantined += [

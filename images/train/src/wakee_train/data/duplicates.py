@@ -1,11 +1,10 @@
-"""Which of equal pictures becomes a sample.
+"""Select one sample from the rows of equal pictures.
 
-Pictures are equal when their bytes are: they are known by the SHA-256 of what was read. An ETag is not enough. It says
-that an object changed, but the same bytes have another one for each way in which they were uploaded in parts.
+Pictures are equal if their bytes are equal, compared by SHA-256. An ETag is not enough: the ETag of a multipart upload
+depends on the part size, so equal bytes can have different ETags.
 
-Of each person, one row of a picture becomes a sample. The same picture of several people says nothing about these
-people (a stock photo, a test card): they stay different people. Whether the picture can be used then depends on their
-splits, which `assignment` decides.
+One row per picture and person becomes a sample. A picture that several people have (a stock photo, a test card) does
+not make them the same person. Whether it is used depends on the splits of these people (`assignment`).
 """
 
 from collections.abc import Iterable
@@ -14,15 +13,15 @@ from wakee_train.data.annotations import Annotation
 from wakee_train.data.records import Quarantined, SharedPicture
 
 DUPLICATE = "duplicate"
-"""The same picture again: left out, and not a defect of the source."""
+"""A repeated picture: excluded, but not a defect of the source."""
 DUPLICATES_RULE = "equal-by-sha256-one-of-a-person"
-"""Part of a data set's identity: changes when other pictures would be left out."""
+"""Part of a data set's id. Change it when the rule selects other pictures."""
 Owner = tuple[bytes, int | None]
-"""A picture, and whose it is; None: it has neither user nor session."""
+"""A picture's SHA-256 and its person. None: the row has neither user nor session."""
 
 
 class Selection:
-    """Takes the first usable row of each picture and person. Rows come in the order of the data set."""
+    """Selects the first usable row of each picture and person. Rows must come in the order of the data set."""
 
     def __init__(self) -> None:
         self._people: dict[bytes, dict[int, None]] = {}  # a set in the order of the rows
@@ -30,7 +29,7 @@ class Selection:
         self._left_out: list[Quarantined] = []
 
     def add_people(self, picture: bytes, rows: Iterable[Annotation]) -> None:
-        """Note who has a picture.
+        """Register the people who have a picture.
 
         Args:
             picture: The SHA-256 of its bytes.
@@ -39,7 +38,7 @@ class Selection:
         self._people.setdefault(picture, {}).update(dict.fromkeys(row.facts.person for row in rows))
 
     def take(self, picture: bytes, row: Annotation) -> bool:
-        """Whether a usable row becomes a sample."""
+        """Return whether a usable row becomes a sample."""
         first = self._taken.setdefault((picture, row.facts.person if row.facts.named else None), row)
         if first is not row:
             detail = f"the same picture as {first.name}"
@@ -47,11 +46,11 @@ class Selection:
         return first is row
 
     def left_out(self) -> list[Quarantined]:
-        """The usable rows that are not samples, and why."""
+        """The usable rows that are not samples, with the reason."""
         return self._left_out
 
     def shared(self) -> list[SharedPicture]:
-        """The pictures that several people have, and that are samples."""
+        """The samples whose picture several people have."""
         names: dict[bytes, list[str]] = {}
         for (picture, _), row in self._taken.items():
             names.setdefault(picture, []).append(row.name)

@@ -1,6 +1,6 @@
-"""Whose pictures belong together beyond what each row says by itself.
+"""Group pictures of the same person beyond the user that each row names.
 
-* A row without a user counts for the user of its session, where its session has exactly one: somebody logged in late.
+* A row without a user counts for the user of its session, if the session has exactly one (the user logged in late).
 * A row with neither user nor session counts for the first of its near-duplicates.
 """
 
@@ -12,7 +12,7 @@ from wakee_train.data.records import Sample
 
 
 def joined_people(samples: Sequence[Sample]) -> dict[str, int]:
-    """The person that a picture counts for, by its name. Pictures that count for their row's own person are missing."""
+    """The person that a picture counts for, by the picture's name, if it is not the person of the picture's row."""
     return _by_session(samples) | _by_likeness([sample for sample in samples if sample.perceptual_hash])
 
 

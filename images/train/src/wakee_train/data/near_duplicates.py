@@ -1,8 +1,8 @@
-"""Near-duplicates: pictures that show the same scene within seconds, known by their perceptual hashes.
+"""Near-duplicates: pictures of the same scene within seconds, detected by their perceptual hashes.
 
-Only for pictures with neither user nor session: nothing else says that they are of one person. The hash is that of the
-library ImageHash (`phash`, from the lowest frequencies of a cosine transform), with 256 bits. On drawn faces, 71 % of
-the pairs of one session differ in at most 24 bits, and of 24,090 pairs of strangers none differs in fewer than 40.
+Only used for pictures with neither user nor session, where nothing else shows that they are of one person. The hash is
+ImageHash's `phash` (the lowest frequencies of a cosine transform), with 256 bits. On drawn faces, 71 % of the pairs of
+one session differ in at most 24 bits, and none of 24,090 pairs of different people differs in fewer than 40.
 """
 
 import io
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 HASH_SIZE = 16
-"""Side of the square of bits."""
+"""Side of the hash's square of bits: 16 x 16 = 256 bits."""
 MOST_BITS = 24
-"""Pictures whose hashes differ in more bits are not near-duplicates."""
+"""Largest number of different bits between near-duplicates."""
 COMPARED_AT_ONCE = 1 << 23
-"""Pairs, 4 bytes each."""
+"""Pairs per matrix product, 4 bytes each."""
 
 
 def perceptual_hash(picture: bytes) -> str:
@@ -29,9 +29,9 @@ def perceptual_hash(picture: bytes) -> str:
 
 
 def clusters(hashes: Sequence[str]) -> list[int]:
-    """For each picture the position of the first picture of its cluster, shape (N,).
+    """Return, for each picture, the position of the first picture of its cluster; N positions.
 
-    A cluster is what chains of near-duplicates connect. All pairs are compared: time grows with the square of N.
+    Clusters are the connected components of near-duplicates. All pairs are compared, so the time is O(N^2).
     """
     if not hashes:
         return []
@@ -46,7 +46,7 @@ def clusters(hashes: Sequence[str]) -> list[int]:
 
 
 def _pairs(hashes: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Positions of near-duplicates: the dot product of bits, written as -1 and 1, counts equal bits minus others."""
+    """Positions of near-duplicate pairs. The dot product of bits as -1 and 1 counts equal bits minus unequal ones."""
     bits = np.unpackbits(np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8)).reshape(len(hashes), -1)
     signs = bits.astype(np.float32) * 2 - 1
     step = max(1, COMPARED_AT_ONCE // len(hashes))

@@ -1,4 +1,4 @@
-"""Writes the shards of a data set while its pictures arrive."""
+"""Write the shards of a data set while its pictures are being read."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -13,20 +13,20 @@ from wakee_train.data.records import Sample, Shard
 from wakee_train.data.shards import SAMPLES_PER_SHARD, pack, shard_name
 
 Packed = tuple[Sample, bytes]
-"""A sample with its prepared picture."""
+"""A sample and its prepared picture as WebP bytes."""
 
 
 def write_shards(store: ObjectStore, folder: R2Uri, prepared: Iterable[Packed]) -> tuple[list[Shard], list[Sample]]:
-    """Write the prepared pictures, in order; all shards but the last are full."""
+    """Write the prepared pictures, in order. All shards but the last are full."""
     samples = list[Sample]()
     filled = _filled(iter(prepared), samples)
-    with ThreadPoolExecutor(1, "shards") as uploader:  # one is on its way while the next is filled
+    with ThreadPoolExecutor(1, "shards") as uploader:  # uploads one shard while the next is filled
         shards = list(map_ahead(uploader, lambda numbered: _put(store, folder, *numbered), filled, 1))
     return shards, samples
 
 
 def _filled(prepared: Iterator[Packed], samples: list[Sample]) -> Iterator[tuple[int, list[Packed]]]:
-    """What goes into each shard, after the shard's number; adds all to `samples`."""
+    """Yield each shard's number and content. Adds all samples to `samples`."""
     while batch := list(islice(prepared, SAMPLES_PER_SHARD)):
         number = len(samples) // SAMPLES_PER_SHARD
         samples += [sample for sample, _ in batch]

@@ -1,4 +1,4 @@
-"""The bucket's `datasets/people.json`: which split each person is in, for all data sets."""
+"""The object `datasets/people.json` in the bucket: the split of each person, for all data sets."""
 
 from typing import NamedTuple
 
@@ -13,25 +13,25 @@ from wakee_train.records import parse_record, read_record
 FOLDER = "datasets/"
 KEY = f"{FOLDER}people.json"
 SPLITS = "splits-by-people-1.json"
-"""File name of a data set's splits, beside its manifest; another rule would have another one."""
+"""File name of a data set's splits, beside its manifest. Each split rule has its own file name."""
 
 
 class StoredAssignment(NamedTuple):
-    """What the bucket holds, and the ETag of that version; None where there is none yet."""
+    """The stored assignment and the ETag of its object; the ETag is None if there is no object yet."""
 
     assignment: Assignment
     etag: str | None
 
 
 def read_people(store: ObjectStore, manifest: Manifest) -> StoredAssignment:
-    """Read what was decided, or begin.
+    """Read the stored assignment, or initialize a new one.
 
     Args:
         store: The bucket.
-        manifest: The data set that is to be split: its rows are those that the old rule may have split.
+        manifest: The data set to split. The old rule may have split its rows.
 
     Raises:
-        BadInputError: the file is missing or damaged although data sets were split by it.
+        BadInputError: the file is missing or damaged, although data sets were split by it.
     """
     uri = store.uri(KEY)
     try:
@@ -42,10 +42,10 @@ def read_people(store: ObjectStore, manifest: Manifest) -> StoredAssignment:
 
 
 def write_people(store: ObjectStore, before: StoredAssignment, assignment: Assignment) -> None:
-    """Replace what was read, unless nothing changed.
+    """Replace the stored assignment, unless nothing changed.
 
     Raises:
-        UnavailableError: another process has written it in the meantime.
+        UnavailableError: another process has changed the file since it was read.
     """
     if before.etag is None or assignment != before.assignment:
         store.replace(store.uri(KEY), assignment.model_dump_json().encode(), "application/json", before.etag)
@@ -65,5 +65,5 @@ def _beginning(store: ObjectStore, manifest: Manifest) -> Assignment:
 
 
 def _split_by_name(store: ObjectStore, manifest_uri: R2Uri) -> bool:
-    """Whether a data set is from the time of the old rule."""
+    """Whether a data set was split by the old rule."""
     return read_record(store, manifest_uri, Manifest).duplicates_rule != DUPLICATES_RULE

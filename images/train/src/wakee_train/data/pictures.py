@@ -1,4 +1,4 @@
-"""From a file of bytes to the pixels that the model sees in production."""
+"""Prepare picture files as the model gets them in production."""
 
 import io
 import warnings
@@ -11,27 +11,27 @@ from wakee_common.errors import BadInputError, one_line
 from wakee_contract.pictures import CROPPED, RESIZED
 
 PREPROCESSING = "rgb-resize256-bilinear-webp-1"
-"""Part of a data set's identity: changes when the stored pixels would."""
+"""Part of a data set's id. Change it when the stored pixels change."""
 LARGEST_FILE = 32 << 20
 LARGEST_PIXELS = 40_000_000
 LARGE_PIXELS = 4_000_000
-"""Pictures above this are decoded one at a time: many threads prepare pictures, and each pixel takes 4 to 8 bytes."""
+"""Larger pictures are decoded one at a time, to bound memory: many threads run, and a pixel takes 4 to 8 bytes."""
 LARGE_PICTURES = ThreadPoolExecutor(1, "large-pictures")
-"""A thread, not a lock: the C library keeps what each thread has freed for that thread."""
+"""A thread instead of a lock, because malloc keeps freed memory per thread."""
 WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
-"""More than 8 bits: Pillow, here as in the API, makes everything above the lowest 8 bits white."""
+"""Modes with more than 8 bits per channel. Pillow, here and in the API, turns every value above 255 into white."""
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 LEAST_EFFORT = {"lossless": True, "quality": 0, "method": 0}
-"""WebP without loss: packs in a quarter of the time that PNG takes, and unpacks in two thirds; no larger."""
+"""Lossless WebP. Encoding takes a quarter of PNG's time, decoding two thirds, and files are no larger."""
 
 Pixels = NDArray[np.uint8]
 
 
 class UnusablePictureError(BadInputError):
-    """A file that is no usable picture.
+    """The file is not a usable picture.
 
     Attributes:
-        reason: Short name of the class of defect, as counted in the quarantine.
+        reason: Short name of the kind of defect, as counted in the quarantine.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -40,7 +40,7 @@ class UnusablePictureError(BadInputError):
 
 
 def prepare(content: bytes) -> bytes:
-    """Decode a picture, resize it to 256 x 256 as the Wakee API does, and pack it without loss as WebP.
+    """Decode a picture, resize it to 256 x 256 as the Wakee API does, and encode it as lossless WebP.
 
     Raises:
         UnusablePictureError: `not_an_image`, `truncated`, `too_large` or `too_deep` (more than 8 bits a channel).
@@ -52,10 +52,10 @@ def prepare(content: bytes) -> bytes:
 
 
 def _opened(content: bytes) -> Image.Image:
-    """A picture of which only the head has been read, within our limits."""
+    """Open a picture, reading only its header, and check our limits."""
     try:
         with warnings.catch_warnings():
-            # The limit that counts is ours, below; Pillow's warning for half of its own is noise.
+            # Our own limit is checked below. Pillow warns at half of its limit.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(content), formats=FORMATS)
     except Image.DecompressionBombError as error:
@@ -70,7 +70,7 @@ def _opened(content: bytes) -> Image.Image:
 
 
 def _resized(image: Image.Image) -> Image.Image:
-    """The picture as the API sees it: upright only if its pixels are, for the API does not read EXIF either."""
+    """Resize as the API does. Like the API, ignore the EXIF orientation."""
     try:
         if image.width * image.height > LARGE_PIXELS:
             return LARGE_PICTURES.submit(_decoded, image).result()
@@ -84,12 +84,12 @@ def _decoded(image: Image.Image) -> Image.Image:
 
 
 def unpack(packed: bytes) -> Pixels:
-    """Pixels of a packed picture, shape (256, 256, 3), RGB."""
+    """Decode a packed picture to pixels of shape (256, 256, 3), RGB."""
     with Image.open(io.BytesIO(packed), formats=("WEBP",)) as image:
         return np.asarray(image.convert("RGB"))
 
 
 def centre_crop(pixels: Pixels) -> Pixels:
-    """The API's crop of one or more pictures: (..., 256, 256, 3) to (..., 224, 224, 3)."""
+    """Crop one or more pictures as the API does: (..., 256, 256, 3) to (..., 224, 224, 3)."""
     margin = (RESIZED - CROPPED) // 2
     return pixels[..., margin : margin + CROPPED, margin : margin + CROPPED, :]

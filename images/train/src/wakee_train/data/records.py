@@ -1,4 +1,4 @@
-"""The records of a data set: what is in it, what was left out, and which picture is in which split."""
+"""The JSON documents of a data set: its samples, the excluded rows, and the split of each picture."""
 
 from typing import Annotated, NamedTuple
 
@@ -8,20 +8,20 @@ from wakee_contract.emotions import EMOTIONS
 from wakee_train.records import Record
 
 Labels = Annotated[tuple[float, ...], Field(min_length=len(EMOTIONS), max_length=len(EMOTIONS))]
-"""Levels in the order of the emotions."""
+"""Levels from 0 to 3, in the order of the emotions."""
 
 
 class Facts(NamedTuple):
-    """What is known of a picture beside its levels.
+    """Metadata of a picture besides its levels.
 
     Attributes:
-        person: The number that stands for whose it is (`wakee_contract.tables.PERSON`).
-        time: When it was annotated, in seconds since 1970; None where the database does not say.
-        source: Which application it came by; empty where the database does not say.
+        person: The number of its person (`wakee_contract.tables.PERSON`).
+        time: When it was annotated, in seconds since 1970; None if unknown.
+        source: The application that it comes from; empty if unknown.
         corrected: Whether somebody moved a slider away from the prediction.
         row: Its id in `emotion_labels`; 0 in manifests from before the split by people.
-        known_by: What says whose it is: `user`, `session`, or `picture` where the row names neither.
-        session: The number that stands for its session; None without one.
+        known_by: The column that identifies the person: `user`, `session`, or `picture` if the row has neither.
+        session: The number of its session; None without one.
     """
 
     person: int
@@ -34,7 +34,7 @@ class Facts(NamedTuple):
 
     @property
     def named(self) -> bool:
-        """Whether the row says whose picture it is."""
+        """Whether the row identifies the picture's person."""
         return self.known_by != "picture"
 
 
@@ -47,8 +47,8 @@ class Sample(Record):
     Attributes:
         name: Its name.
         labels: Its four levels, in the order of the emotions.
-        facts: What else is known of it.
-        perceptual_hash: 64 hexadecimal digits (`near_duplicates`). Only of pictures with neither user nor session.
+        facts: Its metadata.
+        perceptual_hash: 64 hexadecimal digits (`near_duplicates`). Only for pictures with neither user nor session.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Shard(Record):
 
 
 class SharedPicture(Record):
-    """The same bytes under names of several people.
+    """A picture that several people have, under several names.
 
     Attributes:
         names: The samples that show it, oldest first.
@@ -81,13 +81,13 @@ class Manifest(Record):
     """A data set; `samples` are in the order of the shards.
 
     Attributes:
-        dataset_id: Its name.
+        dataset_id: Its id.
         preprocessing: How its pictures were prepared.
-        duplicates_rule: Which of equal pictures it holds. In older manifests, which do not say so, pictures were equal
-            when their ETags were.
+        duplicates_rule: Which of equal pictures it contains. Older manifests have no such field; there, pictures were
+            equal if their ETags were equal.
         shards: Its files.
         samples: Its pictures.
-        excluded: How many rows were left out, per reason.
+        excluded: Number of excluded rows per reason.
         shared: Pictures that several people have.
     """
 
@@ -101,7 +101,7 @@ class Manifest(Record):
 
 
 class Quarantined(Record):
-    """A row that is not in the data set, and why."""
+    """A row that is excluded from the data set, with the reason."""
 
     name: str
     key: str
@@ -110,18 +110,18 @@ class Quarantined(Record):
 
 
 class Quarantine(Record):
-    """All rows that were left out of a data set."""
+    """All rows that were excluded from a data set."""
 
     dataset_id: str
     rows: list[Quarantined]
 
 
 class Assignment(Record):
-    """Which split each person is in: `datasets/people.json`. People are added, never moved or removed.
+    """The split of each person: `datasets/people.json`. People are added, never moved or removed.
 
     Attributes:
-        splits: The split of each person, by the number that stands for them (`wakee_contract.tables.PERSON`).
-        adopted_until: The highest row id when the split by people replaced the one by names. 0: there was none before.
+        splits: The split of each person, by the person's number (`wakee_contract.tables.PERSON`).
+        adopted_until: The highest row id when the split by people replaced the one by names. 0: no earlier split.
     """
 
     splits: dict[str, str] = Field(default_factory=dict)
@@ -132,12 +132,12 @@ class SplitStatistics(Record):
     """Size of a split; mean and standard deviation of its labels, in the order of the emotions.
 
     Attributes:
-        samples: Its pictures.
+        samples: Number of pictures.
         label_mean: Mean level per emotion, 0 to 3.
         label_deviation: Standard deviation per emotion.
         level_counts: Pictures per emotion and level 0 to 3.
-        people: Whose pictures they are; 0 in splits by name.
-        sessions: Sessions in which they were taken, as far as rows name one.
+        people: Number of people; 0 in splits by name.
+        sessions: Number of sessions, among the rows that have one.
     """
 
     samples: int
@@ -149,16 +149,16 @@ class SplitStatistics(Record):
 
 
 class Splits(Record):
-    """Which picture is in which split.
+    """The pictures of each split of a data set.
 
     Attributes:
-        dataset_id: The data set.
-        manifest_uri: Where its manifest is.
-        rule: What decided.
-        statistics: What each split looks like.
-        names: The pictures of each split.
-        left_out: The pictures that are in none, per reason.
-        joined: The person that a picture counts for, by name, where it is not its row's own (`groups`).
+        dataset_id: The data set's id.
+        manifest_uri: URI of its manifest.
+        rule: The rule by which it was split.
+        statistics: Statistics of each split.
+        names: The names of each split's pictures.
+        left_out: The names of the pictures in no split, per reason.
+        joined: The person that a picture counts for, by the picture's name, if not the person of its row (`groups`).
     """
 
     dataset_id: str

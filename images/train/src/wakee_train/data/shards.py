@@ -1,8 +1,7 @@
 """The shards of a data set: written as tar files, read as the arrays of a split.
 
-A shard has the WebDataset layout, per sample NNNNNN.webp and NNNNNN.json; the same samples give the same bytes. A split
-is unpacked once into a file in the scratch folder, then memory-mapped: the page cache decides what is in memory, so a
-data set may be larger than that.
+A shard has the WebDataset layout, NNNNNN.webp and NNNNNN.json per sample. Its bytes are deterministic. A split is
+unpacked once into a file in the scratch folder, which is then memory-mapped, so a data set can exceed the memory.
 """
 
 import hashlib
@@ -35,12 +34,12 @@ DECODERS = 4
 
 
 def shard_name(number: int) -> str:
-    """File name of a shard."""
+    """The file name of a shard."""
     return f"shard-{number:06d}.tar"
 
 
 def pack(first: int, samples: list[tuple[Sample, bytes]]) -> bytes:
-    """One shard; `first` is the position of its first sample in the data set."""
+    """Pack one shard. `first` is the position of its first sample in the data set."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for position, (sample, picture) in enumerate(samples, start=first):
@@ -50,7 +49,7 @@ def pack(first: int, samples: list[tuple[Sample, bytes]]) -> bytes:
 
 
 def unpack_shard(content: bytes) -> Iterator[tuple[Sample, bytes]]:
-    """The samples of a shard with their WebP files, in order."""
+    """Yield the samples of a shard with their WebP files, in order."""
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
         picture = b""
         for member in tar:
@@ -81,7 +80,7 @@ class SplitPixels:
         return len(self.names)
 
     def spread(self, most: int) -> "SplitPixels":
-        """At most so many pictures at even distances, so that old and new ones are among them; they are copied."""
+        """Copy at most `most` pictures at even distances, so that old and new ones are included."""
         places = np.unique(np.linspace(0, len(self) - 1, min(most, len(self))).round().astype(int))
         return SplitPixels([self.names[place] for place in places], self.pixels[places], self.labels[places])
 
@@ -92,7 +91,7 @@ def load_splits(
     """Download the shards and unpack the wanted splits below `scratch`.
 
     Raises:
-        BadInputError: a shard is not the one that was packed, or holds other samples than its manifest says.
+        BadInputError: a shard's digest or samples differ from those in the manifest.
     """
     splits = read_record(store, splits_uri, Splits)
     manifest_uri = R2Uri.parse(splits.manifest_uri)
@@ -119,22 +118,22 @@ def load_splits(
 
 
 def open_split(scratch: Path, split: str, splits: Splits) -> SplitPixels:
-    """A split that `load_splits` unpacked, perhaps in another process."""
+    """Open a split that `load_splits` unpacked, in this or another process."""
     names = splits.names[split]
     pixels: Pixels = np.memmap(scratch / f"{split}.pixels", np.uint8, "r", shape=(len(names), RESIZED, RESIZED, 3))
     return SplitPixels(names, pixels, np.load(scratch / f"{split}.labels.npy"))
 
 
 def batches(size: int, of: int) -> list[slice]:
-    """Slices of at most `of` that cover `size`."""
+    """Slices of at most `of` elements that cover `size` elements."""
     edges = [*range(0, size, of), size]
     return [slice(start, end) for start, end in pairwise(edges)]
 
 
 def training_batches(size: int, of: int) -> list[slice]:
-    """All batches of an epoch, but not a last one of a single picture, which has no batch statistics.
+    """All batches of an epoch, except a last one of a single picture, which has no batch statistics.
 
-    Where every batch is a single picture, the last one is like the others.
+    If the batch size is 1, the last batch is included.
     """
     slices = batches(size, of)
     return slices[:-1] if of > 1 and len(slices) > 1 and slices[-1].stop - slices[-1].start == 1 else slices
@@ -143,7 +142,7 @@ def training_batches(size: int, of: int) -> list[slice]:
 def _content(store: ObjectStore, uri: R2Uri, shard: Shard) -> bytes:
     content = store.get_bytes(uri)
     if hashlib.sha256(content).hexdigest() != shard.sha256:
-        # The manifest makes fetch-training-data reuse what lies there, so a retry alone would meet it again.
+        # While the manifest exists, fetch-training-data reuses the data set, so a retry would read the same shard.
         raise BadInputError(
             f"{uri} is not the shard that its manifest names (SHA-256 differs): "
             "delete the manifest.json beside it and trigger a new run"

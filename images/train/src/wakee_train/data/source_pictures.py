@@ -1,4 +1,4 @@
-"""The pictures that annotations name: listed, screened without a download, then read and prepared."""
+"""The pictures of the annotations: listed, screened without a download, then read and prepared."""
 
 import hashlib
 import logging
@@ -27,8 +27,8 @@ class SourcePicture:
 
     Attributes:
         key: Its key.
-        usable: Rows whose labels can be learnt from.
-        unusable: The others. They are not samples, but their people have the picture all the same.
+        usable: Rows with usable labels.
+        unusable: The other rows. They are not samples, but still show which people have the picture.
     """
 
     key: str
@@ -36,20 +36,20 @@ class SourcePicture:
     unusable: list[Annotation] = field(default_factory=list)
 
     def rows(self) -> list[Annotation]:
-        """All its rows."""
+        """All its rows, usable or not."""
         return [*self.usable, *self.unusable]
 
 
 @dataclass(frozen=True)
 class Content:
-    """What was read of a picture.
+    """The content of a picture.
 
     Attributes:
-        sha256: Of its bytes; empty when there are none.
-        packed: The prepared picture; empty when it has a defect, or when no row needs it.
-        perceptual_hash: Of the prepared picture; empty when each usable row says whose it is.
-        reason: Short name of its defect; empty when it has none.
-        detail: More about the defect.
+        sha256: Digest of its bytes; empty if it has none.
+        packed: The prepared picture; empty if it has a defect or no row needs it.
+        perceptual_hash: Hash of the prepared picture; empty if each usable row identifies the person.
+        reason: Short name of its defect; empty if it has none.
+        detail: Details of the defect.
     """
 
     sha256: bytes
@@ -60,7 +60,7 @@ class Content:
 
 
 def list_pictures(store: ObjectStore, annotations: list[Annotation]) -> dict[str, StoredObject]:
-    """What the bucket holds of the folders that the annotations name."""
+    """List the objects in the folders that the annotations name."""
     folders = sorted({f"{folder}{slash}" for a in annotations for folder, slash, _ in [a.key.rpartition("/")]})
     return {stored.key: stored for folder in folders for stored in store.list_folder(folder)}
 
@@ -68,9 +68,9 @@ def list_pictures(store: ObjectStore, annotations: list[Annotation]) -> dict[str
 def screen(
     annotations: list[Annotation], listing: dict[str, StoredObject]
 ) -> tuple[list[SourcePicture], list[Quarantined]]:
-    """The pictures that are worth a download, in the order of their first rows, and the rows that are not usable.
+    """Return the pictures to download, in the order of their first rows, and the unusable rows.
 
-    A picture of unusable rows only is read as well, for its bytes may lie under another name, too.
+    A picture that has only unusable rows is read as well, because its bytes may also exist under another name.
     """
     pictures, quarantined = dict[str, SourcePicture](), list[Quarantined]()
     for row in annotations:
@@ -85,7 +85,7 @@ def screen(
 
 
 def _defect(row: Annotation, stored: StoredObject | None) -> tuple[str, str]:
-    """Why a row is not usable, as far as is known without its picture; empty when it is."""
+    """Why a row is unusable, as far as is known without reading its picture; empty if it is usable."""
     if reason := label_defect(row.values):
         return reason, ""
     if stored is None:
@@ -94,7 +94,7 @@ def _defect(row: Annotation, stored: StoredObject | None) -> tuple[str, str]:
 
 
 def read_pictures(store: ObjectStore, pictures: list[SourcePicture]) -> Iterator[tuple[SourcePicture, Content]]:
-    """The pictures with their contents, in order; a bounded number is in work at once."""
+    """Yield the pictures with their contents, in order. A bounded number is read concurrently."""
     started = logged = time.monotonic()
     with ThreadPoolExecutor(store.transfers) as pool:
         contents = map_ahead(pool, lambda picture: _read(store, picture), pictures, store.transfers * 8)

@@ -1,7 +1,7 @@
-"""`split-dataset`: which picture of a data set is in training, validation and test, and what the splits look like.
+"""`split-dataset`: divide the pictures of a data set into training, validation and test, with statistics.
 
-People are assigned once, for all data sets (`people`). What follows for a data set is kept beside its manifest and is
-found there again, so a retry, or a later run with the same data set, has the same splits.
+People are assigned once, for all data sets (`people`). The resulting splits are stored beside the data set's manifest
+and reused, so a retry, or a later run with the same data set, gets the same splits.
 """
 
 import logging
@@ -22,9 +22,9 @@ logger = logging.getLogger(__name__)
 
 
 def split(store: ObjectStore, manifest_uri: R2Uri, own_folder: R2Uri | None = None) -> SplitsResult:
-    """Write which picture is in which split, or find it written.
+    """Write the splits of a data set, or return those that exist.
 
-    With too few people for three splits the result's status is `insufficient_data`, and nothing is written.
+    With too few people for three splits, the result's status is `insufficient_data` and nothing is written.
 
     Args:
         store: The bucket.
@@ -33,8 +33,8 @@ def split(store: ObjectStore, manifest_uri: R2Uri, own_folder: R2Uri | None = No
             run only.
 
     Raises:
-        BadInputError: `people.json` is missing although data sets were split by it.
-        UnavailableError: another process changed `people.json` in the meantime.
+        BadInputError: `people.json` is missing, although data sets were split by it.
+        UnavailableError: another process changed `people.json` since it was read.
     """
     manifest = read_record(store, manifest_uri, Manifest)
     uri = store.uri(f"{FOLDER}{manifest.dataset_id}/{SPLITS}")
@@ -48,7 +48,7 @@ def split(store: ObjectStore, manifest_uri: R2Uri, own_folder: R2Uri | None = No
 
 
 def _decide(store: ObjectStore, manifest: Manifest, manifest_uri: R2Uri, uri: R2Uri, *, keep_people: bool) -> Splits:
-    """Assign new people; persist first the people, then the splits, so that a retry in between decides the same."""
+    """Assign new people. The people are stored before the splits, so that a retry after a crash decides the same."""
     before = read_people(store, manifest)
     joined = joined_people(manifest.samples)
     assigned = assign(manifest.samples, joined, manifest.shared, before.assignment)

@@ -1,4 +1,4 @@
-"""`evaluate`: challenger against champion on the same test pictures, and whether it may take over."""
+"""`evaluate`: compare challenger and champion on the same test pictures, and decide on promotion."""
 
 import hashlib
 import logging
@@ -46,11 +46,11 @@ def evaluate(
     accept_any_first_model: bool = False,
     publish: bool = True,
 ) -> EvaluationResult:
-    """Export the challenger, measure both models as the API would serve them, draw the figures and decide.
+    """Export the challenger, measure both models as the API serves them, draw the figures and decide on promotion.
 
     Raises:
-        BadInputError: the challenger, or the Hub's `model.onnx`, cannot be used; or this run's version is published
-            with other weights; or the repository is not to be seen, so that nobody knows whether there is a champion.
+        BadInputError: the challenger or the Hub's `model.onnx` is unusable, this run's version is published with other
+            weights, or the repository is not visible, so that it is unknown whether there is a champion.
     """
     training = read_record(store, training_uri, Training)
     folder, version = context.folder(store.bucket), version_name(context)
@@ -113,10 +113,10 @@ def _draw(store: ObjectStore, folder: R2Uri, evaluation: Evaluation, training: T
 def _acted_upon(
     store: ObjectStore, hub: ModelHub, folder: R2Uri, training: Training, version: str
 ) -> Evaluation | None:
-    """The recorded evaluation, when its version was published: no model is judged against itself or its heirs.
+    """Return the stored evaluation if its version is published, so that no model is compared with itself.
 
     Raises:
-        BadInputError: the run was published with other weights; one version cannot be two models.
+        BadInputError: the version is published with other weights.
     """
     try:
         evaluation = read_record(store, folder / EVALUATION, Evaluation)
@@ -130,12 +130,12 @@ def _acted_upon(
 
 
 def _rules(hub: ModelHub, head: Head, training: Training, splits: Splits) -> tuple[str, str]:
-    """How the data of champion and challenger were split."""
+    """The split rules of champion and challenger."""
     return rule_of(hub, head.commit), rule_of_training(hub, training.started_from, splits.rule)
 
 
 def _champion(hub: ModelHub, head: Head, test: SplitPixels) -> NDArray[np.float32] | None:
-    """What the model in production says; None without one."""
+    """Predictions of the model in production, shape (N, 4); None without one."""
     if ONNX not in head.files:
         logger.info("%s holds no %s on main: there is no champion", hub.repository, ONNX)
         return None

@@ -15,7 +15,7 @@ CHAMPION_COLOUR, CHALLENGER_COLOUR = "#8a8f98", "#1f6feb"
 
 
 def all_figures(evaluation: Evaluation, history: list[Epoch]) -> dict[str, bytes]:
-    """PNG files by name."""
+    """Draw all figures; returns PNG files by name."""
     challenger, champion = evaluation.challenger, evaluation.champion
     figures = {
         "gate.png": differences(evaluation.decision),
@@ -28,7 +28,7 @@ def all_figures(evaluation: Evaluation, history: list[Epoch]) -> dict[str, bytes
 
 
 def differences(decision: Decision) -> bytes:
-    """The difference in MAE on each part that the gate asked, with its interval: left of 0 the challenger is better."""
+    """Draw the difference in MAE on each part of the gate, with its interval. Below 0 the challenger is better."""
     figure, axes = _figure(7, 1.4 + 0.32 * len(decision.parts))
     for place, part in enumerate(reversed(decision.parts)):
         change = part.challenger - part.champion
@@ -43,7 +43,7 @@ def differences(decision: Decision) -> bytes:
 
 
 def mae_bars(challenger: ModelMetrics, champion: ModelMetrics | None) -> bytes:
-    """MAE per emotion, champion beside challenger."""
+    """Draw the MAE per emotion, champion beside challenger."""
     figure, axes = _figure(7, 3.6)
     places = np.arange(len(EMOTIONS))
     if champion:
@@ -59,7 +59,7 @@ def mae_bars(challenger: ModelMetrics, champion: ModelMetrics | None) -> bytes:
 
 
 def training_curves(history: list[Epoch]) -> bytes:
-    """Loss and validation MAE per epoch."""
+    """Draw loss and validation MAE per epoch."""
     figure, axes = _figure(7, 3.6)
     epochs = [epoch.epoch for epoch in history]
     axes.plot(epochs, [e.train_loss for e in history], "o-", label="training loss", color=CHAMPION_COLOUR)
@@ -71,7 +71,7 @@ def training_curves(history: list[Epoch]) -> bytes:
 
 
 def calibration(challenger: ModelMetrics, champion: ModelMetrics | None) -> bytes:
-    """Mean label against mean prediction per predicted level; on the diagonal the model says what is true."""
+    """Draw the mean label against the mean prediction per predicted level. A calibrated model is on the diagonal."""
     figure, row = _figure(11, 3.2, len(EMOTIONS))
     models = [("champion", champion, CHAMPION_COLOUR), ("challenger", challenger, CHALLENGER_COLOUR)]
     for axes, emotion in zip(row, EMOTIONS, strict=True):
@@ -88,7 +88,7 @@ def calibration(challenger: ModelMetrics, champion: ModelMetrics | None) -> byte
 
 
 def confusion(model: ModelMetrics, name: str) -> bytes:
-    """The four confusion matrices of rounded levels."""
+    """Draw the four confusion matrices of rounded levels."""
     figure, row = _figure(11, 3.2, len(EMOTIONS))
     for axes, emotion in zip(row, EMOTIONS, strict=True):
         counts = np.array(model.emotions[emotion].confusion)

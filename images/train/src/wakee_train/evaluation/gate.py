@@ -1,13 +1,13 @@
-"""The gate: may the challenger take the champion's place?
+"""The gate: decide whether the challenger replaces the champion.
 
-It must be better, and it must not be worse where that matters: for any emotion, in the days that asked for the
-training, before them, for any source, on rare levels, where people corrected something.
+It must be better overall, and not worse on any part: each emotion, the days of the drift report that triggered the
+training, the days before them, each source, rare levels, and pictures whose prediction people corrected.
 
-* Better: in at least `confidence` of the draws of people the MAE falls by `min_improvement`, and by what can be seen.
-* Worse: some part's MAE rises by more than `max_regression` in at least `confidence` of the draws. Where it does in
-  more than half of them, nothing is decided.
+* Better: in at least `confidence` of the draws of people the MAE falls by `min_improvement`, and by at least `VISIBLE`.
+* Worse: the MAE of a part rises by more than `max_regression` in at least `confidence` of the draws. If it does so in
+  more than half of them, the verdict is undecided.
 
-`docs/gate.md` explains the numbers to who runs the pipeline, ADR 8 why they are as they are.
+`docs/gate.md` explains the numbers for operators, ADR 8 the reasons for them.
 """
 
 from collections.abc import Mapping
@@ -24,16 +24,16 @@ UNDECIDED: Final[Verdict] = "undecided"
 BALANCED = "every level alike"
 EVEN = 0.5
 VISIBLE = 1e-4
-"""A MAE that falls by less has not fallen: the same model, computed elsewhere, differs by rounding."""
+"""Smallest change of an MAE that counts. The same model on other hardware differs by rounding errors below this."""
 
 
 def decide(contest: Contest, slices: Mapping[str, Rows], limits: GateLimits) -> Decision:
-    """Whether the challenger takes over from a champion.
+    """Decide whether the challenger replaces the champion.
 
     Args:
         contest: Both models on the test pictures.
-        slices: Parts of these by name, shape (N,) each; those that are too small are left out.
-        limits: What a person chose.
+        slices: Parts of these by name, shape (N,) each. Parts that are too small are skipped.
+        limits: The parameters of the gate.
     """
     overall = contest.overall()
     if too_few := _too_few(overall, limits):
@@ -51,24 +51,24 @@ def decide(contest: Contest, slices: Mapping[str, Rows], limits: GateLimits) -> 
 
 
 def worse_parts(contest: Contest, slices: Mapping[str, Rows], limits: GateLimits) -> list[str]:
-    """The parts that get worse by more than `max_regression` more likely than not, each with its numbers.
+    """List the parts that more likely than not get worse by more than `max_regression`, each with its numbers.
 
     Args:
         contest: Both models on the test pictures.
-        slices: Parts of these by name, shape (N,) each; those that are too small are left out.
-        limits: What a person chose.
+        slices: Parts of these by name, shape (N,) each. Parts that are too small are skipped.
+        limits: The parameters of the gate.
     """
     verdicts = [_not_worse(name, part, limits) for name, part in _parts(contest, slices, limits).items()]
     return [reason for _, reason in verdicts if reason]
 
 
 def decide_first(contest: Contest, limits: GateLimits, *, accept_any: bool) -> Decision:
-    """Whether a repository's first model goes into production: it must know more than who always says the same.
+    """Decide whether a repository's first model is promoted. It must be better than a constant prediction.
 
     Args:
         contest: The challenger against the constant predictor: the median of each emotion in training.
-        limits: What a person chose.
-        accept_any: Promote it whatever it says.
+        limits: The parameters of the gate.
+        accept_any: Promote it whatever its metrics.
     """
     overall = contest.overall()
     too_few = _too_few(overall, limits)
@@ -138,7 +138,7 @@ def _part(name: str, part: Comparison, limits: GateLimits) -> PartOfGate:
 
 
 def described(part: PartOfGate) -> str:
-    """A part in one line."""
+    """Describe a part in one line."""
     return (
         f"{part.name}: {part.samples} pictures of {part.people} people, MAE {part.champion:.3f} -> "
         f"{part.challenger:.3f} ({part.low:+.3f} to {part.high:+.3f}), better {part.better:.2f}, "

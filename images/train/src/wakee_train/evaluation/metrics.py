@@ -1,4 +1,4 @@
-"""How good predictions are: pure functions over arrays of shape (N, 4), or (N,) for one emotion."""
+"""Metrics of predictions: pure functions over arrays of shape (N, 4), or (N,) for one emotion."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,19 +12,19 @@ Levels = NDArray[np.int64]
 
 
 def served(levels: Floats) -> Floats:
-    """What production makes of a model's outputs: the API clips them to the scale."""
+    """Clip a model's outputs to the scale, as the API does."""
     return np.clip(levels, LOWEST_LEVEL, HIGHEST_LEVEL)
 
 
 def measure(predicted: Floats, labels: Floats) -> ModelMetrics:
-    """All metrics of a model on a split.
+    """Compute all metrics of a model on a split.
 
     Args:
-        predicted: Raw predictions, shape (N, 4); judged as they would be served.
+        predicted: Raw predictions, shape (N, 4). They are clipped as in production.
         labels: True levels, shape (N, 4), 0 to 3.
 
     Raises:
-        BadInputError: no rows, or a prediction that is not a number.
+        BadInputError: there are no rows, or a prediction is not a number.
     """
     predicted, labels = np.asarray(predicted, np.float64), np.asarray(labels, np.float64)
     if not len(labels) or not np.isfinite(predicted).all():
@@ -48,7 +48,7 @@ def measure(predicted: Floats, labels: Floats) -> ModelMetrics:
 
 
 def measure_emotion(predicted: Floats, labels: Floats) -> EmotionMetrics:
-    """Metrics of one emotion; bias is prediction minus label."""
+    """Compute the metrics of one emotion. The bias is prediction minus label."""
     difference = predicted - labels
     confusion = confusion_matrix(rounded(labels), rounded(predicted))
     bins = calibration(predicted, labels)
@@ -65,19 +65,19 @@ def measure_emotion(predicted: Floats, labels: Floats) -> EmotionMetrics:
 
 
 def rounded(levels: Floats) -> Levels:
-    """The nearest level 0..3, halves upwards."""
+    """Round to the nearest level 0 to 3, halves up."""
     whole: Levels = np.floor(served(levels) + 0.5).astype(np.int64)
     return whole
 
 
 def confusion_matrix(labels: Levels, predicted: Levels) -> NDArray[np.int64]:
-    """Counts, shape (4, 4): rows are true levels, columns predicted ones."""
+    """Count pictures per true level (rows) and predicted level (columns), shape (4, 4)."""
     counts: NDArray[np.int64] = np.bincount(labels * LEVELS + predicted, minlength=LEVELS**2).reshape(LEVELS, LEVELS)
     return counts
 
 
 def macro_f1(confusion: NDArray[np.int64]) -> float:
-    """The mean F1 of the levels that occur, as label or as prediction (as scikit-learn has it)."""
+    """The mean F1 of the levels that occur as label or prediction (scikit-learn's definition)."""
     hits = np.diag(confusion).astype(float)
     occurrences = confusion.sum(axis=0) + confusion.sum(axis=1)
     present = occurrences > 0
@@ -85,7 +85,7 @@ def macro_f1(confusion: NDArray[np.int64]) -> float:
 
 
 def calibration(predicted: Floats, labels: Floats) -> list[CalibrationBin]:
-    """Per predicted level: what the model says on average there, and what is true."""
+    """The mean prediction and the mean label per predicted level."""
     bins, found = [], rounded(predicted)
     for level in range(LEVELS):
         chosen = found == level
@@ -102,7 +102,7 @@ def calibration(predicted: Floats, labels: Floats) -> list[CalibrationBin]:
 
 
 def calibration_error(bins: list[CalibrationBin]) -> float:
-    """The mean distance of saying and truth over the bins, weighted by their samples."""
+    """The mean distance of prediction and label over the bins, weighted by their samples."""
     total = sum(each.samples for each in bins)
     gaps = (
         each.samples * abs(each.mean_prediction - each.mean_label)

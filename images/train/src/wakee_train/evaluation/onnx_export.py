@@ -1,7 +1,6 @@
-"""One ONNX file that keeps the contract; `export-onnx` checks it, compares it with PyTorch, and times it.
+"""Export of the model to one ONNX file. `export-onnx` checks its contract, compares it with PyTorch, and times it.
 
-On request with an int8 variant beside it (`quantization`). It is for clients that choose it: the Wakee API takes the
-first file.
+An int8 variant (`quantization`) is written on request, for clients that choose it. The Wakee API uses the float file.
 """
 
 import hashlib
@@ -48,7 +47,7 @@ EXAMPLES = 2
 POOLED = pattern.RewriteRule(
     lambda op, x: op.ReduceMean(x, [2, 3], keepdims=1), lambda op, x, **_: op.GlobalAveragePool(x)
 )
-"""The same mean, by an operation for which onnxruntime need not leave its own layout of pictures."""
+"""The same mean, by an operator that does not make onnxruntime convert from its blocked memory layout."""
 
 
 def export_onnx(
@@ -61,10 +60,10 @@ def export_onnx(
     *,
     publish: bool = True,
 ) -> ExportResult:
-    """Check the file that was judged; with an `int8_limit` (rise of a part's MAE) also try an int8 variant.
+    """Check the file that was evaluated. With an `int8_limit` (rise of a part's MAE), also try an int8 variant.
 
     Raises:
-        BadInputError: its answers differ from PyTorch's by more than `parity_limit`, or it is another file by now.
+        BadInputError: its outputs differ from PyTorch's by more than `parity_limit`, or the file has changed since.
     """
     evaluation = read_record(store, evaluation_uri, Evaluation)
     training = read_record(store, R2Uri.parse(evaluation.training_uri), Training)
@@ -107,18 +106,18 @@ def export_onnx(
 
 
 def to_onnx(model: EmotionRegressor, notes: dict[str, str] | None = None) -> bytes:
-    """The model as one ONNX file with a dynamic batch; the same weights and notes give the same bytes.
+    """Export a model as one ONNX file with a dynamic batch size. The bytes depend only on weights and notes.
 
     Args:
-        model: What to export.
-        notes: What the file says of itself (`metadata_props`), for whoever has nothing but the file.
+        model: The model to export.
+        notes: The file's own metadata (`metadata_props`), for users who have only the file.
 
     Raises:
-        onnx.checker.ValidationError: the exporter made no valid graph.
+        onnx.checker.ValidationError: the exporter wrote an invalid graph.
     """
     example = torch.zeros(EXAMPLES, 3, CROPPED, CROPPED)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own, about its dependencies
+        warnings.simplefilter("ignore")  # the exporter's warnings about its own dependencies
         program = torch.onnx.export(
             model.eval(),
             (example,),
@@ -140,7 +139,7 @@ def to_onnx(model: EmotionRegressor, notes: dict[str, str] | None = None) -> byt
 
 
 def notes_of(training: Training) -> dict[str, str]:
-    """What an exported file says of itself: outputs, preprocessing, and the weights it was made of."""
+    """The metadata of an exported file: outputs, preprocessing, and the digest of its weights."""
     return {
         "labels": ",".join(EMOTIONS),
         "scale": f"{LOWEST_LEVEL:g} to {HIGHEST_LEVEL:g}",
@@ -153,7 +152,7 @@ def notes_of(training: Training) -> dict[str, str]:
 
 
 def _bare(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """Without the exporter's notes on where in the source each node comes from."""
+    """Remove the exporter's notes on the source line of each node."""
     graph.doc_string = ""
     for node in graph.graph.node:
         node.doc_string = ""
@@ -169,7 +168,7 @@ def _examination(store: ObjectStore, splits: Splits, test: SplitPixels, limits: 
 
 
 def _latencies(session: OnnxModel, test: SplitPixels) -> list[float]:
-    """Milliseconds of single calls with one picture each."""
+    """Measure the latency of calls with one picture each, in milliseconds."""
     picture = as_the_api_does(test.pixels[:1])
     return [timed(session, picture) for _ in range(UNTIMED_CALLS + TIMED_CALLS)][UNTIMED_CALLS:]
 

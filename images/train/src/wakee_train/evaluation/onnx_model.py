@@ -1,4 +1,4 @@
-"""An ONNX model over the pictures of a split, fed exactly as the Wakee API feeds it."""
+"""An ONNX model that predicts the pictures of a split, preprocessed exactly as in the Wakee API."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,10 @@ BATCH = 32
 
 
 class OnnxModel:
-    """A model that keeps the contract: `input` (N, 3, 224, 224), `output` (N, 4).
+    """A model that meets the contract: `input` (N, 3, 224, 224), `output` (N, 4).
 
     Raises:
-        BadInputError: the file is no ONNX model, or does not keep the contract.
+        BadInputError: the file is not an ONNX model, or does not meet the contract.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -24,19 +24,19 @@ class OnnxModel:
 
         try:
             self._session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime's own exceptions share no base
+        except Exception as error:  # the runtime's exceptions have no common base class
             raise BadInputError(f"no ONNX model: {one_line(error, 200)}") from None
         names = [i.name for i in self._session.get_inputs()], [o.name for o in self._session.get_outputs()]
         if names != ([INPUT], [OUTPUT]):
             raise BadInputError(f"this ONNX model breaks the contract: inputs {names[0]}, outputs {names[1]}")
 
     def __call__(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Levels (N, 4) for normalised pictures (N, 3, 224, 224)."""
+        """Predict levels (N, 4) for normalised pictures (N, 3, 224, 224)."""
         (levels,) = self._session.run([OUTPUT], {INPUT: pictures})
         return np.asarray(levels, np.float32)
 
     def predict(self, split: SplitPixels) -> NDArray[np.float32]:
-        """Levels (N, 4) for the pictures of a split."""
+        """Predict levels (N, 4) for the pictures of a split."""
         parts = [self(as_the_api_does(split.pixels[part])) for part in batches(len(split), BATCH)]
         return np.concatenate(parts)
 

@@ -1,8 +1,8 @@
-"""How much better one model is than another on the same pictures, and how sure that is: a paired bootstrap over people.
+"""Paired bootstrap over people: how much better one model is than another, and how certain that is.
 
-Errors of one person's pictures are alike, so people are resampled, each with all of theirs (Davison and Hinkley,
-Bootstrap Methods and their Application, 1997, section 3.8). Both models are judged on every draw: what makes a picture
-hard is hard for both, and cancels out.
+The errors on one person's pictures are correlated, so people are resampled with all their pictures (Davison and
+Hinkley, Bootstrap Methods and their Application, 1997, section 3.8). Both models are evaluated on every draw, so the
+difficulty of a picture, which is common to both, cancels out.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ SEED = 20_250_204
 Floats = NDArray[np.floating]
 Rows = NDArray[np.bool_]
 Cell = tuple[Rows, int]
-"""Rows, shape (N,), and the emotion that is looked at there."""
+"""A mask of rows, shape (N,), and the index of an emotion."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Comparison:
     """The challenger's MAE minus the champion's, on the scale 0 to 3: negative where the challenger is better.
 
     Attributes:
-        samples: Pictures.
-        people: Whose they are.
-        champion: Its MAE.
-        challenger: Its MAE.
+        samples: Number of pictures.
+        people: Number of people.
+        champion: The champion's MAE.
+        challenger: The challenger's MAE.
         replicates: The difference in each draw of people, shape (REPLICATES,).
     """
 
@@ -43,27 +43,27 @@ class Comparison:
 
     @property
     def difference(self) -> float:
-        """On all pictures."""
+        """The difference on all pictures."""
         return self.challenger - self.champion
 
     def probability(self, above: float) -> float:
-        """How often the difference is above a number."""
+        """The probability that the difference is above a number."""
         return float((self.replicates > above).mean())
 
     def interval(self, confidence: float) -> tuple[float, float]:
-        """Percentiles between which the difference lies so often."""
+        """The percentile interval of the difference at this confidence."""
         low, high = np.quantile(self.replicates, [(1 - confidence) / 2, (1 + confidence) / 2])
         return float(low), float(high)
 
 
 class Contest:
-    """Two models' errors on the same pictures.
+    """The errors of two models on the same pictures.
 
     Args:
-        challenger: Predictions, shape (N, 4).
-        champion: Those of the other model.
+        challenger: Predictions of the challenger, shape (N, 4).
+        champion: Predictions of the champion, shape (N, 4).
         labels: True levels, shape (N, 4), 0 to 3.
-        people: Whose picture each is, shape (N,).
+        people: The person of each picture, shape (N,).
     """
 
     def __init__(self, challenger: Floats, champion: Floats, labels: Floats, people: NDArray[np.int64]) -> None:
@@ -75,22 +75,22 @@ class Contest:
         self._weights = np.random.default_rng(SEED).multinomial(count, np.full(count, 1 / count), REPLICATES)
 
     def overall(self, rows: Rows | None = None) -> Comparison:
-        """The mean over the emotions, of all rows or of some."""
+        """Compare the mean over the emotions, on all rows or some."""
         chosen = self.rows if rows is None else rows
         return self._compare([(chosen, emotion) for emotion in range(len(EMOTIONS))])
 
     def emotion(self, index: int) -> Comparison:
-        """One emotion, all rows."""
+        """Compare one emotion on all rows."""
         return self._compare([(self.rows, index)])
 
     def balanced(self) -> Comparison:
-        """The mean over emotions and levels: who always says the frequent level is half wrong."""
+        """Compare the mean over emotions and levels, so that rare levels count as much as frequent ones."""
         levels = rounded(self.labels)
         cells = [(levels[:, e] == level, e) for e in range(len(EMOTIONS)) for level in range(LEVELS)]
         return self._compare([cell for cell in cells if cell[0].any()])
 
     def size(self, rows: Rows) -> tuple[int, int]:
-        """Pictures and people."""
+        """Number of pictures and number of people in these rows."""
         return int(rows.sum()), len(np.unique(self._group[rows]))
 
     def _compare(self, cells: Sequence[Cell]) -> Comparison:
@@ -117,7 +117,7 @@ class Contest:
         return np.column_stack(columns).astype(np.float64)
 
     def _replicates(self, differences: Floats, counts: Floats) -> Floats:
-        """Means over the cells that a draw has rows in; draws without any say nothing."""
+        """Means over the cells in which a draw has rows. Draws without any rows are dropped."""
         drawn = self._weights @ counts
         means = np.divide(self._weights @ differences, drawn, out=np.full(drawn.shape, np.nan), where=drawn > 0)
         some = (drawn > 0).any(axis=1)

@@ -1,8 +1,8 @@
-"""The int8 variant of an exported model, kept only when it is measured to be faster and the gate finds no part worse.
+"""The int8 variant of an exported model, kept only if it is measurably faster and no part gets worse by the gate.
 
-Static quantisation (QDQ, uint8 activations, int8 weights per channel) of all but the layers on global means: of the
-ways of onnxruntime, this was the fastest for EfficientNet-B4 on a CPU with VNNI (35 ms a picture against 53 ms, one
-thread); dynamic quantisation took 121 ms, int8 activations 131 ms.
+Static quantisation (QDQ, uint8 activations, int8 weights per channel) of all layers except those on global means. Of
+onnxruntime's methods, this was the fastest for EfficientNet-B4 on a CPU with VNNI (35 ms per picture against 53 ms in
+fp32, one thread). Dynamic quantisation took 121 ms, int8 activations 131 ms.
 """
 
 import hashlib
@@ -37,13 +37,13 @@ LAYERS = ("Conv", "Gemm", "MatMul")
 
 
 class Examination(NamedTuple):
-    """What the variant is judged on.
+    """The data and limits for evaluating the variant.
 
     Attributes:
         test: Test pictures.
-        people: Whose picture each is, shape (N,).
-        slices: Parts of the pictures by name, as the gate asks them; shape (N,) each.
-        limits: The gate's; its `max_regression` is by how much the MAE of a part may rise.
+        people: The person of each picture, shape (N,).
+        slices: Parts of the pictures by name, as in the gate; shape (N,) each.
+        limits: Those of the gate. The MAE of a part may rise by `max_regression`.
     """
 
     test: SplitPixels
@@ -53,14 +53,14 @@ class Examination(NamedTuple):
 
 
 class Calibration:
-    """Pictures as onnxruntime's calibration asks for them: batch by batch, then None."""
+    """Feeds pictures to onnxruntime's calibration: batch by batch, then None."""
 
     def __init__(self, pictures: SplitPixels) -> None:
         chosen = pictures.spread(CALIBRATION_PICTURES).pixels
         self._parts = (as_the_api_does(chosen[part]) for part in batches(len(chosen), CALIBRATION_BATCH))
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-        """The next batch."""
+        """Return the next batch, or None at the end."""
         part = next(self._parts, None)
         return None if part is None else {INPUT: part}
 
@@ -68,18 +68,18 @@ class Calibration:
 def int8_variant(
     store: ObjectStore, folder: R2Uri, plain: bytes, calibration: SplitPixels, examination: Examination
 ) -> Int8:
-    """Make the variant, measure it, and store it when it is worth it.
+    """Quantise the model, measure the variant, and store it if it is kept.
 
     Args:
-        store: Where it goes.
-        folder: Where it goes in the store.
+        store: The bucket.
+        folder: The folder for the variant.
         plain: The model as exported.
-        calibration: Pictures that show which values occur; not those of the test.
-        examination: What it is judged on.
+        calibration: Pictures that show which values occur. Not the test pictures.
+        examination: The data and limits for evaluating the variant.
     """
     try:
         content = quantised(plain, calibration)
-    except Exception as error:  # what the quantiser raises on a graph that it does not know is its own affair
+    except Exception as error:  # the quantiser raises various exceptions on unsupported graphs
         reason = f"cannot be quantised: {type(error).__name__}: {one_line(error, 200)}"
         return Int8(kept=False, reason=reason, limit=examination.limits.max_regression)
     judged = judge(OnnxModel(plain), OnnxModel(content), examination)
@@ -92,7 +92,7 @@ def int8_variant(
 
 
 def judged_before(store: ObjectStore, uri: R2Uri, onnx_sha256: str, limit: float) -> Int8 | None:
-    """What an earlier try of this stage found for the same model: times vary, a published decision must not."""
+    """The result of an earlier attempt for the same model. Latencies vary, but a published decision must not change."""
     try:
         before = read_record(store, uri, Export)
     except MissingObjectError:
@@ -102,7 +102,7 @@ def judged_before(store: ObjectStore, uri: R2Uri, onnx_sha256: str, limit: float
 
 
 def quantised(content: bytes, calibration: SplitPixels) -> bytes:
-    """An ONNX model as int8."""
+    """Quantise an ONNX model to int8."""
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static  # type: ignore[import-untyped]
 
     graph = onnx.load_from_string(content)
@@ -122,7 +122,7 @@ def quantised(content: bytes, calibration: SplitPixels) -> bytes:
 
 
 def layers_on_means(graph: onnx.GraphProto) -> list[str]:
-    """Names of the layers on global means (squeeze and excitation, the head): quick anyway, and spoilt by rounding."""
+    """Names of the layers on global means (squeeze and excitation, head). They are fast, but sensitive to rounding."""
     weights, means, names = {tensor.name for tensor in graph.initializer}, set[str](), list[str]()
     for node in graph.node:
         inputs = [name for name in node.input if name and name not in weights]
@@ -133,7 +133,7 @@ def layers_on_means(graph: onnx.GraphProto) -> list[str]:
 
 
 def judge(plain: OnnxModel, int8: OnnxModel, examination: Examination) -> Int8:
-    """Whether the variant is faster, and no part of the test pictures worse, as the gate judges that."""
+    """Decide whether to keep the variant: it must be faster, and no part of the test pictures worse by the gate."""
     test, people, slices, limits = examination
     before, after = (float(np.median(times)) for times in zip(*_milliseconds(plain, int8, test), strict=True))
     new, old = int8.predict(test), plain.predict(test)
@@ -161,14 +161,14 @@ def _mae(predictions: NDArray[np.float32], test: SplitPixels) -> NDArray[np.floa
 
 
 def _milliseconds(plain: OnnxModel, int8: OnnxModel, test: SplitPixels) -> list[tuple[float, float]]:
-    """Times of single calls with one picture each, in turns, lest a busy moment falls on one of them."""
+    """Latencies of calls with one picture each. The models alternate, so that load on the machine affects both."""
     picture = as_the_api_does(test.pixels[:1])
     times = [(timed(plain, picture), timed(int8, picture)) for _ in range(UNTIMED_CALLS + TIMED_CALLS)]
     return times[UNTIMED_CALLS:]
 
 
 def timed(model: OnnxModel, picture: NDArray[np.float32]) -> float:
-    """Milliseconds of one call."""
+    """Measure one call, in milliseconds."""
     started = time.perf_counter()
     model(picture)
     return (time.perf_counter() - started) * 1000

@@ -1,4 +1,4 @@
-"""Parts of the test pictures that the gate asks on their own, and who stands in for a champion where there is none."""
+"""Parts of the test pictures that the gate checks separately, and the constant predictor for a missing champion."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,10 +25,10 @@ class Window(NamedTuple):
 
 
 def window_of(database: DatabaseSettings, drift_report_id: int | None) -> Window | None:
-    """The window of the report that asked for the training; None when none did, or when it does not say.
+    """Read the window of the drift report that triggered the training; None without a report or without a window.
 
     Raises:
-        BadInputError: there is no such report.
+        BadInputError: the report does not exist.
     """
     if drift_report_id is None:
         return None
@@ -42,13 +42,13 @@ def window_of(database: DatabaseSettings, drift_report_id: int | None) -> Window
 
 
 def facts_of(manifest: Manifest, names: Sequence[str]) -> list[Facts]:
-    """What is known of some pictures of a data set, in the order of the names."""
+    """The facts of some pictures of a data set, in the order of the names."""
     known = {sample.name: sample.facts for sample in manifest.samples}
     return [known[name] for name in names]
 
 
 def slices(facts: Sequence[Facts], window: Window | None) -> dict[str, Rows]:
-    """The parts by name, shape (N,) each: days, sources where there are several, what people corrected."""
+    """The parts by name, shape (N,) each: days, sources if there are several, and corrected pictures."""
     parts: dict[str, Rows] = {CORRECTED: np.array([each.corrected for each in facts])}
     if window:
         times = np.array([np.nan if each.time is None else each.time for each in facts])
@@ -60,12 +60,12 @@ def slices(facts: Sequence[Facts], window: Window | None) -> dict[str, Rows]:
 
 
 def people(facts: Sequence[Facts], names: Sequence[str], splits: Splits) -> NDArray[np.int64]:
-    """Whose picture each is, shape (N,); pictures that the split took for one person's are of one person here too."""
+    """The person of each picture, shape (N,). Pictures that the split joined to one person count for that person."""
     return np.array([splits.joined.get(name, each.person) for name, each in zip(names, facts, strict=True)], np.int64)
 
 
 def medians(manifest: Manifest, splits: Splits, split: str) -> NDArray[np.float64]:
-    """The median level of each emotion in a split, shape (4,): what says nothing about a picture, as well as can be."""
+    """The median level of each emotion in a split, shape (4,): the constant prediction with the lowest MAE."""
     wanted = set(splits.names[split])
     values: NDArray[np.float64] = np.median([s.labels for s in manifest.samples if s.name in wanted], axis=0)
     return values

@@ -1,7 +1,7 @@
-"""Whether a model may have learnt from the people it is tested on, and what the earlier split by names would show.
+"""Detect models that may have been trained on people in the test split, and report the MAE by the old split by names.
 
 The split by names had pictures of nearly every person in training. A model from that time, and every model that starts
-from its weights, has learnt from people who are in the test split now, so its MAE is too low (ADR 9).
+from its weights, was trained on people who are in the test split now, so its MAE is too low (ADR 9).
 """
 
 from collections.abc import Sequence
@@ -14,34 +14,34 @@ from wakee_train.evaluation.paired import Contest
 
 BY_NAMES = "names"
 CONFIG_KEY = "split_rule"
-"""Where a version's `config.json` says its rule. Versions from before the split by people do not say it."""
+"""Key of the split rule in a version's `config.json`. It is missing in versions from before the split by people."""
 
 
 def rule_of(hub: ModelHub, commit: str) -> str:
-    """The rule by which the data of a commit's model, and of those it started from, were split."""
+    """The split rule of a commit's model and of the models it started from."""
     return str(hub.config(commit).get(CONFIG_KEY, BY_NAMES))
 
 
 def rule_of_training(hub: ModelHub, started_from: str, rule: str) -> str:
-    """The same for a model that is not on the Hub yet.
+    """The split rule of a model that is not on the Hub yet, and of the model it started from.
 
     Args:
         hub: The repository.
-        started_from: What its training started from; `repository@commit` where that was a model of the Hub.
-        rule: That of its own data.
+        started_from: The start of its training: `repository@commit` for a model of the Hub.
+        rule: The split rule of its own data.
     """
     _, at, commit = started_from.rpartition("@")
     return rule_of(hub, commit) if at else rule
 
 
 def notes(contest: Contest, names: Sequence[str], champion: str, challenger: str) -> list[str]:
-    """What to know of the figures while a model may have learnt from test people; nothing once none has.
+    """Caveats about the metrics if a model may have been trained on test people; empty otherwise.
 
     Args:
         contest: Both models on the test pictures.
         names: Names of the test pictures, in the same order.
-        champion: Its rule.
-        challenger: Its rule.
+        champion: The champion's split rule.
+        challenger: The challenger's split rule.
     """
     rules = {"champion": champion, "challenger": challenger}
     if not (earlier := [who for who, rule in rules.items() if rule != RULE_BY_PEOPLE]):

@@ -1,4 +1,4 @@
-"""What drift detection compares later data with: a bounded sample of the data that a version was trained on."""
+"""The reference data of drift detection: a bounded sample of the data that a version was trained on."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,24 +10,24 @@ from wakee_train.data.records import Manifest, Sample, Splits
 
 TRAINING_SAMPLE = "training_sample.json"
 DIGITS = 6
-"""Of predictions, behind the decimal point; drift detection compares in steps of a millionth."""
+"""Decimal places of predictions. Drift detection compares in steps of 1e-6."""
 
 Predictions = Mapping[str, NDArray[np.float32]]
-"""Predictions by a picture's name, shape (4,) each."""
+"""Predictions by picture name, shape (4,) each."""
 
 
 def training_sample(
     version: str, manifest: Manifest, splits: Splits, predictions: Predictions, most: int = MOST_ROWS
 ) -> TrainingSample:
-    """Sample at most `most` pictures, spread evenly over the data set: the same ones every time.
+    """Sample at most `most` pictures, spread evenly over the data set. The sample is deterministic.
 
     Args:
         version: Name of the model version.
         manifest: The data set.
-        splits: Which of its pictures are in which split; those in none are left out.
-        predictions: What the version says about held-out pictures, 0 to 3. Predictions on training pictures are
-            ignored: the version fits those too well to be a reference for new pictures.
-        most: Number of rows.
+        splits: Its splits. Pictures in no split are skipped.
+        predictions: The version's predictions on held-out pictures, 0 to 3. Predictions on training pictures are
+            ignored, because the version fits those too well to be a reference for new pictures.
+        most: Largest number of rows.
     """
     home = {name: split for split, names in splits.names.items() for name in names}
     members = [sample for sample in manifest.samples if sample.name in home]
@@ -40,7 +40,7 @@ def training_sample(
 
 
 def spread(samples: Sequence[Sample], most: int) -> list[Sample]:
-    """At most `most` samples at even distances, the first and the last among them."""
+    """Return at most `most` samples at even distances, including the first and the last."""
     places = np.unique(np.linspace(0, len(samples) - 1, min(most, len(samples))).round().astype(int))
     return [samples[place] for place in places]
 

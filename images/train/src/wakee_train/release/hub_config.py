@@ -1,8 +1,8 @@
-"""`config.json` of the Hub repository: what programs need to know of the model.
+"""`config.json` of the Hub repository: the machine-readable description of the model.
 
-timm reads it, too: `timm.create_model("hf-hub:NAMESPACE/NAME", pretrained=True)` builds the backbone with our weights,
-and `timm.data.resolve_model_data_config` finds its preprocessing. Of the keys, `architecture`, `num_classes`,
-`label_names` and `pretrained_cfg` are timm's; the others are ours.
+timm reads it as well: `timm.create_model("hf-hub:NAMESPACE/NAME", pretrained=True)` builds the backbone with our
+weights, and `timm.data.resolve_model_data_config` returns its preprocessing. The keys `architecture`, `num_classes`,
+`label_names` and `pretrained_cfg` are defined by timm, the others by us.
 """
 
 from typing import Any
@@ -45,13 +45,13 @@ def model_config(
 
 
 def timm_settings(image_size: int) -> dict[str, Any]:
-    """How timm prepares a picture for the backbone.
+    """The preprocessing of the backbone in timm's terms.
 
-    Where the backbone works at another size than the exported model takes, timm resizes to that size at once, so its
-    pixels differ a little from those that the ONNX graph resizes.
+    If the backbone's input size differs from that of the exported model, timm resizes directly to the backbone's size,
+    so its pixels differ slightly from those that the ONNX graph resizes.
 
     Args:
-        image_size: Pixels per side at which the backbone works.
+        image_size: Pixels per side of the backbone's input.
     """
     return {
         "input_size": [3, image_size, image_size],

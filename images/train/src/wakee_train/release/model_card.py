@@ -1,4 +1,4 @@
-"""The model card: what this version is for, how good it is, and where it comes from."""
+"""The model card: intended use, metrics and origin of a version."""
 
 import re
 from collections.abc import Sequence
@@ -85,7 +85,7 @@ def model_card(
     license_id: str,
     lineage: dict[str, str],
 ) -> str:
-    """The card as Markdown."""
+    """Render the card as Markdown."""
     size = training.settings.image_size
     return CARD.format(
         metadata=card_metadata(training, evaluation, license_id),
@@ -145,12 +145,12 @@ def base_model(training: Training) -> str | None:
 
 
 def sentence(text: str) -> str:
-    """The text with a capital and a full stop; the rest of it as it is, for MAE is no Mae."""
+    """Capitalize the first letter and add a full stop. The rest is unchanged, so that MAE does not become Mae."""
     return f"{text[:1].upper()}{text[1:]}."
 
 
 def cell(text: str) -> str:
-    """The text in a Markdown table: an address as a link, all else as code, whatever backticks and bars are in it."""
+    """Format a text for a Markdown table: a URL as a link, anything else as code. Backticks and bars are safe."""
     if text.startswith(("http://", "https://")):
         return f"<{text}>"
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
@@ -159,14 +159,14 @@ def cell(text: str) -> str:
 
 
 def int8_note(int8: Int8 | None) -> str:
-    """What to know of the int8 variant, where there is one."""
+    """Describe the int8 variant, if there is one."""
     if int8 is None or not int8.kept:
         return ""
     return f"`model_int8.onnx` does the same with int8 arithmetic; measured by the exporting CPU: {int8.reason}.\n"
 
 
 def splits_table(splits: Splits) -> str:
-    """What each split holds, one line per split, as a Markdown table; levels from 0 to 3."""
+    """Describe the splits as a Markdown table, one line per split, with levels 0 to 3."""
     lines = [
         f"| split | pictures | people | sessions | {' | '.join(EMOTIONS)} |",
         f"|---|---|---|---|{'---|' * len(EMOTIONS)}",
@@ -185,7 +185,7 @@ def parts_table(parts: Sequence[PartOfGate]) -> str:
 
 
 def metrics_table(challenger: ModelMetrics, champion: ModelMetrics | None) -> str:
-    """Challenger against champion, one line per emotion and one for the means, as a Markdown table."""
+    """Compare challenger and champion in a Markdown table, one line per emotion and one for the means."""
     lines = [
         "| emotion | MAE champion | MAE | MSE | bias | accuracy | macro-F1 |",
         "|---|---|---|---|---|---|---|",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from psycopg2 import errors
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class, despite its lower-case name
 from psycopg2.extras import Json
 from wakee_common.database import transact, upsert
 from wakee_common.errors import BadInputError
@@ -28,15 +28,15 @@ T = TypeVar("T")
 
 FRAMEWORK = "pytorch"
 CHECK_VERSION = "wakee-check"
-"""The name of a row that no transaction commits."""
+"""Version name of the test row, which is always rolled back."""
 
 
 def check_writable(database: DatabaseSettings, drift_report_id: int | None) -> None:
-    """Write a row as `update` does, and take it back.
+    """Write a row as `update` does, and roll back.
 
     Raises:
-        BadInputError: the drift report that the row would name does not exist.
-        ConfigurationError: the table or a column is missing, or we may not write.
+        BadInputError: the drift report that the row names does not exist.
+        ConfigurationError: the table or a column is missing, or write permission is missing.
     """
 
     def work(cursor: Cursor) -> None:
@@ -56,7 +56,7 @@ def _write(database: DatabaseSettings, work: Callable[[Cursor], T], drift_report
 
 
 def check_row(drift_report_id: int | None) -> dict[str, Any]:
-    """All columns of `version_row`, with values that any table of ours takes."""
+    """A row with all columns of `version_row` and valid values."""
     texts = ["model_type", "framework", "hf_model_bin_url", "hf_model_onnx_url", "mlflow_run_id"]
     texts += ["mlflow_experiment_id", "hf_commit", "dataset_id", "run_id"]
     numbers = ("accuracy", "f1_score", *(f"mae_{emotion}" for emotion in EMOTIONS), "learning_rate")
@@ -79,20 +79,20 @@ def update(
     tracking_uri: R2Uri,
     retraining_key: str = "",
 ) -> ModelVersionResult:
-    """Write the version's row; when promoted, and still on main, it takes over production in the same transaction.
+    """Write the version's row. If it is promoted and still on main, it becomes production in the same transaction.
 
-    A promotion's row in `promotions` is part of that transaction, with the gate's reasons.
+    That transaction also adds the row in `promotions`, with the gate's reasons.
 
     Args:
         store: The bucket.
         context: This process.
-        database: Where the row goes.
+        database: The database.
         hub_settings: The Hub.
         tracking_uri: The record of `log-to-mlflow`.
-        retraining_key: What later runs find this retraining by (`repetitions`); empty when nobody is to.
+        retraining_key: Key by which later runs find this retraining (`repetitions`); empty to hide it from them.
 
     Raises:
-        BadInputError: the drift report that it names does not exist.
+        BadInputError: the drift report that the row names does not exist.
     """
     tracking = read_record(store, tracking_uri, Tracking)
     publication = read_record(store, R2Uri.parse(tracking.publication_uri), Publication)
@@ -119,7 +119,7 @@ def update(
 def version_row(
     store: ObjectStore, context: RunContext, publication: Publication, tracking: Tracking, retraining_key: str = ""
 ) -> dict[str, Any]:
-    """The row's columns and values, but for its id, the times of writing and production."""
+    """The row's columns and values, except its id, timestamps and production state."""
     training = read_record(store, R2Uri.parse(publication.training_uri), Training)
     evaluation = read_record(store, R2Uri.parse(publication.evaluation_uri), Evaluation)
     export = read_record(store, R2Uri.parse(publication.export_uri), Export)
@@ -159,7 +159,7 @@ def lineage(
     evaluation: Evaluation,
     export: Export,
 ) -> dict[str, Any]:
-    """The one record that joins everything this version comes from, and everything it became."""
+    """The lineage of a version: everything that it was made from, and every place that it was published to."""
     return {
         "drift_report_id": publication.drift_report_id,
         "dag_id": context.dag_id,

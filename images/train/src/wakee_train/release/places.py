@@ -1,4 +1,4 @@
-"""Which version each place holds for the one in production: the Hub's main, the registry, `model_versions`."""
+"""The version in production according to each place: the Hub's main, the registry, and `model_versions`."""
 
 import re
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Row:
 
     Attributes:
         version: Its name.
-        is_ours: Whether a retraining wrote it; others were there before.
+        is_ours: Whether a retraining of this pipeline wrote it. Other rows are older than the pipeline.
         was_logged: Whether it names a run in MLflow.
     """
 
@@ -36,18 +36,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Places:
-    """What the three places hold.
+    """The state of the three places.
 
     Attributes:
         repository: The Hub repository's name.
-        head: State of its main; None when the token does not see the repository.
-        version: Which version main holds; None for no model, or one of unknown version.
-        champion: Which version the registry's alias points to, as its tag says, or else its number; None for none.
-        champion_is_ours: Whether it has our tag.
-        is_registered: Whether the registry knows the version that main holds.
+        head: State of its main; None if the repository is not visible to the token.
+        version: The version on main; None without a model, or if its version is unknown.
+        champion: The version that the registry's alias points to: its tag, or else its number; None for none.
+        champion_is_ours: Whether that version has our tag.
+        is_registered: Whether the version on main is in the registry.
         row: The row in production, if any.
         has_rows: Whether the table has any row.
-        is_recorded: Whether it has one, in production or not, of the version that main holds.
+        is_recorded: Whether the table has a row, in production or not, for the version on main.
     """
 
     repository: str
@@ -67,19 +67,19 @@ class Places:
 
     @property
     def recorded(self) -> set[str]:
-        """The versions that registry and table name."""
+        """The versions in production according to registry and table."""
         return {name for name in (self.champion, self.row and self.row.version) if name}
 
     @property
     def registry_agrees(self) -> bool:
-        """Whether the alias points to main's version, or nowhere where the registry never knew this version."""
+        """Whether the alias points to main's version, or is unset because that version was never registered."""
         never_logged = self.row is not None and not self.row.was_logged
         unknown = self.champion is None and not self.is_registered and never_logged
         return self.champion == self.version or unknown
 
     @property
     def agree(self) -> bool:
-        """Whether all three hold the same."""
+        """Whether all three places name the same version."""
         if not self.has_model:
             return not self.recorded
         if self.version is None:  # a model from before our first version, or one that somebody uploaded
@@ -87,7 +87,7 @@ class Places:
         return self.row is not None and self.row.version == self.version and self.registry_agrees
 
     def described(self) -> str:
-        """All three in words, for a message."""
+        """Describe the three places for a message."""
         shown = "holds" if self.head else "is not visible to HF_TOKEN, so holds"
         held = (self.version or UNKNOWN) if self.has_model else "no model"
         row = self.row.version if self.row else ("no row in production" if self.has_rows else "no row at all")
@@ -98,10 +98,10 @@ class Places:
 
 
 def read_places(targets: Targets, registry: Registry, scratch: Path) -> Places:
-    """Ask all three places.
+    """Read the state of all three places.
 
     Raises:
-        WakeeError: one of them does not answer, or refuses us.
+        WakeeError: one of them does not respond, or denies access.
     """
     hub = ModelHub(targets.hub, scratch)
     head = hub.visible_main()
@@ -123,7 +123,7 @@ def read_places(targets: Targets, registry: Registry, scratch: Path) -> Places:
 
 
 def main_version(hub: ModelHub, head: Head) -> str | None:
-    """The version of main: by its `config.json`, or by the commit that rolled it back to one from before us."""
+    """The version on main, from `config.json`, or from the title of a rollback to a version older than the pipeline."""
     if (version := hub.version(head)) is not None:
         return version
     title = ROLLBACK_TITLE.fullmatch(hub.title(head.commit))

@@ -1,7 +1,7 @@
-"""Checks of every place that a promotion is written to: that it is there, is ours to write, and knows the production.
+"""Checks of every place that a promotion is written to: it exists, is writable, and agrees on what is in production.
 
-The first stage runs them before anything is computed, and publishing once more before the first step that cannot be
-undone, for hours lie in between. What is missing is made, what stands against the promotion is refused.
+The first stage runs them before anything is computed. Publishing, hours later, repeats them before the first step that
+cannot be undone. Missing resources are created. Anything that would prevent the promotion raises an error.
 """
 
 import logging
@@ -40,22 +40,22 @@ def check_targets(
     restore_experiment: bool = False,
     publishing: str = "",
 ) -> TargetsResult:
-    """Check bucket, database, registry and Hub, and that they agree on what is in production.
+    """Check that bucket, database, registry and Hub are writable, and agree on what is in production.
 
-    A change of production that came to the Hub only is finished first (`recovery`).
+    A change of production that reached only the Hub is completed first (`recovery`).
 
     Args:
         store: The bucket.
-        context: This process; its folder must be writable.
+        context: This process. Its folder must be writable.
         targets: The other places.
         drift_report_id: The drift report that the version's row will name.
         restore_experiment: Whether to restore a deleted MLflow experiment.
-        publishing: The version that is being published: what a failed try of it left is no contradiction.
+        publishing: The version that is being published. Partial results of a failed attempt are not a contradiction.
 
     Raises:
-        ConfigurationError: a place is missing, deleted, hidden or not ours to write, or contradicts another.
-        BadInputError: there is no such drift report.
-        UnavailableError: a place does not answer.
+        ConfigurationError: a place is missing, deleted, hidden or not writable, or contradicts another.
+        BadInputError: the drift report does not exist.
+        UnavailableError: a place does not respond.
     """
     check_bucket(store, context.folder(store.bucket))
     check_writable(targets.database, drift_report_id)
@@ -109,7 +109,7 @@ def look_at_targets(
 
 
 def _make_repository(hub: ModelHub, places: Places, *, private: bool) -> bool:
-    """Make the repository where it is not visible: only so is known whether it is missing or hidden."""
+    """Create the repository if it is not visible. Only this shows whether it is missing or hidden."""
     if places.head is not None:
         return False
     made = hub.ensure_repository(private=private)
@@ -121,8 +121,8 @@ def check_bucket(store: ObjectStore, folder: R2Uri) -> None:
     """Write an object to the stage's folder and read it back.
 
     Raises:
-        ConfigurationError: the bucket is missing, or we may not.
-        UnavailableError: what comes back is something else.
+        ConfigurationError: the bucket is missing, or permission is missing.
+        UnavailableError: the content read differs from the content written.
     """
     uri, content = folder / PROBE, b"This folder is writable.\n"
     store.put_bytes(uri, content, "text/plain")
@@ -139,10 +139,10 @@ def reconcile(
     scratch: Path,
     publishing: str = "",
 ) -> str | None:
-    """Let the places agree on what is in production; returns what had to be done for it, in words.
+    """Make the places agree on what is in production. Returns a description of the changes, or None without any.
 
     Raises:
-        ConfigurationError: they contradict each other, and nobody but an operator knows which is right.
+        ConfigurationError: they contradict each other, and only an operator can decide which one is right.
     """
     if places.agree or (publishing and publishing in (places.version, *_only(places.recorded))):
         return None
@@ -156,7 +156,7 @@ def _only(names: set[str]) -> list[str]:
 
 
 def _remedy(places: Places) -> str:
-    """What an operator does about places of which main holds none of our versions, and which contradict it."""
+    """The remedy for an operator if main holds none of our versions and the other places contradict it."""
     if places.head is None:
         return "Check HF_MODEL_REPO, and that HF_TOKEN may read and write it"
     again = f"clear upload_to_hub of the run that made {' or '.join(sorted(places.recorded))}, which publishes it again"

@@ -1,7 +1,7 @@
-"""Which version is in production: the flag in `model_versions`, and the table `promotions`, which keeps every change.
+"""The version in production: the flag in `model_versions`, and the table `promotions`, the history of changes.
 
-A change and its row are written in one transaction. Nothing changes or deletes rows of `promotions`: the database
-refuses that. Which version was in production at a moment is the newest row up to then:
+A change and its row are written in one transaction. The table `promotions` is append-only, enforced by the database.
+The version in production at a given time is that of the newest row up to then:
 
     SELECT version_name FROM promotions WHERE promoted_at <= '2026-03-31' ORDER BY promoted_at DESC, id DESC LIMIT 1
 """
@@ -9,17 +9,17 @@ refuses that. Which version was in production at a moment is the newest row up t
 from dataclasses import dataclass
 from typing import Literal
 
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class, despite its lower-case name
 from wakee_common.settings import RunContext
 
 PRODUCTION = "SELECT version_name FROM model_versions WHERE is_production FOR UPDATE"
-# A row that was there before us may not say since when it is in production; a rollback needs to know that it was.
+# A row older than the pipeline may lack a deployment time. Set one: a rollback must see that it was in production.
 DEMOTE = (
     "UPDATE model_versions SET is_production = false, updated_at = now() AT TIME ZONE 'utc',"
     " deployed_at = COALESCE(deployed_at, created_at, now() AT TIME ZONE 'utc')"
     " WHERE is_production AND version_name <> %s"
 )
-# The time of a deployment stays as it was when nothing changes.
+# If the version is in production already, its deployment time is kept.
 PROMOTE = (
     "UPDATE model_versions SET is_production = true, deployed_at = now() AT TIME ZONE 'utc',"
     " updated_at = now() AT TIME ZONE 'utc' WHERE version_name = %s AND is_production IS NOT TRUE"
@@ -32,14 +32,13 @@ KEEP = (
 
 @dataclass(frozen=True)
 class Cause:
-    """Why production changes.
+    """The reason for a change of production.
 
     Attributes:
-        decided_by: The gate of a retraining, somebody who asked for a rollback, or a run that finished what an earlier
-            one had begun.
-        reason: In words, with numbers where there are any.
-        dag_id: Of the run that changes it.
-        run_id: The same.
+        decided_by: The gate of a retraining, a rollback, or the recovery of an interrupted change.
+        reason: In words, with the numbers if there are any.
+        dag_id: DAG of the run that makes the change.
+        run_id: Id of that run.
     """
 
     decided_by: Literal["gate", "rollback", "recovery"]
@@ -49,12 +48,12 @@ class Cause:
 
     @classmethod
     def of(cls, context: RunContext, decided_by: Literal["gate", "rollback", "recovery"], reason: str) -> "Cause":
-        """The cause of a change that a run makes."""
+        """Create the cause of a change by this run."""
         return cls(decided_by, reason, context.dag_id, context.run_id)
 
 
 def make_production(cursor: Cursor, version: str, cause: Cause) -> str | None:
-    """Let this version be the only one in production; returns which one was, if it was another."""
+    """Make this version the only one in production. Returns the version that it replaced, if any."""
     cursor.execute(PRODUCTION)
     found = cursor.fetchone()
     replaced = str(found[0]) if found and found[0] != version else None

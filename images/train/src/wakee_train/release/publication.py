@@ -1,4 +1,4 @@
-"""The record of a version on the Hub, and the names under which its `config.json` keeps where it comes from."""
+"""The record of a version on the Hub, and the keys of the lineage in its `config.json`."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ DRIFT_REPORT: Final = "drift report"
 RUN: Final = "run"
 IMAGE: Final = "image"
 GIT_COMMIT: Final = "git commit"
-"""Names of the lineage in `config.json` that are read again."""
+"""Keys of the lineage in `config.json` that are read later."""
 
 
 def publication_record(
@@ -22,14 +22,14 @@ def publication_record(
     commit: str,
     drift_report_id: int | None,
 ) -> Publication:
-    """The record of a version that is on the Hub.
+    """Create the record of a version that is on the Hub.
 
     Args:
         hub: Its repository.
         evaluation: Its evaluation, with the decision.
-        uris: Where the records of evaluation and export are.
+        uris: URIs of the records of evaluation and export.
         commit: Its commit.
-        drift_report_id: The drift report that asked for it, if any.
+        drift_report_id: The drift report that triggered the training, if any.
     """
     promoted = evaluation.decision.promote
     branch, _ = publication(evaluation.version, promoted=promoted)

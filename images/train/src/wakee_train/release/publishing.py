@@ -1,4 +1,4 @@
-"""`upload-to-hub`: one commit per version, on main with a tag when promoted, on a candidate branch otherwise."""
+"""`upload-to-hub`: one commit per version, on main with a tag if promoted, else on a candidate branch."""
 
 import io
 import json
@@ -38,22 +38,23 @@ def publish(
     drift_report_id: int | None = None,
     restore_experiment: bool = False,
 ) -> PublicationResult:
-    """Commit the version, or find it committed; then tag it when it is promoted.
+    """Commit the version, unless it is committed already, and tag it if it is promoted.
 
-    Everything that comes after it is checked first, and the run in MLflow begun: the model card links to it.
+    First, all targets of the later stages are checked, and the run in MLflow is created, because the model card links
+    to it.
 
     Args:
         store: The bucket.
         context: This process.
         targets: The places to publish to.
-        page: Where a browser finds MLflow.
-        uris: The records of evaluation and export.
-        drift_report_id: The drift report that asked for the version, if any.
+        page: The web pages of MLflow.
+        uris: URIs of the records of evaluation and export.
+        drift_report_id: The drift report that triggered the training, if any.
         restore_experiment: Whether to restore a deleted MLflow experiment.
 
     Raises:
-        BadInputError: the records are of different weights, or main moved since the challenger was judged.
-        ConfigurationError: the version could not be recorded after its publication (`preflight`).
+        BadInputError: the records are of different weights, or main moved since the evaluation.
+        ConfigurationError: later stages could not record the published version (`preflight`).
     """
     evaluation, export, training = _records(store, *uris)
     checked = check_targets(
@@ -101,7 +102,7 @@ def _records(store: ObjectStore, evaluation_uri: R2Uri, export_uri: R2Uri) -> tu
 
 
 def _begin_run(settings: TrackingSettings, context: RunContext, experiment_id: str, version: str) -> str:
-    """Begin the run in MLflow, or find it begun, and write a first file to it; returns its id."""
+    """Create the run in MLflow unless it exists, and write a test file to it. Returns its id."""
     registry, key = Registry(settings), run_key(context)
     run_id = str(registry.ensure_run(experiment_id, key, version).info.run_id)
     registry.check_artifacts(run_id, key)
@@ -111,10 +112,10 @@ def _begin_run(settings: TrackingSettings, context: RunContext, experiment_id: s
 def _commit(hub: ModelHub, branch: str, title: str, evaluation: Evaluation, files: dict[str, bytes]) -> str:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    # Only onto the champion that was beaten.
+    # A promotion must follow the champion that the challenger was compared with.
     parent = evaluation.champion_revision if evaluation.decision.promote else None
     added = [CommitOperationAdd(path_in_repo=path, path_or_fileobj=content) for path, content in files.items()]
-    # The version before may have left an int8 variant or a figure that this one has none of.
+    # Remove the int8 variant and figures of the previous version that this one does not have.
     stale = sorted(path for path in {*hub.files(branch)} - {*files} if path == ONNX_INT8 or path.startswith("figures/"))
     removed = [CommitOperationDelete(path_in_repo=path) for path in stale]
     return hub.commit(branch, title, "; ".join(evaluation.decision.reasons), [*added, *removed], parent)
@@ -128,7 +129,7 @@ def _files(
     license_id: str,
     lineage: dict[str, str],
 ) -> dict[str, bytes]:
-    """Everything of the commit by its path."""
+    """The files of the commit by their paths."""
     weights = store.get_bytes(R2Uri.parse(training.weights_uri))
     splits = read_record(store, R2Uri.parse(training.splits_uri), Splits)
     figures = {f"figures/{uri.rpartition('/')[2]}": store.get_bytes(R2Uri.parse(uri)) for uri in evaluation.figures}

@@ -1,8 +1,8 @@
-"""A change of production that came to the Hub and no further: brought to registry and table, or refused.
+"""Complete a change of production that reached only the Hub: apply it to registry and table, or raise an error.
 
-Main is changed first, so registry and table follow it. What they lack is written from the records that the stages of
-the version's own run left in R2. What was written once, as R2 says, and is missing now was not left half-way: then the
-settings name another registry or database, and nothing is written.
+Main is changed first, so registry and table follow it. What they lack is written from the records in R2 of the
+version's own run. If R2 shows that an entry was written before and it is missing now, the change was not interrupted:
+the settings name another registry or database, and nothing is written.
 """
 
 import json
@@ -40,7 +40,7 @@ WRITES = {
 
 @dataclass(frozen=True)
 class Origin:
-    """The run that made a version, by the `config.json` of its commit."""
+    """The run that made a version, according to the `config.json` of its commit."""
 
     run: RunContext
     drift_report_id: int | None
@@ -49,11 +49,11 @@ class Origin:
 def finish(
     store: ObjectStore, context: RunContext, targets: Targets, registry: Registry, places: Places, scratch: Path
 ) -> str:
-    """Bring registry and table to the version that main holds; returns in words what was done.
+    """Set registry and table to the version on main. Returns a description of the changes.
 
     Raises:
-        ConfigurationError: what is missing was there once, or R2 does not say how to write it.
-        UnavailableError: a retry may help.
+        ConfigurationError: a missing entry was written before, or R2 lacks the records to write it.
+        UnavailableError: a place does not respond. A retry may help.
     """
     if places.head is None or places.version is None:
         raise AssertionError("main holds none of our versions")
@@ -75,7 +75,7 @@ def finish(
 
 
 def origin_of(config: dict[str, Any], context: RunContext) -> Origin | None:
-    """The run that made the version of a `config.json`; None where it names none."""
+    """Read the run that made a version from its `config.json`; None if it names none."""
     lineage = config.get("lineage")
     if not isinstance(lineage, dict):
         return None
@@ -89,10 +89,10 @@ def origin_of(config: dict[str, Any], context: RunContext) -> Origin | None:
 
 
 def lacking(store: ObjectStore, places: Places, origin: Origin | None) -> list[str]:
-    """The stages that never wrote main's version to their place.
+    """The stages that have not written main's version to their place.
 
     Raises:
-        ConfigurationError: one did, and its place lacks the version all the same.
+        ConfigurationError: a stage has written it, but it is missing there.
     """
     missing = [] if places.is_registered or origin is None else [LOG]
     missing += [] if places.is_recorded else [UPDATE]
@@ -113,7 +113,7 @@ def _succeeded(store: ObjectStore, folder: R2Uri) -> bool:
 
 
 def _write_records(store: ObjectStore, targets: Targets, hub: ModelHub, version: str, origin: Origin | None) -> None:
-    """Do what `log-to-mlflow` and `update-model-versions` of the version's run had left to do."""
+    """Do the remaining work of `log-to-mlflow` and `update-model-versions` of the version's run."""
     if origin is None:
         raise ConfigurationError(f"nothing says which run made {version}, and model_versions has no row of it")
     published = _publication(store, hub, version, origin)
@@ -123,7 +123,7 @@ def _write_records(store: ObjectStore, targets: Targets, hub: ModelHub, version:
 
 
 def _publication(store: ObjectStore, hub: ModelHub, version: str, origin: Origin) -> R2Uri:
-    """The record of the version's publication, made anew from the Hub where its stage ended before it was written."""
+    """The record of the version's publication, recreated from the Hub if its stage ended before writing it."""
     uri = stage_folder(origin.run, "upload_to_hub", store.bucket) / PUBLICATION
     if store.exists(uri):
         return uri
@@ -139,7 +139,7 @@ def _publication(store: ObjectStore, hub: ModelHub, version: str, origin: Origin
 
 
 def _move(registry: Registry, targets: Targets, version: str, cause: Cause) -> None:
-    """Point the alias to the version, or nowhere where the registry never knew it; let its row be in production."""
+    """Set the alias to the version, or remove it if the version was never registered. Put its row into production."""
     registered, before = registry.find_version(version), registry.alias_version(CHAMPION)
     if registered is not None:
         registry.point(CHAMPION, registered)

@@ -1,4 +1,4 @@
-"""MLflow: runs that are logged once, and registered versions that aliases point to."""
+"""MLflow: runs, logged once, and registered versions with aliases."""
 
 import logging
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DELETED = "deleted"
-"""MLflow's lifecycle stage of what it hides, and keeps under its name."""
+"""MLflow's lifecycle stage of deleted experiments. They keep their names."""
 DENIED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 class Registry:
-    """The experiment and the registered model of these settings."""
+    """The experiment and the registered model named in the settings."""
 
     def __init__(self, settings: TrackingSettings) -> None:
         from mlflow import MlflowClient
@@ -34,10 +34,10 @@ class Registry:
         self.client = MlflowClient(settings.uri, settings.uri)
 
     def experiment_id(self) -> str:
-        """The experiment, made where it is missing.
+        """Return the experiment's id. Creates the experiment if it does not exist.
 
         Raises:
-            ConfigurationError: it is deleted.
+            ConfigurationError: the experiment is deleted.
         """
         if (found := self._find_experiment()) is None:
             with translated():
@@ -51,7 +51,7 @@ class Registry:
         return str(found.experiment_id)
 
     def restore_experiment(self) -> bool:
-        """Restore the experiment where it is deleted; returns whether it was."""
+        """Restore the experiment if it is deleted. Returns whether it was."""
         found = self._find_experiment()
         if found is None or found.lifecycle_stage != DELETED:
             return False
@@ -65,7 +65,7 @@ class Registry:
             return self.client.get_experiment_by_name(self._experiment)
 
     def check_writable(self, key: str) -> str:
-        """Write a tag to the experiment and to the registered model, each made where it is missing.
+        """Write a tag to the experiment and to the registered model. Creates each if it does not exist.
 
         Args:
             key: The DAG run, which becomes the tag's value.
@@ -74,7 +74,7 @@ class Registry:
             The experiment's id.
 
         Raises:
-            ConfigurationError: the experiment is deleted, or MLflow refuses.
+            ConfigurationError: the experiment is deleted, or MLflow denies access.
         """
         experiment_id = self.experiment_id()
         self._ensure_model()
@@ -84,7 +84,7 @@ class Registry:
         return experiment_id
 
     def check_model(self, key: str) -> None:
-        """Write a tag to the registered model, if there is one. As `check_writable`."""
+        """Write a tag to the registered model, if it exists. Raises as `check_writable`."""
         from mlflow.exceptions import RestException
 
         with translated():
@@ -95,7 +95,7 @@ class Registry:
                     raise
 
     def ensure_run(self, experiment_id: str, key: str, version: str) -> "Run":
-        """The run of a DAG run, begun where it is missing."""
+        """Return the MLflow run of a DAG run. Creates it if it does not exist."""
         if (found := self.find_run(experiment_id, key)) is not None:
             return found
         with translated():
@@ -103,32 +103,32 @@ class Registry:
             return self.client.create_run(experiment_id, tags=tags, run_name=version)
 
     def set_tags(self, run_id: str, tags: dict[str, str]) -> None:
-        """Set tags of a run, all at once."""
+        """Set tags of a run in one request."""
         from mlflow.entities import RunTag
 
         with translated():
             self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
 
     def check_artifacts(self, run_id: str, key: str) -> None:
-        """Write a file to a run's artifacts, which need not be where MLflow's own tables are."""
+        """Write a file to a run's artifacts. The artifact store may be on another server than MLflow's database."""
         with translated():
             self.client.log_text(run_id, f"{key}\n", "run.txt")
 
     def find_run(self, experiment_id: str, key: str) -> "Run | None":
-        """The run of a DAG run, if it was begun."""
+        """Find the MLflow run of a DAG run, if it exists."""
         with translated():
             runs = self.client.search_runs([experiment_id], f"tags.`{RUN_TAG}` = '{_quoted(key)}'", max_results=1)
             return runs[0] if runs else None
 
     def find_version(self, version: str) -> "ModelVersion | None":
-        """The registered version of this name, if any."""
+        """Find the registered version with this name, if it exists."""
         with translated():
             query = f"name = '{self.model}' AND tags.`{VERSION_TAG}` = '{_quoted(version)}'"
             found = self.client.search_model_versions(query)
             return found[0] if found else None
 
     def ensure_version(self, version: str, source: str, run_id: str, tags: dict[str, str]) -> "ModelVersion":
-        """Register a version, once."""
+        """Register a version, unless it is registered already."""
         self._ensure_model()
         if (found := self.find_version(version)) is not None:
             return found
@@ -136,7 +136,7 @@ class Registry:
             return self.client.create_model_version(self.model, source, run_id, tags={VERSION_TAG: version, **tags})
 
     def alias_version(self, alias: str) -> "ModelVersion | None":
-        """What an alias points to."""
+        """The version that an alias points to, if any."""
         from mlflow.exceptions import RestException
 
         with translated():
@@ -148,7 +148,7 @@ class Registry:
                 raise
 
     def point(self, alias: str, version: "ModelVersion") -> bool:
-        """Let an alias point to a version; returns whether it did not before."""
+        """Set an alias to a version. Returns whether this changed it."""
         current = self.alias_version(alias)
         if current is not None and current.version == version.version:
             return False
@@ -158,7 +158,7 @@ class Registry:
         return True
 
     def unpoint(self, alias: str, version: "ModelVersion") -> None:
-        """Remove an alias where it points to this version."""
+        """Remove an alias if it points to this version."""
         current = self.alias_version(alias)
         if current is not None and current.version == version.version:
             with translated():
@@ -177,7 +177,7 @@ class Registry:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn MLflow's errors into ours."""
+    """Convert MLflow's errors to ours."""
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
 

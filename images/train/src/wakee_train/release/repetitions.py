@@ -1,4 +1,4 @@
-"""Whether this very retraining has been done: the same data set, choices, champion and code end in the same model."""
+"""Detect a repeated retraining: the same data set, parameters, champion and code result in the same model."""
 
 import hashlib
 import json
@@ -19,26 +19,26 @@ DONE = (
     " ORDER BY id DESC LIMIT 1"
 )
 NO_CHOICES = {"drift_report_id", "train_again", "restore_deleted_experiment"}
-"""Parameters of a run that do not change what comes of it."""
+"""Parameters that do not change the resulting model."""
 
 
 def find_repetition(
     database: DatabaseSettings, context: RunContext, fetched: DatasetResult, choices: str, *, train_again: bool
 ) -> DatasetResult:
-    """Add to the result what tells this retraining from others, and which version an earlier run made of the same.
+    """Add the key of this retraining to the result, and the version that an earlier run made from the same inputs.
 
     Args:
-        database: Where versions are.
-        context: This run, and its code.
+        database: The database with the versions.
+        context: This run and its code.
         fetched: The data set.
         choices: The run's parameters as JSON.
-        train_again: Whether to go on all the same.
+        train_again: Whether to train even if an earlier run did the same.
 
     Returns:
-        The result; its status is `already_done` where there is nothing left to do.
+        The result; its status is `already_done` if there is nothing left to do.
 
     Raises:
-        BadInputError: the parameters are no JSON object.
+        BadInputError: the parameters are not a JSON object.
     """
     key, version = _find(database, context, fetched.dataset_id, _relevant(choices))
     found = fetched.model_copy(update={"retraining_key": key, "already_done_by": version})
@@ -65,7 +65,7 @@ def _relevant(choices: str) -> dict[str, Any]:
 def _find(
     database: DatabaseSettings, context: RunContext, dataset_id: str, choices: dict[str, Any]
 ) -> tuple[str, str | None]:
-    """The key of a retraining, 16 hexadecimal digits, and the version that an earlier run made of the same."""
+    """The key of a retraining, 16 hexadecimal digits, and the version that an earlier run made from the same inputs."""
     with reading(database) as connection, connection.cursor() as cursor:
         cursor.execute(CHAMPION)
         parts = [dataset_id, choices, cursor.fetchone(), context.image, context.git_commit]

@@ -1,14 +1,14 @@
-"""`rollback`: put Hub, registry and database back to an earlier production version, together.
+"""`rollback`: restore an earlier production version in Hub, registry and database, together.
 
-Each of the three is changed only where it is not as it should be, so a retry after a crash ends in the same state.
+Each of the three is changed only if necessary, so a retry after a crash ends in the same state.
 """
 
 import hashlib
 import logging
 from dataclasses import dataclass
 
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a type, whatever its case
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a type, whatever its case
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, despite its lower-case name
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - a class, despite its lower-case name
 from wakee_common.database import reading, transact
 from wakee_common.errors import BadInputError
 from wakee_common.files import workspace
@@ -29,7 +29,7 @@ from wakee_train.versions import run_key
 logger = logging.getLogger(__name__)
 
 Row = tuple[str, str | None]
-"""A version and its commit."""
+"""A version's name and its commit."""
 
 PREVIOUS = "previous"
 RECORD = "target.json"
@@ -41,23 +41,23 @@ NAMED = f"{DEPLOYED} AND version_name = %s"
 OLDER = f"{DEPLOYED} AND id < (SELECT id FROM model_versions WHERE is_production)"
 OLDER_NAMED = f"{OLDER} AND version_name = %s"
 BEFORE_CURRENT = f"{OLDER} ORDER BY deployed_at DESC, id DESC LIMIT 1"
-"""Of the older versions the one that was deployed last: one that was itself rolled back is older by that."""
+"""The older version that was deployed last. By the deployment time, a version that was rolled back comes earlier."""
 BEFORE_OURS = (
     f"{DEPLOYED} AND hf_commit IS NULL"
     " AND NOT EXISTS (SELECT FROM model_versions ours WHERE ours.hf_commit IS NOT NULL AND ours.id < model_versions.id)"
     " ORDER BY is_production IS TRUE DESC, deployed_at DESC, id DESC LIMIT 1"
 )
-"""Rows from before our first version name no commit; of the last one main's history shows where its files are."""
+"""The last row before our first version. Such rows name no commit; main's history shows the files of the last one."""
 
 
 class Target(Record):
-    """What a rollback run goes back to; written first, so that a retry of `previous` does not go further back.
+    """The target of a rollback run. It is stored first, so that a retry of `previous` does not go further back.
 
     Attributes:
-        asked: The version as the run was told it.
-        version: The version itself.
-        commit: Where its files are.
-        replaced: What was in production.
+        asked: The version parameter of the run.
+        version: The version to restore.
+        commit: The commit with its files.
+        replaced: The version that was in production.
     """
 
     asked: str
@@ -68,7 +68,7 @@ class Target(Record):
 
 @dataclass(frozen=True)
 class Found:
-    """A version, its commit unless it is from before our first one, and what it replaces."""
+    """A version, its commit (None if it is older than our first version), and the version that it replaces."""
 
     version: str
     commit: str | None
@@ -83,11 +83,11 @@ def roll_back(
     tracking_settings: TrackingSettings,
     asked: str,
 ) -> RollbackResult:
-    """Make an earlier version production everywhere.
+    """Restore an earlier version in all three places.
 
     Raises:
-        BadInputError: no such version, or it never was in production, or there is none before the present one, or
-            nobody knows where its files are.
+        BadInputError: the version does not exist, was never in production, has no predecessor, or its files are
+            unknown.
     """
     with workspace() as scratch:
         hub = ModelHub(hub_settings, scratch)
@@ -119,7 +119,7 @@ def roll_back(
 
 
 def _check_places(hub: ModelHub, registry: Registry, database: DatabaseSettings, key: str) -> None:
-    """Check that all three places take a change, before the first of them is changed."""
+    """Check that all three places are writable, before the first of them is changed."""
     hub.check_writable()
     registry.check_model(key)
     check_writable(database, None)
@@ -133,7 +133,7 @@ def _target(store: ObjectStore, folder: R2Uri, database: DatabaseSettings, hub: 
     else:
         if target.asked == asked:
             return target
-    head = hub.visible_main()  # where it is hidden, restoring main fails, before anything is changed
+    head = hub.visible_main()  # if main is hidden, restoring it fails before anything is changed
     on_main = hub.version(head) if head else None
     with reading(database) as connection:
         found = find_target(connection, asked, on_main)
@@ -146,12 +146,12 @@ def _target(store: ObjectStore, folder: R2Uri, database: DatabaseSettings, hub: 
 
 
 def find_target(connection: Connection, asked: str, on_main: str | None) -> Found:
-    """The version to go back to.
+    """Find the version to restore.
 
     Args:
         connection: The database.
         asked: A version's name, or `previous`.
-        on_main: Which of our versions the Hub's main holds.
+        on_main: The version on the Hub's main, if it is one of ours.
 
     Raises:
         BadInputError: as `roll_back`.
@@ -178,15 +178,15 @@ def _why_nothing(asked: str, others: list[str], *, known: bool) -> str:
 
 
 def _names(cursor: Cursor, most: int) -> list[str]:
-    """The newest versions that were in production."""
+    """The newest versions that were in production, at most `most`."""
     cursor.execute(f"{DEPLOYED} ORDER BY is_production IS TRUE DESC, deployed_at DESC NULLS LAST, id DESC LIMIT {most}")
     return [str(name) for name, _ in cursor.fetchall()]
 
 
 def _previous(cursor: Cursor, current: Row | None, on_main: str | None) -> Row | None:
-    """What `previous` means: the version before production's, or that one where the Hub is ahead of the database.
+    """Resolve `previous`: the version before the one in production, or the latter if the Hub is ahead of the database.
 
-    The Hub is ahead when a promotion came to it and no further. It is behind when a rollback did, which this one ends.
+    The Hub is ahead if a promotion reached only the Hub. It is behind if a rollback did; this run then completes it.
     """
     if current and on_main and on_main != current[0] and not _row(cursor, OLDER_NAMED, on_main):
         return current
@@ -200,7 +200,7 @@ def _row(cursor: Cursor, query: str, *values: str) -> Row | None:
 
 
 def _restore_main(hub: ModelHub, context: RunContext, target: Target) -> tuple[str, bool]:
-    """Make main's files those of the target's commit; returns main's commit, and whether it is new."""
+    """Restore the files of the target's commit on main. Returns main's commit, and whether it is new."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     head = hub.main()
@@ -221,10 +221,10 @@ def _restore_main(hub: ModelHub, context: RunContext, target: Target) -> tuple[s
 
 
 def _move_alias(registry: Registry, target: Target) -> tuple[bool, str | None]:
-    """Point the alias to the target, or nowhere, with a warning, where the registry does not know it.
+    """Set the alias to the target. If the target is not in the registry, remove the alias and return a warning.
 
     Returns:
-        Whether the alias changed; the warning.
+        Whether the alias changed, and the warning if any.
     """
     version = registry.find_version(target.version)
     if version is not None:

@@ -1,4 +1,4 @@
-"""`log-to-mlflow`: one run per DAG run, one registered version per model version, aliases as the gate decided."""
+"""`log-to-mlflow`: one run per DAG run, one registered version per model version, aliases by the gate's decision."""
 
 import json
 import logging
@@ -43,7 +43,7 @@ def track(
     hub_settings: HubSettings,
     publication_uri: R2Uri,
 ) -> TrackingResult:
-    """Log the run, or find it logged; register the version; move the aliases."""
+    """Log the run, register the version and set the aliases. Steps that are done already are skipped."""
     publication = read_record(store, publication_uri, Publication)
     training = read_record(store, R2Uri.parse(publication.training_uri), Training)
     evaluation = read_record(store, R2Uri.parse(publication.evaluation_uri), Evaluation)
@@ -90,7 +90,7 @@ def track(
 
 
 def run_tags(context: RunContext, publication: Publication, training: Training) -> dict[str, str]:
-    """What links the run with everything around it."""
+    """Tags that link the run to its DAG run, data, code and version."""
     return {
         VERSION_TAG: publication.version,
         "wakee.dataset_id": training.dataset_id,
@@ -107,7 +107,7 @@ def run_tags(context: RunContext, publication: Publication, training: Training) 
 def _log(
     registry: Registry, store: ObjectStore, run_id: str, training: Training, evaluation: Evaluation, export: Export
 ) -> None:
-    """Everything of the run; logging the same again changes nothing."""
+    """Log the run's parameters, metrics and files. Idempotent."""
     from mlflow.entities import Metric, Param
 
     client = registry.client
@@ -129,7 +129,7 @@ def _log(
 
 
 def epoch_metrics(epoch: Epoch) -> dict[str, float]:
-    """Curves over the epochs."""
+    """The metrics of one epoch, for MLflow's curves."""
     return {
         "train_loss": epoch.train_loss,
         "validation_mae": epoch.validation_mae,
@@ -143,7 +143,7 @@ def epoch_metrics(epoch: Epoch) -> dict[str, float]:
 
 
 def final_metrics(evaluation: Evaluation, export: Export) -> dict[str, float]:
-    """The test split's metrics of both models, and what the export measured."""
+    """The metrics of both models on the test split, and the measurements of the export."""
     found = {"onnx_parity_max_difference": export.parity_max_difference, "onnx_latency_ms": export.latency_ms_median}
     if export.int8 and export.int8.latency_ms_median and export.int8.mae_increase is not None:
         found["onnx_int8_latency_ms"] = export.int8.latency_ms_median
@@ -174,7 +174,7 @@ def _log_dataset(registry: Registry, store: ObjectStore, run_id: str, training: 
 
 
 def split_counts(statistics: SplitStatistics) -> dict[str, object]:
-    """What MLflow shows of a split: pictures, people, sessions, and pictures per emotion and level."""
+    """The profile of a split in MLflow: pictures, people, sessions, and pictures per emotion and level."""
     return statistics.model_dump(mode="json", include={"samples", "people", "sessions", "level_counts"})
 
 
@@ -193,7 +193,7 @@ def _log_files(
 
 
 def ml_model(run_id: str, export: Export) -> str:
-    """MLflow's description of the folder beside it, so that its ONNX flavour can load the model."""
+    """The `MLmodel` file of the model's folder, with which MLflow's ONNX flavour loads the model."""
     runtime = {"data": ONNX, "providers": ["CPUExecutionProvider"], "code": None}
     description = {
         "artifact_path": MODEL_FOLDER,

@@ -1,4 +1,4 @@
-"""Pictures as training sees them: moved, mirrored, lighter or darker; the same for the same seed, epoch and step."""
+"""Data augmentation: shifts, mirroring, contrast and brightness. Deterministic for a seed, epoch and step."""
 
 import numpy as np
 import torch
@@ -9,30 +9,30 @@ from wakee_contract.pictures import CROPPED, RESIZED
 from wakee_train.data.pictures import Pixels
 
 LARGEST_SHIFT = 12
-"""Pixels by which the crop moves from the centre, at most."""
+"""Largest shift of the crop from the centre, in pixels."""
 LIGHT = 0.15
-"""How far brightness and contrast go from what they are, as a share."""
+"""Largest relative change of brightness and contrast."""
 
 
 def shuffled(size: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """The order of the samples in an epoch."""
+    """A random order of the samples for an epoch, shape (size,)."""
     return np.random.default_rng((seed, epoch)).permutation(size)
 
 
 def places_and_mirrors(count: int, chance: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Where to crop each picture, near its centre, shape (count, 2); whether to mirror it (every other one is)."""
+    """Draw each picture's crop position near its centre, shape (count, 2), and whether to mirror it (one in two)."""
     centre = (RESIZED - CROPPED) // 2
     places = centre + chance.integers(-LARGEST_SHIFT, LARGEST_SHIFT + 1, (count, 2))
     return places, chance.random(count) < 0.5
 
 
 def crop_and_mirror(pixels: Pixels, places: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> Pixels:
-    """Crops of (N, 256, 256, 3) at these places: (N, 224, 224, 3)."""
+    """Crop pictures (N, 256, 256, 3) at these places to (N, 224, 224, 3), and mirror some."""
     crops = np.empty((len(pixels), CROPPED, CROPPED, 3), np.uint8)
     for index, ((top, left), mirror) in enumerate(zip(places, mirrored, strict=True)):
         crop = pixels[index, top : top + CROPPED, left : left + CROPPED]
         if mirror:
-            # Channel by channel: pixels of three bytes are copied byte by byte.
+            # Copy channel by channel, because NumPy copies reversed pixels of three bytes byte by byte.
             for channel in range(3):
                 crops[index, :, :, channel] = crop[:, ::-1, channel]
         else:
@@ -41,13 +41,13 @@ def crop_and_mirror(pixels: Pixels, places: NDArray[np.int64], mirrored: NDArray
 
 
 def light_factors(count: int, chance: np.random.Generator) -> Tensor:
-    """A factor for the contrast and one for the brightness of each picture, shape (2, count, 1, 1, 1)."""
+    """Draw a contrast factor and a brightness factor for each picture, shape (2, count, 1, 1, 1)."""
     factors = chance.uniform(1 - LIGHT, 1 + LIGHT, (2, count, 1, 1, 1))
     return torch.from_numpy(factors.astype(np.float32))
 
 
 def relit(normalised: Tensor, factors: Tensor) -> Tensor:
-    """Change contrast (about zero, ImageNet's mean) and brightness of normalised pictures, on their device."""
+    """Change contrast (around zero, ImageNet's mean) and brightness of normalised pictures, on their device."""
     contrast, brightness = factors
     changed: Tensor = normalised * contrast
     return changed.add_((brightness - 1) * 2)

@@ -1,4 +1,4 @@
-"""The model: a timm backbone with four outputs, behind the contract's 224 x 224 input whatever size it works at."""
+"""The model: a timm backbone with four outputs and the contract's 224 x 224 input, whatever the backbone's own size."""
 
 import logging
 import re
@@ -18,14 +18,14 @@ logger = logging.getLogger(__name__)
 
 NEAR_NAMES = 3
 WRONG_WEIGHTS = re.compile("Invalid pretrained|No pretrained weights exist|loading state_dict")
-"""In what timm and torch say of pretrained weights that are not to be had by another attempt, or that do not fit."""
+"""Matches the errors of timm and torch that a retry cannot solve: pretrained weights do not exist or do not fit."""
 
 
 class EmotionRegressor(nn.Module):
-    """Four levels from normalised pictures of shape (N, 3, 224, 224).
+    """Predicts four levels from normalised pictures of shape (N, 3, 224, 224).
 
-    The backbone may work at another size; the pictures are then resized here, inside the model, and so inside the
-    exported graph, too: whoever calls the model never needs to know.
+    If the backbone has another input size, the pictures are resized inside the model, and therefore inside the
+    exported graph. Callers need not know the backbone's size.
     """
 
     def __init__(self, backbone: nn.Module, image_size: int) -> None:
@@ -34,7 +34,7 @@ class EmotionRegressor(nn.Module):
         self.image_size = image_size
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Levels, shape (N, 4); clipped to the scale but in training, where an overshoot must have a gradient."""
+        """Predict levels, shape (N, 4). They are clipped to the scale, except in training, to preserve gradients."""
         levels: Tensor = self.backbone(self._resized(pictures))
         return levels if self.training else levels.clamp(LOWEST_LEVEL, HIGHEST_LEVEL)
 
@@ -48,15 +48,15 @@ class EmotionRegressor(nn.Module):
 
 
 def make_model(backbone: str, image_size: int, *, pretrained: bool = False) -> EmotionRegressor:
-    """A model with random weights, or timm's pretrained ones under a new head.
+    """Create a model with random weights, or with timm's pretrained weights and a new head.
 
-    A backbone that is built for one size, such as a ViT, is built for this one, and its pretrained weights are
-    interpolated. Not every size suits every backbone: `trial_step.try_backbone` finds out.
+    A backbone with a fixed input size, such as a ViT, is built for this size, and its pretrained weights are
+    interpolated. Not every backbone supports every size; `trial_step.try_backbone` checks that.
 
     Raises:
-        BadInputError: timm knows no such backbone.
-        ConfigurationError: it has no pretrained weights, they cannot be fitted to this size, or the Hub at HF_ENDPOINT
-            does not hold them.
+        BadInputError: timm does not know the backbone.
+        ConfigurationError: the pretrained weights do not exist, do not fit this size, or are missing on the Hub at
+            HF_ENDPOINT.
         UnavailableError: the pretrained weights could not be downloaded.
     """
     check_name(backbone)
@@ -69,10 +69,10 @@ def make_model(backbone: str, image_size: int, *, pretrained: bool = False) -> E
 
 
 def check_name(backbone: str) -> None:
-    """Refuse a name that timm does not know.
+    """Check that timm knows the backbone.
 
     Raises:
-        BadInputError: it does not; the message lists near names.
+        BadInputError: timm does not know it. The message lists similar names.
     """
     timm = import_timm()
     if not timm.is_model(backbone):
@@ -88,7 +88,7 @@ def check_name(backbone: str) -> None:
 
 
 def _has_tag(timm: Any, backbone: str) -> bool:
-    """Whether the model of a name with a tag, e.g. `resnet18.a1_in1k`, has weights of this tag."""
+    """Whether timm has weights for the tag of a name such as `resnet18.a1_in1k`."""
     try:
         timm.get_pretrained_cfg(backbone)
     except RuntimeError:
@@ -97,7 +97,7 @@ def _has_tag(timm: Any, backbone: str) -> bool:
 
 
 def create_fitted(backbone: str, image_size: int, **options: Any) -> nn.Module:
-    """A timm model with four outputs, built for this size where its class takes one (`img_size`)."""
+    """Create a timm model with four outputs, for this size if its class has the argument `img_size`."""
     timm, given = import_timm(), {"num_classes": len(EMOTIONS), **options}
     try:
         model: nn.Module = timm.create_model(backbone, img_size=image_size, **given)
@@ -109,13 +109,13 @@ def create_fitted(backbone: str, image_size: int, **options: Any) -> nn.Module:
 
 
 def native_size(backbone: str) -> int:
-    """The size in pixels for which the backbone was made."""
+    """The backbone's default input size in pixels."""
     configuration = import_timm().get_pretrained_cfg(backbone)
     return int(configuration.input_size[-1]) if configuration else CROPPED
 
 
 def _no_pretrained(backbone: str, error: Exception) -> ConfigurationError | UnavailableError:
-    """A retry helps only where the weights exist and fit, but could not be downloaded."""
+    """Create the error for missing weights. Only a failed download is worth a retry (UnavailableError)."""
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     cause = one_line(f"{type(error).__name__}: {error}")
@@ -124,14 +124,14 @@ def _no_pretrained(backbone: str, error: Exception) -> ConfigurationError | Unav
         "(HF_ENDPOINT, NetworkPolicy), or put production weights of this backbone on the Hub (start=hub), or ask for "
         "random weights by name (start=random)"
     )
-    if isinstance(error, LocalEntryNotFoundError):  # the Hub was not reached, so nobody knows whether it has them
+    if isinstance(error, LocalEntryNotFoundError):  # the Hub was not reached, so it may have the weights
         return UnavailableError(message)
     missing = isinstance(error, (EntryNotFoundError, RepositoryNotFoundError))
     return ConfigurationError(message) if missing or WRONG_WEIGHTS.search(cause) else UnavailableError(message)
 
 
 def import_timm() -> Any:
-    """timm, whichever builds of torch and torchvision are installed."""
+    """Import timm, whichever builds of torch and torchvision are installed."""
     ensure_operators()
     import timm
 
@@ -139,28 +139,28 @@ def import_timm() -> Any:
 
 
 def normalised(pictures: Tensor) -> Tensor:
-    """Pictures (N, H, W, 3) uint8 on any device as the contract's (N, 3, H, W) float32, stored channels last."""
+    """Normalise pictures (N, H, W, 3) uint8 to the contract's (N, 3, H, W) float32, channels last in memory."""
     count, height, width, channels = pictures.shape
-    # A row of pixels at a time: broadcasting over the innermost axis, three channels long, takes five times as long.
+    # Broadcast over whole rows of pixels. Broadcasting over the innermost axis of three channels is five times slower.
     mean, deviation = (torch.tensor(values, device=pictures.device).repeat(width) for values in (MEAN, DEVIATION))
     rows = pictures.reshape(count, height, width * channels).float()
     return rows.div_(255).sub_(mean).div_(deviation).view(pictures.shape).permute(0, 3, 1, 2)
 
 
 def parameter_groups(model: EmotionRegressor, weight_decay: float) -> list[dict[str, Any]]:
-    """For an optimizer: no decay for biases and norms (one dimension)."""
+    """Parameter groups for the optimizer, without weight decay for biases and norms (one dimension)."""
     vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
     others = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     return [{"params": others, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
 
 
 def choose_device() -> torch.device:
-    """The GPU where there is one; with several, each process has its own (see `ranks`)."""
+    """Choose the GPU if there is one, else the CPU. With several GPUs, each process has its own (`process_group`)."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def describe(device: torch.device) -> str:
-    """What this device is, in words."""
+    """Describe the device for logs and records."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
 
 
@@ -168,6 +168,6 @@ Precision = Literal["auto", "fp32", "bf16"]
 
 
 def autocast_to(device: torch.device, precision: str) -> torch.autocast:
-    """Mixed precision as asked for; `auto` is bf16 on GPUs and full precision on CPUs, where few gain by it."""
+    """Create an autocast context. `auto` is bf16 on GPUs and fp32 on CPUs, few of which are faster with bf16."""
     enabled = precision == "bf16" or (precision == "auto" and device.type == "cuda")
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

@@ -1,4 +1,4 @@
-"""Batch normalization needs more than one value per channel: of one picture at one pixel there are no statistics."""
+"""Errors of batch normalization, which needs more than one value per channel, so more than one picture of one pixel."""
 
 from wakee_common.errors import ConfigurationError
 
@@ -8,12 +8,12 @@ TORCH_SAYS = "Expected more than 1 value per channel"
 
 
 def is_too_few(error: Exception) -> bool:
-    """Whether this is torch's error for a batch without statistics."""
+    """Whether this is torch's error for a batch with one value per channel."""
     return TORCH_SAYS in str(error)
 
 
 def too_few_pictures(settings: TrainingSettings) -> ConfigurationError:
-    """The error for a training whose batches are too small, with the remedies."""
+    """Create the error for a training whose batches are too small, with the remedies."""
     return ConfigurationError(
         f"{settings.backbone} at {settings.image_size} px cannot learn from a single picture: its batch normalization "
         f"needs two at a time. Set batch_size (now {settings.batch_size}) to 2 or more; where memory was too little "

@@ -1,7 +1,7 @@
-"""`fine-tune`: train from the last checkpoint or from the start, and leave the best weights with their record.
+"""`fine-tune`: train from the last checkpoint or from the start, and write the best weights with their record.
 
-With more than one GPU, or when WAKEE_TRAINING_PROCESSES says so, torchrun starts a process for each (`launching`);
-what they share of a training, and what then is equal to one process's, is told in `trainer`.
+With several GPUs, or if WAKEE_TRAINING_PROCESSES is set, torchrun starts several processes (`launching`). `trainer`
+documents how they share a training, and which results equal those of a single process.
 """
 
 import hashlib
@@ -31,12 +31,12 @@ logger = logging.getLogger(__name__)
 
 
 def fine_tune(store: ObjectStore, folder: R2Uri, splits_uri: R2Uri, settings: TrainingSettings) -> TrainingResult:
-    """Train, or find the training done.
+    """Train, or return the result of a finished training.
 
     Raises:
-        InterruptedStageError: SIGTERM came; a retry goes on from the checkpoint.
+        InterruptedStageError: SIGTERM was received. A retry resumes from the checkpoint.
         BadInputError: the loss is not a number, or the backbone is unknown.
-        UnavailableError: one of several processes died; a retry goes on from the checkpoint.
+        UnavailableError: one of several processes died. A retry resumes from the checkpoint.
     """
     splits = read_record(store, splits_uri, Splits)
     fingerprint = training_fingerprint(splits, settings)
@@ -60,14 +60,14 @@ def fine_tune(store: ObjectStore, folder: R2Uri, splits_uri: R2Uri, settings: Tr
 
 
 def training_fingerprint(splits: Splits, settings: TrainingSettings) -> str:
-    """What must be the same for a checkpoint to be of use."""
-    # What has a default was added later: a training from before that is the same one.
+    """A digest of everything that must be equal to resume from a checkpoint."""
+    # Defaults are excluded, so that a new setting does not change the fingerprint of older trainings.
     text = f"{splits.dataset_id} {splits.rule} {settings.model_dump_json(exclude_defaults=True)}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _train(job: Job, store: ObjectStore, scratch: Path) -> bool:
-    """Train with as many processes as there should be; returns whether a checkpoint was gone on from."""
+    """Train with the configured number of processes. Returns whether it resumed from a checkpoint."""
     load_splits(store, R2Uri.parse(job.splits_uri), (TRAIN, VALIDATION), scratch)
     resumed = _fetch_checkpoint(job, store, scratch)
     count = number_of_processes(load(ProcessSettings), job.settings.batch_size)
@@ -89,7 +89,7 @@ def _finished(store: ObjectStore, uri: R2Uri, fingerprint: str) -> Training | No
 
 
 def _fetch_checkpoint(job: Job, store: ObjectStore, scratch: Path) -> bool:
-    """Put this training's checkpoint, if there is one, into the scratch folder."""
+    """Download this training's checkpoint, if there is one, to the scratch folder. Returns whether there is one."""
     path = scratch / CHECKPOINT
     try:
         store.get_file(R2Uri.parse(job.folder) / CHECKPOINT, path)

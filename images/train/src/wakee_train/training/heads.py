@@ -1,4 +1,4 @@
-"""The last layers of a backbone, which give the four levels."""
+"""The last layers of a backbone, which output the four levels."""
 
 from collections.abc import Iterator
 from typing import Any, TypeGuard
@@ -15,10 +15,10 @@ Head = nn.Linear | nn.Conv2d
 
 
 def heads(model: EmotionRegressor) -> list[Head]:
-    """The last layers: nearly always one; several where their outputs are averaged, as in distilled models.
+    """Return the last layers: usually one, or several whose outputs are averaged, as in distilled models.
 
     Raises:
-        BadInputError: this backbone has no linear layer (or convolution of one pixel) with a bias at its end.
+        BadInputError: the backbone does not end with a linear layer (or 1 x 1 convolution) with a bias.
     """
     classifier = getattr(model.backbone, "get_classifier", lambda: None)()
     found = [layer for part in _parts(classifier) for layer in part.modules() if _gives_levels(layer)]
@@ -28,7 +28,7 @@ def heads(model: EmotionRegressor) -> list[Head]:
 
 
 def centre_heads(model: EmotionRegressor, labels: np.ndarray) -> None:
-    """Let new heads begin at the mean of the labels, rather than at nought."""
+    """Initialize the biases of new heads with the mean of the labels, instead of zero."""
     with torch.no_grad():
         for head in heads(model):
             if head.bias is not None:

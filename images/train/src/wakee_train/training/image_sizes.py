@@ -1,4 +1,4 @@
-"""At which sizes a backbone works that does not work at the one asked for."""
+"""Find the image sizes at which a backbone works if it does not work at the requested one."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -8,19 +8,19 @@ from wakee_contract.parameters import RETRAIN
 from wakee_train.training.backbone import native_size
 
 STRIDES = (8, 14)
-"""Sizes near the one asked for are multiples of these: of half a usual patch, and of DINOv2's patch."""
+"""Candidate sizes are multiples of these: half of the usual patch size, and DINOv2's patch size."""
 NEAR = 32
 FAR_STRIDE = 32
 SECONDS = 120.0
-"""After which no further size is tried."""
+"""Time limit: after this, no further size is tried."""
 
 
 def working_sizes(works: Callable[[int], bool], backbone: str, image_size: int) -> list[int]:
-    """The nearest smaller and the nearest larger size that work, as far as they were found.
+    """Find the nearest smaller and the nearest larger size that work; each is missing if none was found.
 
     Args:
         works: Whether a size works.
-        backbone: Name of the backbone; the size it was made for is tried in any case.
+        backbone: Name of the backbone. Its default size is always tried.
         image_size: The size that does not work.
     """
     deadline = time.monotonic() + SECONDS
@@ -30,7 +30,7 @@ def working_sizes(works: Callable[[int], bool], backbone: str, image_size: int) 
 
 
 def near_sizes(image_size: int, native: int) -> tuple[list[int], list[int]]:
-    """Sizes to try, in the range of the form: the smaller and the larger ones, each the nearest first."""
+    """List the sizes to try in the parameter's range: smaller ones and larger ones, nearest first."""
     lowest, highest = int(RETRAIN["image_size"].minimum or 1), int(RETRAIN["image_size"].maximum or native)
     sizes = {native, *range(FAR_STRIDE, highest + 1, FAR_STRIDE)}
     for stride in STRIDES:

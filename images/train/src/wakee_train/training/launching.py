@@ -1,6 +1,6 @@
-"""Starts the processes of a training by torchrun, and says in one line what became of them.
+"""Launch the processes of a training by torchrun, and report a failure in one line.
 
-They share the scratch folder, and so the page cache of the unpacked pictures.
+The processes share the scratch folder, and therefore the page cache of the unpacked pictures.
 """
 
 import logging
@@ -32,9 +32,9 @@ logger = logging.getLogger(__name__)
 
 JOB = "job.json"
 SECONDS_FOR_A_CHECKPOINT = 150
-"""Longer than the pod's grace period, which then decides; GPU processes that wait for a dead one end after it."""
+"""Time from SIGTERM to SIGKILL. Longer than the pod's grace period. Bounds GPU processes that wait for a dead one."""
 SAME_MOMENT = 3
-"""Seconds within which processes end that die of one cause."""
+"""Processes that end within this many seconds of each other have the same cause."""
 OUT_OF_MEMORY = "OutOfMemoryError"
 OURS: dict[str, type[WakeeError | InterruptedStageError]] = {
     kind.__name__: kind
@@ -43,10 +43,10 @@ OURS: dict[str, type[WakeeError | InterruptedStageError]] = {
 
 
 def number_of_processes(settings: ProcessSettings, batch_size: int) -> int:
-    """One per GPU, or what was asked for; never so many that a process has fewer than two pictures of a batch.
+    """The number of processes: the configured one, or one per GPU, but at least two pictures of a batch per process.
 
     Raises:
-        ConfigurationError: more were asked for than there are GPUs, on a machine with GPUs.
+        ConfigurationError: the configured number exceeds the number of GPUs, on a machine with GPUs.
     """
     gpus = torch.cuda.device_count()
     wanted = settings.processes or max(1, gpus)
@@ -59,14 +59,14 @@ def number_of_processes(settings: ProcessSettings, batch_size: int) -> int:
 
 
 def launch(job: Job, scratch: Path, count: int) -> int | None:
-    """Run the training in so many processes until all end.
+    """Run the training in `count` processes until all have ended.
 
     Returns:
-        Nothing, or, when memory was too little, how many pictures at a time to try next.
+        None if the training is done; after an out-of-memory error, the next micro-batch size to try, in pictures.
 
     Raises:
-        InterruptedStageError: SIGTERM came; the processes were told, and have written their checkpoint.
-        WakeeError: what ended the processes.
+        InterruptedStageError: SIGTERM was received and forwarded, and the processes have written their checkpoint.
+        WakeeError: the error that ended the processes.
     """
     (scratch / JOB).write_text(job.model_dump_json())
     logger.info("%d processes train together", count)
@@ -104,7 +104,7 @@ def _configuration(scratch: Path, count: int) -> LaunchConfig:
 
 
 def _smaller(job: Job, count: int, failure: ProcessFailure, error: ChildFailedError) -> int:
-    """Half of what a process computed at a time, when that was too much for its memory; else an error."""
+    """Halve the micro-batch size after an out-of-memory error. Raises any other failure."""
     tried = min(job.micro_batch, ceil(job.settings.batch_size / count))
     if not _said(failure).startswith(OUT_OF_MEMORY) or tried == 1:
         _fail(failure, count, error)
@@ -114,9 +114,9 @@ def _smaller(job: Job, count: int, failure: ProcessFailure, error: ChildFailedEr
 
 
 def _root_cause(failures: dict[int, ProcessFailure]) -> ProcessFailure:
-    """Of the processes that ended first, one that knows why; else one that was killed; else any.
+    """Of the processes that ended first, return one with a known error, else one that was killed, else any.
 
-    The others follow: they lose the connection to it, or the launcher ends them.
+    The others fail as a consequence: they lose the connection to it, or the launcher ends them.
     """
     start = min(failure.timestamp for failure in failures.values())
 
@@ -128,7 +128,7 @@ def _root_cause(failures: dict[int, ProcessFailure]) -> ProcessFailure:
 
 
 def _said(failure: ProcessFailure) -> str:
-    """`Kind: text` of the error; torch declares a string, and gives a dict where `record` wrote it."""
+    """The error as `Kind: text`. torch declares `message` as a string, but it is a dict if `record` wrote it."""
     message: Any = failure.message
     return str(message["message"]) if isinstance(message, dict) else str(message)
 

@@ -1,4 +1,4 @@
-"""How much memory this process may have, and the most that it has had."""
+"""The memory limit and the peak memory of this process."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -6,14 +6,14 @@ from pathlib import Path
 
 MIB = 2**20
 LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-"""Of the container: control groups of version 2, and of version 1."""
+"""Files with the container's limit in control groups version 2 and version 1."""
 MACHINE = Path("/proc/meminfo")
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 FORGET_PEAK = "5"
 
 
 def memory_limit_mib() -> int:
-    """The container's limit, or the machine's memory where that is less."""
+    """The container's memory limit, or the machine's memory if that is less, in MiB."""
     limits = [int(MACHINE.read_text().split("MemTotal:")[1].split()[0]) // 1024]
     for path in LIMITS:
         with suppress(OSError, ValueError):  # not this version, or "max"
@@ -23,9 +23,9 @@ def memory_limit_mib() -> int:
 
 @contextmanager
 def peak_mib() -> Iterator[Callable[[], int]]:
-    """Gives a function that returns the most memory of this process since now, in MiB.
+    """Yield a function that returns the peak memory of this process since this call, in MiB.
 
-    Where the kernel does not let the process forget its earlier peak, since the process began.
+    If the kernel does not support resetting the peak, it is the peak since the process started.
     """
     with suppress(OSError):
         CLEAR.write_text(FORGET_PEAK)

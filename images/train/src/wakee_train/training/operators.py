@@ -1,8 +1,8 @@
-"""torchvision's compiled operators, or stand-ins where its library does not fit the installed torch.
+"""torchvision's compiled operators, or stubs if its library does not fit the installed torch.
 
 PyPI's torchvision for Linux on x86 is built for CUDA. With a CPU build of torch its library does not load, because
 CUDA's libraries are missing, and `import torchvision` fails because its operators are not defined. With a CUDA build of
-torch the library loads, on machines without a GPU too, and a second definition of its operators ends the process.
+torch the library loads, also on machines without a GPU, and a second definition of its operators aborts the process.
 """
 
 import functools
@@ -22,10 +22,10 @@ SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 def ensure_operators() -> Any:
     """Make `import torchvision` possible: load its operators, else define them without an implementation.
 
-    Nothing here calls them, so their signatures suffice.
+    Nothing here calls them, so their signatures are sufficient.
 
     Returns:
-        The stand-ins, which torch forgets with this object, so that the cache keeps it; None where there are none.
+        The library object of the stubs, or None without stubs. The cache keeps it alive, and with it the definitions.
     """
     if loads(library()):
         return None
@@ -36,7 +36,7 @@ def ensure_operators() -> Any:
 
 
 def library() -> Path | None:
-    """The compiled library of the installed torchvision, which is not imported; None without one."""
+    """Find the compiled library of the installed torchvision without importing it; None if there is none."""
     package = importlib.util.find_spec("torchvision")
     folders = list(package.submodule_search_locations or ()) if package else []
     found = PathFinder.find_spec(LIBRARY, folders)
@@ -44,7 +44,7 @@ def library() -> Path | None:
 
 
 def loads(path: Path | None) -> bool:
-    """Whether a library of operators fits the installed torch; one that does is loaded from then on."""
+    """Load a library of operators. Returns False if it does not fit the installed torch."""
     if path is None:
         return False
     try:

@@ -1,4 +1,4 @@
-"""What a model says about the pictures of a split."""
+"""Predictions of a model for the pictures of a split."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -16,14 +16,14 @@ INFERENCE_BATCH = 64
 
 
 def predict(model: EmotionRegressor, split: SplitPixels, device: torch.device) -> np.ndarray:
-    """Levels (N, 4) for the pictures of a split, seen exactly as the Wakee API sees them, in full precision."""
+    """Predict levels (N, 4) for the pictures of a split, preprocessed exactly as in the Wakee API, in fp32."""
     return np.concatenate([np.empty((0, 4), np.float32), *predictions(model, split, device)])
 
 
 def mean_errors(
     model: EmotionRegressor, split: SplitPixels, device: torch.device, should_stop: Callable[[], bool]
 ) -> np.ndarray | None:
-    """The MAE of each emotion, or None when told to stop in between: a pod's grace period is short."""
+    """Compute the MAE per emotion, shape (4,). Returns None if stopped, because a pod's grace period is short."""
     parts = [np.empty((0, 4), np.float32)]
     for part in predictions(model, split, device):
         parts.append(part)
@@ -35,7 +35,7 @@ def mean_errors(
 
 @torch.inference_mode()
 def predictions(model: EmotionRegressor, split: SplitPixels, device: torch.device) -> Iterator[np.ndarray]:
-    """The same batch by batch, with too little memory in ever smaller ones."""
+    """Yield the predictions batch by batch. Out-of-memory errors reduce the batch size."""
     model, done, size = model.eval(), 0, INFERENCE_BATCH
     while done < len(split):
         try:

@@ -1,4 +1,4 @@
-"""Whether timm has pretrained weights of a backbone, and whether they fit it at another size; downloads nothing."""
+"""Check whether timm has pretrained weights of a backbone and whether they fit another size, without a download."""
 
 import logging
 
@@ -11,9 +11,9 @@ logger = logging.getLogger(__name__)
 
 
 def check_pretrained(backbone: str, image_size: int, start: str) -> None:
-    """Refuse a start from pretrained weights that cannot be.
+    """Check that a training can start from pretrained weights.
 
-    With `start=auto` the production weights come first, so that it is only a warning there.
+    With `start=auto`, production weights have priority, so a problem is only a warning.
 
     Raises:
         ConfigurationError: timm has no such weights, or none that fit this size.
@@ -26,7 +26,7 @@ def check_pretrained(backbone: str, image_size: int, start: str) -> None:
 
 
 def pretrained_problem(backbone: str, image_size: int) -> str:
-    """Why there are no pretrained weights for a backbone of this size, with a remedy; empty when there are."""
+    """Why a backbone of this size has no pretrained weights, with a remedy; empty if it has."""
     if not import_timm().models.is_model_pretrained(backbone):
         return f"timm has no pretrained weights of {backbone}. Choose start=hub"
     if not (misfit := _misfit(backbone, image_size)):
@@ -38,7 +38,7 @@ def pretrained_problem(backbone: str, image_size: int) -> str:
 
 
 def _misfit(backbone: str, image_size: int) -> str:
-    """What timm says when it loads weights of the original shapes into the backbone of this size."""
+    """The error from timm when it loads weights of the original shapes at this size; empty if they fit."""
     if native_size(backbone) == image_size:
         return ""
     configuration = import_timm().get_pretrained_cfg(backbone)

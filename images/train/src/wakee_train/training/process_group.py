@@ -1,6 +1,6 @@
-"""The processes that train together, seen from one of them; alone, all of this does nothing.
+"""The group of training processes, as seen by one of them. For a single process, all operations are no-ops.
 
-Control values (losses, the wish to stop, progress) go by gloo on the CPU; gradients go by NCCL between GPUs.
+Control values (losses, stop requests, progress) use gloo on the CPU. Gradients use NCCL between GPUs.
 """
 
 import os
@@ -19,28 +19,28 @@ from torch.nn.parallel import DistributedDataParallel
 T = TypeVar("T")
 
 LONGEST_WAIT = timedelta(hours=2)
-"""The others wait while the first fetches weights, validates and uploads; a dead process the launcher notices."""
+"""Timeout of collectives: other ranks wait while rank 0 downloads, validates and uploads. torchrun detects deaths."""
 ONE_NODE = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process's number among those that train together; the first (0) alone validates, saves and tells."""
+    """This process's rank in the group. Only rank 0 validates, writes checkpoints and logs progress."""
 
     rank: int = 0
     count: int = 1
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that speaks for all."""
+        """Whether this is rank 0."""
         return self.rank == 0
 
     def share(self, size: int) -> slice:
-        """The part of a batch that this process computes; all of one too small to give everyone two pictures."""
+        """The slice of a batch that this process computes: all of it if there are under two pictures per process."""
         return slice(0, size) if size < 2 * self.count else even_slices(size, self.count)[self.rank]
 
     def parts(self, size: int, micro_batch: int) -> int:
-        """Into how many parts of about so many pictures every process cuts its share of a batch; the same for all."""
+        """The number of micro-batches in each process's share of a batch, the same for all processes."""
         shared_by = 1 if size < 2 * self.count else self.count
         return min(ceil(ceil(size / shared_by) / micro_batch), size // shared_by)
 
@@ -53,11 +53,11 @@ class Ranks:
         return float(total)
 
     def any(self, condition: bool) -> bool:
-        """Whether it is so in any process; the same answer in all."""
+        """Whether the condition holds in any process. All processes get the same answer."""
         return self.sum(float(condition)) > 0
 
     def from_first(self, value: T) -> T:
-        """What the first process has."""
+        """Broadcast the value of rank 0."""
         if self.count == 1:
             return value
         carried = [value]
@@ -65,16 +65,16 @@ class Ranks:
         return carried[0]
 
     def synchronised(self, model: nn.Module, device: torch.device) -> nn.Module:
-        """On GPUs, batch statistics over the pictures of all processes; gloo has none, there they are each one's."""
+        """On GPUs, synchronise batch statistics over all processes. On CPUs they stay local, as gloo lacks this."""
         if self.count == 1 or device.type != "cuda":
             return model
-        from timm.layers.norm_act import convert_sync_batchnorm  # torch's own would lose timm's fused activations
+        from timm.layers.norm_act import convert_sync_batchnorm  # torch's own would drop timm's fused activations
 
         converted: nn.Module = convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         return converted
 
     def replicated(self, model: nn.Module, device: torch.device, some_frozen: bool) -> nn.Module:
-        """The model with the first process's weights, whose gradients become the mean over all processes."""
+        """Wrap the model: it gets the weights of rank 0, and its gradients are averaged over all processes."""
         if self.count == 1:
             return model
         ids = [device] if device.type == "cuda" else None
@@ -82,19 +82,19 @@ class Ranks:
 
 
 def unsynchronised(model: nn.Module | None, wanted: bool) -> AbstractContextManager[None]:
-    """Keep gradients to this process for now, when wanted and when there are others."""
+    """Skip the synchronisation of gradients inside this context if `wanted`; no-op for a single process."""
     return model.no_sync() if wanted and isinstance(model, DistributedDataParallel) else nullcontext()
 
 
 def even_slices(size: int, parts: int) -> list[slice]:
-    """So many slices of all but the same length."""
+    """Cut `size` elements into `parts` slices of nearly equal length."""
     edges = [size * part // parts for part in range(parts + 1)]
     return [slice(start, end) for start, end in pairwise(edges)]
 
 
 @contextmanager
 def joined() -> Iterator[tuple[Ranks, torch.device]]:
-    """Join the processes that torchrun started; gives this one's place and device."""
+    """Join the process group that torchrun started. Yields this process's rank and device."""
     device = torch.device("cpu")
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))

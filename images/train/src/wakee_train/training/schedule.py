@@ -1,4 +1,4 @@
-"""Where a training is, and what follows from that alone: learning rate and weight averaging."""
+"""Progress of a training, and the schedules that depend on it: learning rate and weight averaging."""
 
 import math
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ EMA_DECAY = 0.998
 
 
 def learning_rate(step: int, total: int, highest: float) -> float:
-    """Linear warm-up over the first twentieth, then a cosine down to a hundredth of the highest.
+    """Linear warm-up over the first 5 % of the steps, then cosine decay to 1 % of the highest rate.
 
     Args:
-        step: Number of the step, from 0.
+        step: Index of the step, from 0.
         total: Number of steps of the whole training.
         highest: The rate at the end of the warm-up.
     """
@@ -26,15 +26,15 @@ def learning_rate(step: int, total: int, highest: float) -> float:
 
 
 def ema_decay(step: int) -> float:
-    """How much of the average stays at this step; less in the beginning, when the average knows nothing yet."""
+    """The decay of the weight average (EMA) at this step. It is lower in the first steps."""
     return min(EMA_DECAY, (1 + step) / (10 + step))
 
 
 @dataclass
 class Progress:
-    """The epoch and its step that come next, and what was measured so far; a checkpoint holds it.
+    """The next epoch and step, and the measurements so far. Part of the checkpoint.
 
-    Where all steps of an epoch are done, and it is still the same epoch, the validation comes next.
+    If all steps of the current epoch are done, its validation comes next.
     """
 
     epoch: int = 1
@@ -48,6 +48,6 @@ class Progress:
 
 
 def clock(seconds: float) -> str:
-    """A duration as hours, minutes and seconds."""
+    """Format a duration as hours, minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

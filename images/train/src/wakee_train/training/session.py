@@ -1,4 +1,4 @@
-"""One training, in the stage's own process or in each of several: from a start or a checkpoint to the record in R2."""
+"""One training, in the stage's process or in each of several: from the start or a checkpoint to the record in R2."""
 
 import hashlib
 import io
@@ -32,7 +32,7 @@ CHECKPOINT, WEIGHTS, RECORD = "checkpoint.pt", "weights.safetensors", "training.
 
 
 class Job(Record):
-    """What every process of a training is told; the unpacked splits and the checkpoint lie in the scratch folder."""
+    """The input of every process of a training. The unpacked splits and the checkpoint are in the scratch folder."""
 
     settings: TrainingSettings
     fingerprint: str
@@ -44,7 +44,7 @@ class Job(Record):
 
 @dataclass
 class StopSignal:
-    """Notes SIGTERM, so that a step ends whole before the checkpoint is written."""
+    """Remembers SIGTERM, so that the current step completes before the checkpoint is written."""
 
     received: bool = False
 
@@ -56,7 +56,7 @@ class StopSignal:
 
 @dataclass
 class Session:
-    """A trainer, where its weights came from, and where its checkpoints go."""
+    """A trainer, the origin of its weights, and the store for its checkpoints."""
 
     trainer: Trainer
     started_from: str
@@ -72,7 +72,7 @@ class Session:
 
 
 def train(job: Job, store: ObjectStore, scratch: Path, device: torch.device, ranks: Ranks) -> bool:
-    """Train to the end and leave weights and record; returns False when told to stop before (SIGTERM)."""
+    """Train to the end, then write weights and record. Returns False if SIGTERM stopped it before."""
     session = _session(job, store, scratch, device, ranks)
     with _stop_signal() as stop:
         whole = session.trainer.run(lambda: stop.received, session.save)
@@ -84,7 +84,7 @@ def train(job: Job, store: ObjectStore, scratch: Path, device: torch.device, ran
 
 
 def read_checkpoint(path: Path, **options: Any) -> dict[str, Any]:
-    """A checkpoint's content, on the CPU."""
+    """Load a checkpoint to the CPU."""
     checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, **options)
     return checkpoint
 
@@ -114,7 +114,7 @@ def _session(job: Job, store: ObjectStore, scratch: Path, device: torch.device, 
 
 
 def _start(settings: TrainingSettings, scratch: Path, train: SplitPixels, elsewhere: bool) -> tuple[Any, str]:
-    """The model; its weights may come from elsewhere, a checkpoint or the first process."""
+    """Create the model and name the origin of its weights. `elsewhere`: a checkpoint or rank 0 provides the weights."""
     if elsewhere:
         return make_model(settings.backbone, settings.image_size), ""
     model, started_from = starting_model(settings, scratch)
@@ -125,7 +125,7 @@ def _start(settings: TrainingSettings, scratch: Path, train: SplitPixels, elsewh
 
 @contextmanager
 def _stop_signal() -> Iterator[StopSignal]:
-    """While this lasts, SIGTERM is only noted."""
+    """Inside this context, SIGTERM only sets a flag."""
     stop = StopSignal()
     before = signal.signal(signal.SIGTERM, stop)
     try:
@@ -140,7 +140,7 @@ def _devices(trainer: Trainer) -> str:
 
 
 def _record(session: Session, folder: R2Uri) -> Training:
-    """Write the best weights; the training's record."""
+    """Write the best weights, and return the training's record."""
     trainer, job = session.trainer, session.job
     content = save_weights(trainer.best, {"backbone": job.settings.backbone, "image_size": job.settings.image_size})
     session.store.put_bytes(folder / WEIGHTS, content)

@@ -1,4 +1,4 @@
-"""Where training starts: the production weights, timm's pretrained ones, or random ones when asked for by name."""
+"""The starting weights of a training: production weights, timm's pretrained weights, or random ones on request."""
 
 import logging
 from pathlib import Path
@@ -18,10 +18,10 @@ logger = logging.getLogger(__name__)
 
 
 def starting_model(settings: TrainingSettings, scratch: Path) -> tuple[EmotionRegressor, str]:
-    """The model to train, and in words where its weights come from.
+    """Create the model to train. Returns it with a description of the origin of its weights.
 
     Raises:
-        ConfigurationError: the weights asked for are missing, hidden or do not fit; the message names the remedies.
+        ConfigurationError: the requested weights are missing, hidden or do not fit. The message names the remedies.
     """
     if settings.start == "random":
         return make_model(settings.backbone, settings.image_size), "random"
@@ -35,12 +35,12 @@ def starting_model(settings: TrainingSettings, scratch: Path) -> tuple[EmotionRe
                 "Choose start=imagenet, start=random or another backbone"
             )
         logger.info("the production weights are not used: %s", origin)
-    configure_client()  # timm downloads with it
+    configure_client()  # timm downloads with this client
     return make_model(settings.backbone, settings.image_size, pretrained=True), f"timm's pretrained {settings.backbone}"
 
 
 def _production_model(settings: TrainingSettings, hub: ModelHub) -> tuple[EmotionRegressor | None, str]:
-    """The model of main with its origin, or None with the reason."""
+    """Return the model on main with its origin, or None with the reason."""
     head = _main(hub)
     name = next((name for name in WEIGHTS if name in head.files), None)
     if name is None:
@@ -48,7 +48,7 @@ def _production_model(settings: TrainingSettings, hub: ModelHub) -> tuple[Emotio
     path = hub.download(name, head.commit)
     try:
         state = load_weights(path.read_bytes()) if name == SAFETENSORS else load_pickled(path)
-    except BadInputError as error:  # e.g. a whole pickled module, which is not for us to execute
+    except BadInputError as error:  # e.g. a pickled module, which must not be executed
         return None, f"{hub.repository}/{name} cannot be read: {error}"
     model = make_model(settings.backbone, settings.image_size)
     if misfit := _misfit(model, state):
@@ -58,7 +58,7 @@ def _production_model(settings: TrainingSettings, hub: ModelHub) -> tuple[Emotio
 
 
 def _main(hub: ModelHub) -> Head:
-    """The state of main. That it is not visible does not mean that there are no weights in production."""
+    """The state of main. Raises if it is not visible, because there may still be weights in production."""
     try:
         return hub.main()
     except RepositoryNotVisibleError as error:
@@ -68,7 +68,7 @@ def _main(hub: ModelHub) -> Head:
 
 
 def _misfit(model: EmotionRegressor, state: State) -> str:
-    """How the weights differ from what the backbone needs; empty when they fit."""
+    """Describe how the weights differ from what the backbone needs; empty if they fit."""
     needed = {name: tuple(tensor.shape) for name, tensor in model.backbone.state_dict().items()}
     given = {name: tuple(tensor.shape) for name, tensor in state.items()}
     different = [name for name in needed.keys() | given.keys() if needed.get(name) != given.get(name)]

@@ -1,14 +1,15 @@
 """The training loop.
 
-Everything random follows from (seed, epoch, step), and a checkpoint holds everything else, so a training that was
-interrupted and resumed ends with the weights of one that was not (bit by bit on a CPU with the same number of threads).
+All random numbers depend only on (seed, epoch, step), and a checkpoint contains everything else. A training that was
+interrupted and resumed ends with the weights of an uninterrupted one (bit-identical on a CPU with the same number of
+threads).
 
 Several processes (`Ranks`) share every global batch, so steps, schedule, sample order and augmentation are those of one
-process, and a checkpoint of any number of processes serves any other. What is equal: the mean of the loss and of the
-gradients over the batch, up to the order of floating-point sums, as long as batch statistics are not learned (frozen
-epochs, or a backbone without batch norm). With batch norm in training mode, GPUs use statistics of the whole batch
-(SyncBatchNorm); on CPUs each process normalises its own share and the first one's running statistics are kept, so
-losses are close to one process's, not equal. Dropout, where the backbone has any, differs with the number of processes.
+process, and a checkpoint can be resumed with any number of processes. The mean loss and gradients over the batch equal
+those of one process, up to the order of floating-point sums, as long as batch statistics are not learned (in frozen
+epochs, or without batch norm). With batch norm in training mode, GPUs use statistics of the whole batch
+(SyncBatchNorm). On CPUs each process normalises its own share, and the running statistics of rank 0 are kept, so losses
+are close to those of one process, but not equal. Dropout, if the backbone has any, depends on the number of processes.
 """
 
 import copy
@@ -48,11 +49,11 @@ class Trainer:
 
     Args:
         model: The model with its starting weights.
-        settings: What the run was told.
-        train: The pictures to learn from.
-        validation: The pictures by which the best epoch is chosen.
-        device: Where to compute.
-        ranks: The processes that train together.
+        settings: The parameters of `fine-tune`.
+        train: The training split.
+        validation: The validation split, which selects the best epoch.
+        device: The device of this process.
+        ranks: The group of training processes.
     """
 
     def __init__(
@@ -79,18 +80,18 @@ class Trainer:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches of an epoch; the last one may be smaller."""
+        """Number of batches per epoch. The last one may be smaller."""
         return len(self._slices)
 
     def run(self, should_stop: Callable[[], bool], save: Callable[[], None]) -> bool:
-        """Train to the end; returns False when told to stop before.
+        """Train to the end. Returns False if it was stopped before.
 
         Args:
-            should_stop: Asked after every step, and by the first process after every batch of the validation.
-            save: Called in the first process after every epoch, and when told to stop.
+            should_stop: Called after every step, and in rank 0 after every batch of the validation.
+            save: Called in rank 0 after every epoch, and before an early stop by `should_stop`.
 
         Raises:
-            BadInputError: the loss, the gradient or the validation's error is not a number.
+            BadInputError: the loss, the gradient or the validation MAE is not a finite number.
         """
         some_frozen = self.settings.freeze_epochs > 0
         self._replica = self.ranks.replicated(self.model.requires_grad_(True), self.device, some_frozen)
@@ -104,13 +105,13 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or none of the last `patience` brought a better model."""
+        """Whether all epochs are done, or none of the last `patience` epochs improved the model."""
         done = self.progress.epoch - 1
         waited = done - self.progress.best_epoch
         return done >= self.settings.epochs or (done > 0 and waited >= self.settings.patience)
 
     def state(self) -> dict[str, Any]:
-        """All that a training needs to go on."""
+        """Everything that is needed to resume the training."""
         return {
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -120,7 +121,7 @@ class Trainer:
         }
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Resume from a `state`."""
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -128,7 +129,7 @@ class Trainer:
         self.progress = Progress(**state["progress"])
 
     def _run_epoch(self, should_stop: Callable[[], bool]) -> bool:
-        """What is left of the epoch; returns whether to go on."""
+        """Run the rest of the epoch. Returns whether to continue."""
         if not self._run_steps(lambda: self.ranks.any(should_stop())):
             return False
         if self.ranks.first:
@@ -155,7 +156,7 @@ class Trainer:
         return True
 
     def _set_mode(self) -> None:
-        """Training mode; while frozen, only the head learns, and the backbone's statistics stay as they are."""
+        """Set training mode. In frozen epochs, only the head is trained and the backbone keeps its statistics."""
         frozen = self.progress.epoch <= self.settings.freeze_epochs
         self.model.train(not frozen)
         self.model.backbone.requires_grad_(not frozen)
@@ -163,7 +164,7 @@ class Trainer:
             head.requires_grad_(True)
 
     def _step(self, rows: np.ndarray) -> float:
-        """One step of the optimizer on these rows, of which this process computes its share; returns the loss."""
+        """Run one optimizer step on these rows, of which this process computes its share. Returns the loss."""
         settings, progress = self.settings, self.progress
         number = (progress.epoch - 1) * self.steps_per_epoch + progress.step
         rate = learning_rate(number, settings.epochs * self.steps_per_epoch, settings.learning_rate)
@@ -190,9 +191,9 @@ class Trainer:
         )
 
     def _gradients(self, pixels: Tensor, labels: Tensor, light: Tensor, seed: int, of: int) -> float:
-        """Accumulate the gradients of a batch `of` so many pictures, with too little memory in ever smaller parts.
+        """Accumulate the gradients of a batch of `of` pictures. Out-of-memory errors reduce the micro-batch size.
 
-        Processes that wait for each other within a step cannot each choose smaller parts: there the launcher does.
+        With several processes, which synchronise within a step, the launcher reduces the size instead.
 
         Returns:
             The loss over the whole batch, of all processes.
@@ -216,15 +217,15 @@ class Trainer:
                 )
 
     def _accumulate(self, pixels: Tensor, labels: Tensor, light: Tensor, seed: int, of: int) -> float:
-        """Gradients of this process's share, in as many parts as every other process makes of its own."""
-        torch.manual_seed(seed)  # of dropout, where the backbone has any
+        """Accumulate the gradients of this process's share, in as many micro-batches as every other process."""
+        torch.manual_seed(seed)  # for dropout, if the backbone has any
         self.optimizer.zero_grad(set_to_none=True)
         count, loss = self.ranks.count, 0.0
-        computed = of if len(pixels) < of else of * count  # by all together
+        computed = of if len(pixels) < of else of * count  # pictures, by all processes together
         parts = even_slices(len(pixels), self.ranks.parts(of, self.progress.micro_batch))
         for part in parts:
             with unsynchronised(self._replica, part is not parts[-1]):
-                weight = (part.stop - part.start) * count / computed  # the gradients' mean is over the processes
+                weight = (part.stop - part.start) * count / computed  # DDP averages gradients over the processes
                 loss += self._part(pixels[part], labels[part], light[:, part], weight)
         return loss
 
@@ -246,7 +247,7 @@ class Trainer:
                 mean.copy_(new)
 
     def _close_epoch(self, should_stop: Callable[[], bool]) -> None:
-        """Validate, and go on to the next epoch; all of this is left to a retry when told to stop before its end."""
+        """Validate and advance to the next epoch. If stopped before the end, a retry repeats the whole validation."""
         progress, errors = self.progress, mean_errors(self.average, self.validation, self.device, should_stop)
         if errors is None:
             return
@@ -278,7 +279,7 @@ class Trainer:
         progress.epoch, progress.step, progress.loss_sum = progress.epoch + 1, 0, 0.0
 
     def _pictures(self, first: int) -> int:
-        """How many pictures the steps since this one took."""
+        """Number of pictures in the steps since `first`."""
         return sum(part.stop - part.start for part in self._slices[first : self.progress.step])
 
     def _tell(self, first: int, seconds: float) -> None:

@@ -1,10 +1,10 @@
-"""`try-backbone`: one forward and one backward step of a backbone, before anything is downloaded.
+"""`try-backbone`: one forward and one backward pass of a backbone, before anything is downloaded.
 
-What a form allows, a model may still refuse: a size that its windows do not divide, a batch of one picture. Here that
-is found out within seconds, and refused for good with the settings that work.
+Parameters that the form accepts may still not work with a model, such as a size that its windows do not divide, or a
+batch of one picture. This stage detects that within seconds, and its error names settings that work.
 
-Backbones are first built on torch's `meta` device, where tensors have a shape and no memory: that gives the number of
-parameters of a model of any size, and tells quickly at which other sizes a refused one works.
+Backbones are first built on torch's `meta` device, where tensors have a shape but no memory. That gives the number of
+parameters of a model of any size, and quickly finds other sizes at which a model works.
 """
 
 import logging
@@ -28,26 +28,26 @@ from wakee_train.training.pretrained_fit import check_pretrained
 logger = logging.getLogger(__name__)
 
 PICTURES = 2
-"""Of the step: the fewest that every batch but one of `batch_size=1` has."""
+"""Pictures in the trial step: the smallest batch, except with `batch_size=1`."""
 STEP_COPIES = 2
-"""Of the weights in the step: they and their gradients."""
+"""Copies of the weights in memory during the trial step: weights and gradients."""
 TRAINING_COPIES = 6
-"""The same in training: also two moments of the optimizer, the average, and its best state."""
+"""Copies in memory during training: also two moments of the optimizer, the average, and its best state."""
 SPARE_MIB = 1024
-"""For the interpreter, its libraries and what lies between the layers of two pictures."""
+"""Memory for the interpreter, its libraries and the activations of two pictures."""
 NO_MEMORY = "can't allocate memory"
 
 Device = Literal["cpu", "meta"]
 
 
 def try_backbone(backbone: str, image_size: int, batch_size: int, seed: int, start: str) -> BackboneResult:
-    """Build a backbone as `fine-tune` will, and let it take one step on the CPU.
+    """Build a backbone as `fine-tune` does, and run one step on the CPU.
 
-    A model that is too large for this container's memory takes the step on the `meta` device.
+    For a model that is too large for this container's memory, the step runs on the `meta` device.
 
     Raises:
-        BadInputError: timm knows no such backbone, or it has no head that we can train.
-        ConfigurationError: it cannot be trained with this size or batch, or its pretrained weights do not exist or fit.
+        BadInputError: timm does not know the backbone, or it has no trainable head.
+        ConfigurationError: the size or batch size does not work, or the pretrained weights do not exist or fit.
     """
     check_name(backbone)
     check_pretrained(backbone, image_size, start)
@@ -74,7 +74,7 @@ def try_backbone(backbone: str, image_size: int, batch_size: int, seed: int, sta
 
 
 def count_parameters(backbone: str, image_size: int) -> int:
-    """Of the model with its four outputs; 0 where it can only be built in memory, or not for this size."""
+    """Count the parameters of the model; 0 if it cannot be built on the `meta` device, or not for this size."""
     try:
         with torch.device("meta"):
             model = make_model(backbone, image_size)
@@ -85,12 +85,12 @@ def count_parameters(backbone: str, image_size: int) -> int:
 
 
 def take_step(backbone: str, image_size: int, pictures: int, device: Device) -> int:
-    """Build the model and compute the gradients of one batch; returns the number of its parameters.
+    """Build the model and compute the gradients of one batch. Returns the number of parameters.
 
     Raises:
-        BadInputError: it has no head that we can train.
-        ConfigurationError: it does not give four levels for each picture.
-        Exception: whatever the model raises.
+        BadInputError: the backbone has no trainable head.
+        ConfigurationError: the model does not output four levels for each picture.
+        Exception: any error of the model.
     """
     with torch.device(device):
         model = make_model(backbone, image_size).train()
@@ -131,7 +131,7 @@ def _device(backbone: str, parameters: int) -> Device:
 
 
 def _refusal(error: Exception, backbone: str, image_size: int, batch_size: int) -> WakeeError:
-    """What the error of a step means, with the remedy."""
+    """Convert the error of a step to one with a remedy."""
     cause = one_line(f"{type(error).__name__}: {error}", 200)
     if isinstance(error, WakeeError):
         return error
@@ -148,7 +148,7 @@ def _refusal(error: Exception, backbone: str, image_size: int, batch_size: int) 
 
 
 def works(backbone: str, image_size: int, pictures: int) -> bool:
-    """Whether a step succeeds, as far as shapes tell."""
+    """Whether a step succeeds, judging by shapes only."""
     try:
         take_step(backbone, image_size, pictures, "meta")
     except Exception:

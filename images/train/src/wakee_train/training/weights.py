@@ -1,4 +1,4 @@
-"""Weights as files: safetensors whose metadata say which model they belong to."""
+"""Weights as files: safetensors with metadata about the model they belong to."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ State = dict[str, Tensor]
 
 
 def save_weights(state: State, settings: dict[str, str | int]) -> bytes:
-    """Backbone weights under timm's own names, with the model's settings as metadata."""
+    """Serialize backbone weights under timm's names, with the model's settings as metadata."""
     from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
@@ -25,10 +25,10 @@ def save_weights(state: State, settings: dict[str, str | int]) -> bytes:
 
 
 def load_weights(content: bytes) -> State:
-    """The tensors of a safetensors file.
+    """Load the tensors of a safetensors file.
 
     Raises:
-        BadInputError: it is none.
+        BadInputError: the content is not a safetensors file.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -41,10 +41,10 @@ def load_weights(content: bytes) -> State:
 
 
 def load_pickled(path: Path) -> State:
-    """The tensors of a `pytorch_model.bin`; nothing in it is executed.
+    """Load the tensors of a `pytorch_model.bin`. No code in it is executed.
 
     Raises:
-        BadInputError: it is none, or holds more than tensors.
+        BadInputError: the file is invalid, or contains more than tensors.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -57,10 +57,10 @@ def load_pickled(path: Path) -> State:
 
 
 def trained_model(store: ObjectStore, training: Training) -> EmotionRegressor:
-    """The challenger, in evaluation mode.
+    """Load the trained model, in evaluation mode.
 
     Raises:
-        BadInputError: the weights are not those of the training's record.
+        BadInputError: the weights differ from those in the training's record.
     """
     content = store.get_bytes(R2Uri.parse(training.weights_uri))
     if hashlib.sha256(content).hexdigest() != training.weights_sha256:

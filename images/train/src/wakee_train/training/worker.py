@@ -18,7 +18,7 @@ from wakee_train.training.session import Job, train
 
 @record
 def main() -> None:
-    """Train; an error reaches the stage by the file that torchrun asked `record` to write."""
+    """Train. `record` writes an error to the file that torchrun reads, for the stage."""
     configure_logging()
     if os.environ["RANK"] != "0":
         logging.getLogger().setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Columns for what the drift pipeline knows and whence it came; an index for the window; one production model."""
+"""Columns for drift metrics and lineage, an index for the look-back window, and a limit of one production model."""
 
 from alembic import op
 
@@ -29,7 +29,7 @@ MODEL_COLUMNS = {
     "run_id": "varchar(250)",
 }
 
-# A table may have been adopted with several production rows: the one deployed last stays.
+# An adopted table may have several production rows. The one deployed last is kept.
 DEMOTE_ALL_BUT_THE_NEWEST = """
 UPDATE model_versions SET is_production = false, updated_at = now()
 WHERE is_production AND id <> (

@@ -1,7 +1,7 @@
-"""Times in UTC: defaults that do not follow the session's zone, and our own tables' columns without a zone.
+"""Times in UTC: defaults independent of the session's time zone, and columns without time zone in our own tables.
 
-The annotations' time belongs to the Wakee API: its type stays, only its default is in UTC from now on. Rows keep what
-they say.
+The annotations' time belongs to the Wakee API: its type stays, and only its default changes to UTC. Existing rows keep
+their times.
 """
 
 from alembic import op

@@ -1,6 +1,6 @@
-"""Every change of production, for ever: which version came in the place of which, when, and who decided it.
+"""A table of every change of production: which version replaced which, when, and who decided it.
 
-What `model_versions` knew of earlier deployments is taken over: one row per version that was in production.
+Earlier deployments are copied from `model_versions`: one row per version that was in production.
 """
 
 from alembic import op
@@ -40,7 +40,7 @@ WHERE NOT EXISTS (SELECT FROM promotions)
 WINDOW times AS (ORDER BY moment, id)
 ORDER BY moment, id"""
 
-# Whoever put an older version back may not have noted when.
+# An older version may have been put back by hand, without a time.
 FOUND = """
 INSERT INTO promotions (version_name, replaced, decided_by, reason)
 SELECT model.version_name, newest.version_name, 'migration', 'found in production'
