@@ -124,7 +124,7 @@ def report(runs: Runs, processor: Runs, *, write: bool) -> None:
     parse = ", ".join(f"{name}: {median(done, 'parse_seconds'):.2f} s" for name, done in runs.items())
     text = f"**By a fresh interpreter**\n\n{run_table(runs, ONE)}"
     text += f"\n\nOf which parsing, after `import airflow` of the DagBag: {parse}."
-    text += f" Whoever makes pods imports the Kubernetes provider and its client: {pods:.2f} s of the difference."
+    text += f" A DAG that creates pods imports the Kubernetes provider and its client: {pods:.2f} s of the difference."
     text += f"\n\n**By a running DAG processor, all {files} files together**\n\n{run_table(processor, ONE)}"
     if write:
         heights = {name: [run.seconds for run in done] for name, done in processor.items()}

@@ -34,7 +34,7 @@ LARGEST = 5
 WHY = (
     "The drift image holds Evidently, which requires plotly, scikit-learn, scipy and nltk: what it requires only for"
     " its web service is left out (images/drift/overrides.txt). Compiled Python files are a fifth of the image; without"
-    " them every start would compile anew, for the root is read-only."
+    " them every start would compile again, because the root file system is read-only."
 )
 LIMIT = 0.4
 MEGABYTE = 1e6

@@ -112,7 +112,7 @@ def _wait_for_success(watcher: Watcher, name: str) -> None:
     while "worked" not in watcher.heard[name]:
         if time.time() > deadline:
             raise TimeoutError(f"pod {name} has not ended in {LONGEST_SECONDS} s: is there a node with room for it?")
-        time.sleep(0.01)  # how often is all the same: the watcher notes the moment
+        time.sleep(0.01)  # the frequency does not matter: the watcher records the time
     ended = watcher.core.read_namespaced_pod(name, NAMESPACE).status.container_statuses[0].state.terminated
     if ended.exit_code:
         raise RuntimeError(f"pod {name} ended with {ended.exit_code}: {ended.message or ended.reason}")
