@@ -146,6 +146,9 @@ def hub_url(data_root: Path) -> Iterator[str]:
 @pytest.fixture
 def empty_labels(database: DatabaseSettings) -> DatabaseSettings:
     transact(
-        database, lambda cursor: cursor.execute("TRUNCATE emotion_labels, model_versions, promotions RESTART IDENTITY")
+        database,
+        lambda cursor: cursor.execute(
+            "TRUNCATE emotion_labels, model_versions, promotions, drift_reports RESTART IDENTITY"
+        ),
     )
     return database

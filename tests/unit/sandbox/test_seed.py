@@ -240,5 +240,11 @@ def test_the_version_in_production_is_as_old_as_its_rows(
         transact(empty_labels, lambda cursor: cursor.execute("DELETE FROM promotions"))
 
 
-def test_without_a_version_there_is_nothing_to_back_date(sow: Callable[..., Summary]) -> None:
+def test_without_a_version_only_reports_are_back_dated(
+    sow: Callable[..., Summary], empty_labels: DatabaseSettings
+) -> None:
+    report = "INSERT INTO drift_reports (report_date, drift_detected, drift_score, num_samples, updated_at)"
+    transact(empty_labels, lambda cursor: cursor.execute(f"{report} VALUES ('2025-02-03', true, 0.3, 10, now())"))
+
     assert sow(options(), pictures=False, production_days=40).production is None
+    assert rows(empty_labels, "SELECT updated_at FROM drift_reports") == [(datetime(2024, 12, 26, 10, 30),)]

@@ -19,14 +19,14 @@ SHIFT = """
 ALTER TABLE promotions DISABLE TRIGGER append_only;
 UPDATE promotions SET promoted_at = promoted_at + %(shift)s;
 ALTER TABLE promotions ENABLE TRIGGER append_only;
-UPDATE model_versions SET created_at = created_at + %(shift)s, deployed_at = deployed_at + %(shift)s;
-UPDATE drift_reports SET updated_at = LEAST(updated_at, %(promoted_at)s)"""
+UPDATE model_versions SET created_at = created_at + %(shift)s, deployed_at = deployed_at + %(shift)s"""
+REPORTS = "UPDATE drift_reports SET updated_at = LEAST(updated_at, %s)"
 
 
 def backdate(database: DatabaseSettings, promoted_at: datetime) -> str | None:
     """Shift the times of all versions together, so that the newest promotion has this time.
 
-    Drift reports, which may have triggered a retraining, get at most this time.
+    Drift reports, which may have triggered a retraining, get at most this time, also without any promotion.
 
     Args:
         database: The database with the versions.
@@ -37,11 +37,12 @@ def backdate(database: DatabaseSettings, promoted_at: datetime) -> str | None:
     """
 
     def work(at: cursor) -> str | None:
+        at.execute(REPORTS, (promoted_at,))
         at.execute(NEWEST)
         found = at.fetchone()
         if found is None:
             return None
-        at.execute(SHIFT, {"shift": promoted_at - found[1], "promoted_at": promoted_at})
+        at.execute(SHIFT, {"shift": promoted_at - found[1]})
         return str(found[0])
 
     version = transact(database, work)
