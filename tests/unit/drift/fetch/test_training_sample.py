@@ -73,12 +73,12 @@ def test_the_window_is_compared_with_both_references(annotations, pipeline, pod)
         pytest.param(document(layout=2), "is not a training sample of layout 1: layout", id="other-layout"),
     ],
 )
-def test_a_sample_that_cannot_be_used_is_one_warning(annotations, pod, caplog, content, reason):
+def test_a_sample_that_cannot_be_used_is_one_warning(pod, caplog, content, reason):
     if content is not None:
         pod.store.put_bytes(pod.store.uri(ADDRESS), content)
-    in_production(annotations, str(pod.store.uri(ADDRESS)))
+    folder = pod.store.uri("runs/d/r/load_predictions/")
 
-    uri = hand_on_training_sample(pod.store, annotations.settings, pod.store.uri("runs/d/r/load_predictions/"))
+    uri = hand_on_training_sample(pod.store, folder, "v7", str(pod.store.uri(ADDRESS)))
 
     [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert reason in warning

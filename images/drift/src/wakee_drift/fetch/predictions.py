@@ -70,7 +70,7 @@ def load(
         reference = store.get_file(sources[1], work / "reference.parquet")
         compared = _compare_sample(store, database, api, annotations, api_sample)
         with reading(database) as connection:
-            production = in_production(connection, reload_minutes)
+            production, sample = in_production(connection, reload_minutes)
             provenance = read_provenance(annotations).model_copy(
                 update={"api_comparison": compared, "production": production}
             )
@@ -78,7 +78,7 @@ def load(
             reference_pairs, _ = _join(connection, reference, work / "reference_pairs.parquet", provenance)
         for name in ("pairs.parquet", "reference_pairs.parquet"):
             store.put_file(folder / name, work / name)
-    training_sample = hand_on_training_sample(store, database, folder)
+    training_sample = hand_on_training_sample(store, folder, production.version, sample)
     log_exclusions("pairs", pairs)
     return PairsResult(
         status="success" if pairs.rows >= provenance.min_samples else "insufficient_data",

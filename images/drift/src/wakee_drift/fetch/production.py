@@ -18,7 +18,8 @@ from wakee_drift.records import Production
 # The flag may have been changed by hand, which adds no row to `promotions`.
 IN_PRODUCTION = """
 SELECT model.version_name,
-    CASE WHEN newest.version_name = model.version_name THEN newest.promoted_at ELSE model.deployed_at END
+    CASE WHEN newest.version_name = model.version_name THEN newest.promoted_at ELSE model.deployed_at END,
+    model.lineage ->> 'reference'
 FROM model_versions AS model
 LEFT JOIN (SELECT version_name, promoted_at FROM promotions ORDER BY promoted_at DESC, id DESC LIMIT 1) AS newest
     ON true
@@ -28,20 +29,24 @@ SELECT EXISTS (SELECT FROM information_schema.columns
     WHERE table_schema = current_schema() AND table_name = %s AND column_name = %s)"""
 
 
-def in_production(connection: Connection, reload_minutes: float) -> Production:
+def in_production(connection: Connection, reload_minutes: float) -> tuple[Production, str]:
     """Return the version in production, and the time from which rows count as its predictions.
 
     Args:
         connection: The database.
         reload_minutes: How long the API may take to load a new version.
+
+    Returns:
+        The version, and the address of the sample of its training data; empty if it names none.
     """
     with connection.cursor() as cursor:
         cursor.execute(IN_PRODUCTION)
         found = cursor.fetchone()
     if found is None:
-        return Production()
-    version, promoted_at = found
-    return Production(version=version, since=promoted_at and promoted_at + timedelta(minutes=reload_minutes))
+        return Production(), ""
+    version, promoted_at, reference = found
+    since = promoted_at and promoted_at + timedelta(minutes=reload_minutes)
+    return Production(version=version, since=since), str(reference or "")
 
 
 def predicted_by(connection: Connection, production: Production) -> sql.Composable:
