@@ -81,7 +81,7 @@ class SplitPixels:
 
     def spread(self, most: int) -> "SplitPixels":
         """Copy at most `most` pictures at even distances, so that old and new ones are included."""
-        places = np.unique(np.linspace(0, len(self) - 1, min(most, len(self))).round().astype(int))
+        places = even_positions(len(self), most)
         return SplitPixels([self.names[place] for place in places], self.pixels[places], self.labels[places])
 
 
@@ -122,6 +122,11 @@ def open_split(scratch: Path, split: str, splits: Splits) -> SplitPixels:
     names = splits.names[split]
     pixels: Pixels = np.memmap(scratch / f"{split}.pixels", np.uint8, "r", shape=(len(names), RESIZED, RESIZED, 3))
     return SplitPixels(names, pixels, np.load(scratch / f"{split}.labels.npy"))
+
+
+def even_positions(size: int, most: int) -> NDArray[np.intp]:
+    """Return at most `most` positions at even distances in 0 .. size - 1, including the first and the last."""
+    return np.unique(np.linspace(0, size - 1, min(most, size)).round().astype(np.intp))
 
 
 def batches(size: int, of: int) -> list[slice]:

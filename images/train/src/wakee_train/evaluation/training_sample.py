@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from wakee_common.training_sample import HELD_OUT, MOST_ROWS, SampledRow, TrainingSample
 
 from wakee_train.data.records import Manifest, Sample, Splits
+from wakee_train.data.shards import even_positions
 
 TRAINING_SAMPLE = "training_sample.json"
 DIGITS = 6
@@ -41,8 +42,7 @@ def training_sample(
 
 def spread(samples: Sequence[Sample], most: int) -> list[Sample]:
     """Return at most `most` samples at even distances, including the first and the last."""
-    places = np.unique(np.linspace(0, len(samples) - 1, min(most, len(samples))).round().astype(int))
-    return [samples[place] for place in places]
+    return [samples[place] for place in even_positions(len(samples), most)]
 
 
 def _row(sample: Sample, split: str, predictions: Predictions) -> SampledRow:
