@@ -9,5 +9,8 @@ LOWEST_LEVEL: Final = 0.0
 HIGHEST_LEVEL: Final = 3.0
 """Bounds of a label, inclusive: 0 is "not at all", 3 is "very strongly"."""
 
+HALF_A_STEP: Final = 0.05
+"""People correct with sliders in steps of 0.1. A smaller difference from the prediction means an untouched slider."""
+
 LEVELS: Final = 4
 """Number of levels to which a label or a prediction is rounded: 0, 1, 2, 3."""

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wakee_contract.emotions import EMOTIONS
+from wakee_contract.emotions import EMOTIONS, HALF_A_STEP
 from wakee_drift.measure import answers
-from wakee_drift.measure.answers import ENOUGH_ROWS, HALF_A_STEP, AnswerCounts
+from wakee_drift.measure.answers import ENOUGH_ROWS, AnswerCounts
 
 rows = st.lists(st.tuples(st.integers(-3, 3), st.sampled_from([0.0, 0.1, 1.0]), st.booleans()), min_size=1, max_size=60)
 

@@ -6,12 +6,10 @@ repeats the prediction, and a person who always gives the same answer says nothi
 
 import numpy as np
 from numpy.typing import NDArray
-from wakee_contract.emotions import EMOTIONS
+from wakee_contract.emotions import EMOTIONS, HALF_A_STEP
 
 from wakee_drift.records import Answers
 
-HALF_A_STEP = 0.05
-"""People correct with sliders in steps of 0.1: a smaller difference means that the slider was not moved."""
 ENOUGH_ROWS = 5
 """People with fewer rows are not judged: two equal answers mean nothing."""
 MOST_PEOPLE = 20_000

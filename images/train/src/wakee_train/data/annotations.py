@@ -9,14 +9,12 @@ from psycopg2 import sql
 from wakee_common.database import reading
 from wakee_common.errors import BadInputError
 from wakee_common.settings import DatabaseSettings
-from wakee_contract.emotions import HIGHEST_LEVEL, LOWEST_LEVEL
+from wakee_contract.emotions import HALF_A_STEP, HIGHEST_LEVEL, LOWEST_LEVEL
 from wakee_contract.tables import KNOWN_BY, LABELS, PERSON, PREDICTED, SESSION
 
 from wakee_train.data.records import NOTHING_KNOWN, Facts, Labels
 
 ROWS_AT_A_TIME = 10_000
-HALF_A_STEP = 0.05
-"""People correct with sliders in steps of 0.1. A smaller difference from the prediction means an untouched slider."""
 REPORT = "SELECT 1 FROM drift_reports WHERE id = %s"
 
 
