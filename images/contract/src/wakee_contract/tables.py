@@ -9,8 +9,6 @@ EMOTION_LABELS: Final = "emotion_labels"
 DRIFT_REPORTS: Final = "drift_reports"
 MODEL_VERSIONS: Final = "model_versions"
 HEALTH_REPORTS: Final = "health_reports"
-PROMOTIONS: Final = "promotions"
-"""One row per change of production. The table is append-only."""
 
 PREDICTED: Final = tuple(f"predicted_{emotion}" for emotion in EMOTIONS)
 LABELS: Final = tuple(f"user_{emotion}" for emotion in EMOTIONS)

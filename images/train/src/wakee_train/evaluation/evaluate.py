@@ -172,8 +172,8 @@ def _result(evaluation: Evaluation, uri: R2Uri) -> EvaluationResult:
 
 def _push(evaluation: Evaluation) -> None:
     """Push the MAE of the model that will be in production."""
-    stays = evaluation.champion is not None and not evaluation.decision.promote
-    production = evaluation.champion if stays and evaluation.champion else evaluation.challenger
+    kept = None if evaluation.decision.promote else evaluation.champion
+    production = kept or evaluation.challenger
     for emotion, values in production.emotions.items():
         measured(
             "wakee_model_mae", "MAE on the test pictures of the model the gate chose.", values.mae, emotion=emotion

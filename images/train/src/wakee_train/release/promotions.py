@@ -28,6 +28,7 @@ KEEP = (
     "INSERT INTO promotions (version_name, replaced, decided_by, reason, dag_id, run_id)"
     " VALUES (%s, %s, %s, %s, %s, %s)"
 )
+DecidedBy = Literal["gate", "rollback", "recovery"]
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,13 @@ class Cause:
         run_id: Id of that run.
     """
 
-    decided_by: Literal["gate", "rollback", "recovery"]
+    decided_by: DecidedBy
     reason: str
     dag_id: str
     run_id: str
 
     @classmethod
-    def of(cls, context: RunContext, decided_by: Literal["gate", "rollback", "recovery"], reason: str) -> "Cause":
+    def of(cls, context: RunContext, decided_by: DecidedBy, reason: str) -> "Cause":
         """Create the cause of a change by this run."""
         return cls(decided_by, reason, context.dag_id, context.run_id)
 
