@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import Param
-from wakee_contract.parameters import Parameter
+from wakee_contract.parameter import Parameter
 
 from wakee.config import number, parsed
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import typer
-from wakee_contract.parameters import Parameter
+from wakee_contract.parameter import Parameter
 
 
 def option(parameter: Parameter, **other: Any) -> Any:

@@ -16,6 +16,7 @@ from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 from wakee_contract.parameters import RETRAIN, ROLLBACK
 
+from wakee_train.arguments import moment, report_id
 from wakee_train.results import (
     BackboneResult,
     DatasetResult,
@@ -73,7 +74,7 @@ def check_targets(
     from wakee_train.release.preflight import check_targets as run
     from wakee_train.release.preflight import look_at_targets
 
-    context, report = run_context("check_targets"), _report_id(drift_report_id)
+    context, report = run_context("check_targets"), report_id(drift_report_id)
     if not publish:
         return look_at_targets(_store(), context, Targets.load(), report)
     return run(_store(), context, Targets.load(), drift_report_id=report, restore_experiment=restore_deleted_experiment)
@@ -119,8 +120,8 @@ def fetch_training_data(
         database,
         min_samples=min_samples,
         max_bad_share=max_bad_share,
-        until=_moment(until),
-        drift_report_id=_report_id(drift_report_id),
+        until=moment(until),
+        drift_report_id=report_id(drift_report_id),
         own_folder=None if publish else context.folder(store.bucket),
     )
     if not choices:
@@ -210,7 +211,7 @@ def evaluate(
         (load(HubSettings), load(DatabaseSettings)),
         R2Uri.parse(training),
         limits,
-        drift_report_id=_report_id(drift_report_id),
+        drift_report_id=report_id(drift_report_id),
         accept_any_first_model=accept_any_first_model,
         publish=publish,
     )
@@ -255,7 +256,7 @@ def upload_to_hub(
         Targets.load(),
         load(ModelPage),
         (R2Uri.parse(evaluation), R2Uri.parse(export)),
-        drift_report_id=_report_id(drift_report_id),
+        drift_report_id=report_id(drift_report_id),
         restore_experiment=restore_deleted_experiment,
     )
 
@@ -296,35 +297,3 @@ def rollback(
 
 def _store() -> ObjectStore:
     return ObjectStore(load(R2Settings))
-
-
-def _report_id(text: str) -> int | None:
-    """Parse a drift report id. Airflow renders a missing one as "", "None" or "null".
-
-    Raises:
-        BadInputError: the text is neither of these nor a number.
-    """
-    from pydantic import NonNegativeInt, TypeAdapter, ValidationError
-    from wakee_common.errors import BadInputError
-
-    if text in ("", "None", "null"):
-        return None
-    try:
-        return TypeAdapter(NonNegativeInt).validate_python(text)
-    except ValidationError:
-        raise BadInputError(f"--drift-report-id {text[:40]!r} is no id") from None
-
-
-def _moment(text: str) -> str:
-    """Convert a timestamp to UTC in the database's notation; an empty text stays empty.
-
-    Raises:
-        BadInputError: the text is not an ISO 8601 timestamp.
-    """
-    from wakee_common.errors import BadInputError
-    from wakee_common.times import parse_utc
-
-    try:
-        return parse_utc(text).isoformat(sep=" ") if text else ""
-    except (ValueError, OverflowError):
-        raise BadInputError(f"--until {text[:40]!r} is no ISO 8601 timestamp") from None
