@@ -40,7 +40,7 @@ def test_no_method_leaves_the_bucket(make_r2_settings, tmp_path, method, uri):
     assert len(str(error.value).splitlines()) == 1
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(key=st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=500))
 def test_any_key_that_a_table_can_hold_is_found_missing_or_refused(store, key):
     """`emotion_labels.s3_path` is anybody's text of up to 500 characters."""

@@ -91,7 +91,7 @@ def test_the_report_of_a_hostile_answer_is_saved(pairs, pipeline, annotations, m
 answers = bodies(like=st.fixed_dictionaries(dict.fromkeys(SCORES, st.one_of(st.floats(), json_values))))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(answer=answers)
 def test_any_answer_is_compared_or_noted(pod, answer):
     import pyarrow as pa

@@ -145,7 +145,7 @@ healthy = st.one_of(st.just("healthy"), json_values)
 answers = bodies(like=st.fixed_dictionaries({"status": healthy, "model_loaded": json_values, "runtime": json_values}))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(answer=answers)
 def test_any_answer_is_health_or_one_of_our_errors(answer):
     from wakee_health.probes.api import health

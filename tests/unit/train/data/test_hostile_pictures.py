@@ -141,7 +141,7 @@ def test_large_pictures_are_decoded_one_at_a_time():
 SEEDS = [JPEG, ANIMATED, *(encoded(COLOURS, kind) for kind in ("PNG", "WEBP", "BMP", "TIFF")), TAKEN["gif-named-jpg"]]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(data=st.data())
 @pytest.mark.filterwarnings("ignore")
 def test_a_damaged_file_is_prepared_or_refused(data):
