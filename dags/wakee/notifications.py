@@ -91,7 +91,7 @@ def on_failure(context: Any) -> None:
     run = _Run(context)
     failures = [f"{task}: {run.cause(task)}" for task in run.failed_tasks()]
     lines = failures or [str(context.get("reason") or "no cause known")]
-    channels.send(run.message(f"{run.dag_id} failed", lines + _news(run, _drift, _verdict)))
+    channels.send(run.message(f"{run.dag_id} failed", lines + _news(run, _drift, _verdict) + _gate(run)))
     run.remember_failure()
 
 
@@ -102,7 +102,7 @@ def on_success(context: Any) -> None:
     run = _Run(context)
     news = _news(run, _recovery, _drift, _verdict, _rehearsal, _rollback, _health)
     if news:
-        channels.send(run.message(news[0], news[1:]))
+        channels.send(run.message(news[0], news[1:] + _gate(run)))
 
 
 ALERTS: dict[str, Any] = {"on_failure_callback": on_failure, "on_success_callback": on_success}
@@ -178,7 +178,7 @@ def _verdict(run: _Run) -> str | None:
         return None
     if published["promoted"]:
         return f"model {published['version']} promoted to production"
-    return f"model {published['version']} refused: the champion stays ({published['branch']})"
+    return f"model {published['version']} not promoted; published as {published['branch']}"
 
 
 def _rehearsal(run: _Run) -> str | None:
@@ -186,7 +186,17 @@ def _rehearsal(run: _Run) -> str | None:
         return None
     judged = run.result("evaluate")
     outcome = "would be promoted" if judged.get("promote") else "would not be promoted"
-    return f"rehearsal: model {judged.get('version')} {outcome} ({'; '.join(judged.get('reasons', []))})"
+    return f"rehearsal: model {judged.get('version')} {outcome}"
+
+
+def _gate(run: _Run) -> list[str]:
+    """Return the gate's verdict with its reasons, and what it measured on each part."""
+    judged = run.result("evaluate")
+    if not judged.get("verdict"):
+        return []
+    size = f"{judged['test_samples']:,} test pictures of {judged['test_people']:,} people"
+    verdict = f"gate: {judged['verdict']}, on {size}: {'; '.join(judged['reasons'])}"
+    return [verdict, *judged["parts"], *judged["notes"]]
 
 
 def _rollback(run: _Run) -> str | None:

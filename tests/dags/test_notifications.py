@@ -3,6 +3,7 @@
 In the place of Airflow's API stands what it would have answered: XComs, task states, variables.
 """
 
+import html
 import json
 import os
 import subprocess
@@ -175,6 +176,16 @@ DRIFT = {
 PROMOTED = {"promoted": True, "version": "v20260405-1a2b3c4d", "branch": "main"}
 REFUSED = {"promoted": False, "version": "v20260405-1a2b3c4d", "branch": "candidate/v20260405-1a2b3c4d"}
 RED = {"failed": 1}
+JUDGED = {
+    "version": "v20260405-1a2b3c4d", "promote": False, "verdict": "keep champion", "test_samples": 1200,
+    "test_people": 8, "reasons": ["MAE 0.4000 -> 0.4100 (+0.0100)"], "notes": ["no test picture of level 3"],
+    "parts": ["all: 1200 pictures of 8 people, MAE 0.400 -> 0.410 (-0.010 to +0.030)"],
+}  # fmt: skip
+GATE_LINES = [
+    "gate: keep champion, on 1,200 test pictures of 8 people: MAE 0.4000 -> 0.4100 (+0.0100)",
+    *JUDGED["parts"],
+    *JUDGED["notes"],
+]
 
 
 @pytest.mark.parametrize(
@@ -191,8 +202,12 @@ RED = {"failed": 1}
         ),
         pytest.param(
             "model_retrain", "update_model_versions", {"upload_to_hub": REFUSED},
-            "[Wakee] model v20260405-1a2b3c4d refused: the champion stays (candidate/v20260405-1a2b3c4d)",
-            id="refusal",
+            "[Wakee] model v20260405-1a2b3c4d not promoted; published as candidate/v20260405-1a2b3c4d",
+            id="not-promoted",
+        ),
+        pytest.param(
+            "model_retrain", "export_onnx", {"export_onnx": {"status": "not_published"}, "evaluate": JUDGED},
+            "[Wakee] rehearsal: model v20260405-1a2b3c4d would not be promoted", id="rehearsal",
         ),
         pytest.param(
             "model_rollback", "rollback", {"rollback": {"version": "v1", "replaced": "v2"}},
@@ -242,6 +257,14 @@ def test_several_news_are_one_message(inbox, ended):
     (message,) = inbox.messages()
     assert message["subject"] == "[Wakee] drift_detection_daily works again"
     assert "drift detected: score 0.251, threshold 0.150" in message["body"]
+
+
+@pytest.mark.parametrize("state", ["success", "failed"])
+def test_a_retraining_is_told_with_the_numbers_of_the_gate(inbox, ended, state):
+    ended("model_retrain", state, {"upload_to_hub": REFUSED, "evaluate": JUDGED}, last="update_model_versions")
+    (message,), (post,) = inbox.messages(), inbox.posts()
+    assert [line for line in GATE_LINES if html.escape(line) not in message["body"]] == []
+    assert [line for line in GATE_LINES if html.escape(line, quote=False) not in post["text"]] == []
 
 
 def test_what_a_failed_run_did_all_the_same_is_told(inbox, ended):
