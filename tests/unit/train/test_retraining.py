@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 from wakee_contract.emotions import EMOTIONS
 from wakee_train.data.splits import RULE_BY_PEOPLE
+from wakee_train.release.mlflow_model import EXAMPLE, SERVING_EXAMPLE
 from wakee_train.training.backbone import make_model, normalised
 from wakee_train.training.weights import load_pickled, load_weights
 
@@ -27,14 +28,7 @@ from support.sandbox import PROGRAM, inherited_variables
 from .environment import Environment, face
 from .story import BETTER, FIRST, MARGIN, UI, WORSE, Story, three_retrainings
 
-LOAD = """
-import sys, mlflow.onnx, mlflow.pyfunc, numpy, onnxruntime
-model, folder = sys.argv[1:]
-pictures = numpy.load(f"{folder}/pictures.npy")
-session = onnxruntime.InferenceSession(mlflow.onnx.load_model(model).SerializeToString())
-numpy.save(f"{folder}/onnx.npy", session.run(["output"], {"input": pictures})[0])
-numpy.save(f"{folder}/pyfunc.npy", mlflow.pyfunc.load_model(model).predict(pictures)["output"])
-"""
+LOAD = Path(__file__).with_name("load_registered_model.py")
 
 
 @pytest.fixture(scope="module")
@@ -196,9 +190,8 @@ def test_mlflow_holds_parameters_curves_metrics_figures_and_data(story):
         assert run.data.metrics[f"test_calibration_error_{emotion}"] <= run.data.metrics[f"test_mae_{emotion}"]
     assert run.inputs.dataset_inputs[0].dataset.digest == story.better["split"]["dataset_id"]
     assert "figures/mae.png" in [file.path for file in story.mlflow.list_artifacts(run.info.run_id, "figures")]
-    assert {"model/MLmodel", "model/model.onnx"} == {
-        f.path for f in story.mlflow.list_artifacts(run.info.run_id, "model")
-    }
+    files = {file.path for file in story.mlflow.list_artifacts(run.info.run_id, "model")}
+    assert files == {f"model/{name}" for name in ("MLmodel", "model.onnx", EXAMPLE, SERVING_EXAMPLE)}
 
 
 def test_registered_champion_loads_with_mlflow_and_answers_as_the_one_on_the_hub(story, downloaded, tmp_path):
@@ -208,7 +201,7 @@ def test_registered_champion_loads_with_mlflow_and_answers_as_the_one_on_the_hub
     (expected,) = onnxruntime.InferenceSession(downloaded("model.onnx")).run(["output"], {"input": pictures})
     uris = {"MLFLOW_TRACKING_URI": story.environment.variables["MLFLOW_TRACKING_URI"], "PYTHONWARNINGS": "ignore"}
 
-    command = [PROGRAM.with_name("python"), "-c", LOAD, f"models:/{story.model}@champion", tmp_path]
+    command = [PROGRAM.with_name("python"), LOAD, f"models:/{story.model}@champion", tmp_path]
     subprocess.run(command, env=inherited_variables() | uris, check=True, timeout=60)
 
     for flavour in ("onnx", "pyfunc"):

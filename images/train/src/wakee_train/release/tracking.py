@@ -2,7 +2,6 @@
 
 import json
 import logging
-from importlib.metadata import version
 
 from wakee_common.files import workspace
 from wakee_common.hub import ModelHub
@@ -24,6 +23,7 @@ from wakee_train.records import (
     read_record,
     write_record,
 )
+from wakee_train.release.mlflow_model import MODEL_FOLDER, write_ml_model
 from wakee_train.release.registry import Registry, translated
 from wakee_train.results import TrackingResult
 from wakee_train.settings import HubSettings, TrackingSettings
@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 FINISHED = "FINISHED"
 LONGEST_DIGEST = 36
-MODEL_FOLDER = "model"
 
 
 def track(
@@ -186,22 +185,7 @@ def _log_files(
         for path, uri in (files | {f"{MODEL_FOLDER}/{ONNX}": export.onnx_uri}).items():
             (folder / path).parent.mkdir(exist_ok=True)
             store.get_file(R2Uri.parse(uri), folder / path)
-        (folder / MODEL_FOLDER / "MLmodel").write_text(ml_model(run_id, export))
+        write_ml_model(folder / MODEL_FOLDER, run_id, export)
         for record in (training, evaluation, export):
             (folder / f"{type(record).__name__.lower()}.json").write_text(record.model_dump_json(indent=2))
         registry.client.log_artifacts(run_id, str(folder))
-
-
-def ml_model(run_id: str, export: Export) -> str:
-    """The `MLmodel` file of the model's folder, with which MLflow's ONNX flavour loads the model."""
-    runtime = {"data": ONNX, "providers": ["CPUExecutionProvider"], "code": None}
-    description = {
-        "artifact_path": MODEL_FOLDER,
-        "run_id": run_id,
-        "flavors": {
-            "onnx": {**runtime, "onnx_version": version("onnx")},
-            "python_function": {"loader_module": "mlflow.onnx", "data": ONNX, "env": {}},
-        },
-        "metadata": {"onnx_sha256": export.onnx_sha256},
-    }
-    return json.dumps(description, indent=2)
