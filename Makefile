@@ -41,7 +41,15 @@ doctor: ## Check what the pipelines need, and name the remedy of each failure
 ui: ## Where the web pages are
 	@$(WAKEE) ui
 
-##@ Production (docs/production.md): CLUSTER=kubeconfig VALUES=helm/values-production.yaml CHART=... CHART_REPO=...
+##@ Production (docs/production.md): FILE=environments/mine.yaml CLUSTER=kubeconfig CHART=... CHART_REPO=...
+environment-check: tools ## Every fault of a settings file
+	@$(WAKEE) environment check $(FILE)
+environment-render: tools ## The Kubernetes objects and the Helm values of a settings file, without a cluster
+	@$(WAKEE) environment render $(FILE)
+environment-diff: ## What environment-apply would change in the cluster
+	@$(WAKEE) environment diff $(FILE)
+environment-apply: ## Install or upgrade an environment: Kubernetes objects, schema migration, Airflow
+	@$(WAKEE) environment apply $(FILE)
 helm-install: ## Install or upgrade Airflow by the official chart
 	@$(WAKEE) helm install
 helm-diff: ## What helm-install would change
@@ -64,6 +72,8 @@ test-cluster: ## The tests on real pods
 	@$(WAKEE) test cluster
 test-helm: ## Upgrades, rollbacks and removal of Airflow by its chart, in the middle of DAG runs: some ten minutes
 	@$(WAKEE) test chart
+test-staging: ## A staging environment beside the installation on kind: some five minutes
+	@$(WAKEE) test staging
 test-debian: ## A short run on the cluster built from Debian's packages (root, Debian 12); removes the kind cluster first
 	@$(WAKEE) test debian
 test-cuda-image: ## The CUDA variant of the training image without a GPU; builds it, which downloads some 3 GB

@@ -5,23 +5,22 @@ import subprocess
 import pytest
 import yaml
 
-from support.cluster import REPO
+from support.rendering import rendered as rendered_objects
 
 
-def rendered(overlay):
-    """The objects of an overlay; Jobs under other names, for an existing Job cannot be changed."""
-    text = subprocess.run(["kubectl", "kustomize", REPO / overlay], check=True, capture_output=True, text=True).stdout
-    objects = [document for document in yaml.safe_load_all(text) if document]
+def rendered(source):
+    """The objects of an overlay or environment; Jobs under other names, for an existing Job cannot be changed."""
+    objects = rendered_objects(source)
     for document in objects:
         if document["kind"] == "Job":
             document["metadata"]["name"] += "-dry-run"
     return objects
 
 
-@pytest.mark.parametrize("overlay", ["k8s/overlays/kind", "k8s/overlays/debian", "k8s/overlays/production"])
+@pytest.mark.parametrize("source", ["overlays/kind", "overlays/debian", "environments/production.yaml"])
 @pytest.mark.usefixtures("kubernetes")
-def test_a_live_api_server_takes_it(overlay):
-    objects = rendered(overlay)
+def test_a_live_api_server_takes_it(source):
+    objects = rendered(source)
     done = subprocess.run(
         ["kubectl", "apply", "--dry-run=server", "-f", "-"],
         input=yaml.safe_dump_all(objects),
@@ -34,7 +33,7 @@ def test_a_live_api_server_takes_it(overlay):
 
 @pytest.mark.usefixtures("kubernetes")
 def test_it_refuses_what_is_wrong():
-    (role,) = [document for document in rendered("k8s/overlays/production") if document["kind"] == "Role"]
+    (role,) = [document for document in rendered("environments/production.yaml") if document["kind"] == "Role"]
     role["rules"][0]["verbs"] = []
     done = subprocess.run(
         ["kubectl", "apply", "--dry-run=server", "-f", "-"], input=yaml.safe_dump(role), capture_output=True, text=True

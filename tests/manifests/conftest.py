@@ -1,31 +1,16 @@
-"""Rendered overlays, once per session."""
+"""Rendered kustomizations and environments, once per session."""
 
-import shutil
-import subprocess
-from pathlib import Path
+import functools
 
 import pytest
-import yaml
 
-REPO = Path(__file__).parents[2]
+from support import rendering
 
 
 @pytest.fixture(scope="session")
 def rendered():
-    """A function: the objects of one of the kustomizations under k8s/."""
-    kubectl = shutil.which("kubectl")
-    assert kubectl, "kubectl is missing: run 'make tools'"
-    known = {}
-
-    def render(folder):
-        if folder not in known:
-            command = [kubectl, "kustomize", REPO / "k8s" / folder]
-            done = subprocess.run(command, capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr
-            known[folder] = [document for document in yaml.safe_load_all(done.stdout) if document]
-        return known[folder]
-
-    return render
+    """A function: the objects of a kustomization under k8s/, or of an environment's settings file."""
+    return functools.cache(rendering.rendered)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import yaml
 
 # In an environment of its own: its many pinned dependencies do not go with ours.
 CHECKOV = ["uv", "tool", "run", "-q", "--from", "checkov==3.3.30", "checkov"]
-OVERLAYS = ["production", "debian"]
+OVERLAYS = {"production": "environments/production.yaml", "debian": "overlays/debian"}
 """The second one is the kind overlay and Airflow without the chart."""
 ACCEPTED = yaml.safe_load((Path(__file__).parent / "checkov-accepted.yaml").read_text())
 
@@ -22,8 +22,8 @@ def report(rendered, tmp_path_factory):
     """checkov's report, and per overlay and check the objects (namespace/name) that fail it."""
     assert shutil.which("uv"), "uv is missing: run 'make tools'"
     folder = tmp_path_factory.mktemp("rendered")
-    for overlay in OVERLAYS:
-        (folder / f"{overlay}.yaml").write_text(yaml.safe_dump_all(rendered(f"overlays/{overlay}")))
+    for overlay, source in OVERLAYS.items():
+        (folder / f"{overlay}.yaml").write_text(yaml.safe_dump_all(rendered(source)))
     options = ["--framework", "kubernetes", "--skip-download", "--compact", "-o", "json", "-d", str(folder)]
     done = subprocess.run(CHECKOV + options, capture_output=True, text=True)
     assert done.stdout.startswith("{"), done.stdout[-2000:] + done.stderr[-2000:]

@@ -137,7 +137,7 @@ def test_the_cloud_metadata_service_is_out_of_reach(policies, pods):
 
 
 def test_stages_push_metrics_and_only_monitoring_reads_them(rendered):
-    policies = [o for o in rendered("overlays/production") if o["kind"] == "NetworkPolicy"]
+    policies = [o for o in rendered("environments/production.yaml") if o["kind"] == "NetworkPolicy"]
     gateway = Pod("wakee", {"app.kubernetes.io/name": "pushgateway"})
     statsd = Pod("airflow", {"component": "statsd", "tier": "airflow"})
     prometheus, stranger = Pod("monitoring", {"app": "prometheus"}), Pod("default", {"app": "x"})

@@ -1,4 +1,4 @@
-"""What the production overlay promises."""
+"""What environments/production.yaml promises."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ BY_DIGEST = re.compile(r"^[\w.-]+(/[\w.-]+)+@sha256:[0-9a-f]{64}$")
 
 @pytest.fixture(scope="module")
 def objects(rendered):
-    return rendered("overlays/production")
+    return rendered("environments/production.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +25,9 @@ def named(objects):
 
 
 @pytest.mark.parametrize("version", KUBERNETES)
-@pytest.mark.parametrize("overlay", ["production", "kind"])
-def test_valid_on(rendered, overlay, version):
-    for document in rendered(f"overlays/{overlay}"):
+@pytest.mark.parametrize("source", ["environments/production.yaml", "overlays/kind"])
+def test_valid_on(rendered, source, version):
+    for document in rendered(source):
         kubernetes_validate.validate(document, version, strict=True)
 
 
@@ -62,9 +62,9 @@ def test_gpus_are_asked_for_and_limited(named):
     assert int(settings["WAKEE_GPU_COUNT"]) <= int(quota[f"requests.{settings['WAKEE_GPU_RESOURCE']}"])
 
 
-@pytest.mark.parametrize("overlay", ["production", "kind"])
-def test_stages_are_told_where_to_push(rendered, overlay):
-    named = {(o["kind"], o["metadata"]["name"]): o for o in rendered(f"overlays/{overlay}")}
+@pytest.mark.parametrize("source", ["environments/production.yaml", "overlays/kind"])
+def test_stages_are_told_where_to_push(rendered, source):
+    named = {(o["kind"], o["metadata"]["name"]): o for o in rendered(source)}
     port = named["Service", "pushgateway"]["spec"]["ports"][0]["port"]
     assert named["ConfigMap", "wakee-config"]["data"]["PUSHGATEWAY_URL"] == f"http://pushgateway:{port}"
 

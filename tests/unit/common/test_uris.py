@@ -61,7 +61,7 @@ def test_every_text_has_a_segment_of_its_own(texts):
 
 @given(st.text(min_size=1, max_size=250), st.text(min_size=1, max_size=250), st.text(min_size=1, max_size=250))
 def test_every_run_has_a_valid_folder(dag_id, run_id, task_id):
-    folder = RunContext.model_construct(dag_id=dag_id, run_id=run_id, task_id=task_id).folder("bucket")
+    folder = RunContext.model_construct(dag_id=dag_id, run_id=run_id, task_id=task_id).folder(R2Uri("bucket", ""))
     record = folder / "a-file-of-the-longest-name.parquet"
     assert R2Uri.parse(str(record)) == record
     assert len(record.key.encode()) <= LONGEST_KEY

@@ -7,7 +7,7 @@ import pytest
 
 import wakee_tools
 
-ROOMS = ["cluster", "images", "airflow", "deploy", "develop"]
+ROOMS = ["cluster", "images", "airflow", "deploy", "environments", "develop"]
 """From the bottom up."""
 ROOT = Path(wakee_tools.__file__).parent
 SHARED = {path.stem for path in ROOT.glob("*.py")} - {"cli", "__init__"}

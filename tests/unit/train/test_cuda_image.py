@@ -50,6 +50,7 @@ def test_it_is_the_cuda_variant_and_sees_no_gpu():
 def test_retraining_without_a_gpu(image_environment):
     image_environment.add_faces(range(60))
 
+    image_environment.stage("check-targets")  # creates the Hub repository
     split = image_environment.prepare()
     tuned = image_environment.train(splits=split["splits_uri"])
     evaluated = image_environment.stage("evaluate", training=tuned["training_uri"], **FEW_PICTURES)

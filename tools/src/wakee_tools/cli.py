@@ -11,10 +11,11 @@ from wakee_tools.airflow import cli as airflow
 from wakee_tools.cluster import cli as cluster
 from wakee_tools.deploy import cli as deploy
 from wakee_tools.develop import cli as develop
+from wakee_tools.environments import cli as environments
 from wakee_tools.images import cli as images
 from wakee_tools.shell import ToolError, print_error
 
-OPERATORS = {"demo", "trigger", "pods", "logs", "doctor", "ui", "helm", "ready"}
+OPERATORS = {"demo", "trigger", "pods", "logs", "doctor", "ui", "helm", "environment", "ready"}
 """Commands that use the cluster in CLUSTER. All others use the local one."""
 SET_UP, WORK, PRODUCTION, DEVELOP = "Set up", "Work with it", "Production", "Develop"
 
@@ -53,6 +54,7 @@ app.command(rich_help_panel=WORK)(airflow.logs)
 app.command(rich_help_panel=WORK)(airflow.doctor)
 app.command(rich_help_panel=WORK)(airflow.ui)
 
+app.add_typer(environments.app, name="environment", rich_help_panel=PRODUCTION)
 app.add_typer(deploy.app, name="helm", rich_help_panel=PRODUCTION)
 app.command(rich_help_panel=PRODUCTION)(develop.sbom)
 app.command(rich_help_panel=PRODUCTION)(develop.audit)

@@ -88,6 +88,14 @@ class R2Settings(Settings):
     access_key_id: SecretStr = Field(alias="R2_ACCESS_KEY_ID", description="S3 access key id of the R2 API token.")
     secret_access_key: SecretStr = Field(alias="R2_SECRET_ACCESS_KEY", description="S3 secret of the R2 API token.")
     bucket: str = Field(alias="R2_BUCKET_NAME", description="The bucket with the pictures and our artefacts.")
+    prefix: str = Field(
+        "",
+        alias="R2_PREFIX",
+        max_length=200,
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*/)*$",
+        description="Folder of the bucket, such as `staging/`, for what the pipeline writes. Keys of pictures are "
+        "complete, and are read as they are.",
+    )
     account_id: str = Field(
         "",
         alias="R2_ACCOUNT_ID",
@@ -127,6 +135,11 @@ class R2Settings(Settings):
         return name
 
     @property
+    def root(self) -> R2Uri:
+        """The prefix of everything that the pipeline writes."""
+        return R2Uri(self.bucket, self.prefix)
+
+    @property
     def endpoint(self) -> str:
         """The URL of the S3 endpoint.
 
@@ -152,10 +165,14 @@ class RunContext(Settings):
     image: str = Field("", alias="WAKEE_IMAGE", description="The image this runs in, by digest or content tag.")
     git_commit: str = Field("", alias="WAKEE_GIT_COMMIT", description="The commit that the image was built from.")
 
-    def folder(self, bucket: str) -> R2Uri:
-        """Return the prefix of this task's artefacts, which is the same for every attempt."""
+    def folder(self, root: R2Uri) -> R2Uri:
+        """Return the prefix of this task's artefacts, which is the same for every attempt.
+
+        Args:
+            root: The prefix of everything that the pipeline writes.
+        """
         names = map(safe_segment, (self.dag_id, self.run_id, self.task_id))
-        return R2Uri(bucket, f"runs/{'/'.join(names)}/")
+        return root / f"runs/{'/'.join(names)}/"
 
 
 def load(kind: type[S]) -> S:

@@ -201,7 +201,7 @@ def _write_record(record: dict[str, Any], context: RunContext, exit_code: int, r
 
 def _save_to_r2(text: str, context: RunContext) -> None:
     store = ObjectStore(load(R2Settings))
-    store.put_bytes(context.folder(store.bucket) / "result.json", text.encode(), "application/json")
+    store.put_bytes(context.folder(store.root) / "result.json", text.encode(), "application/json")
 
 
 def _write_if_possible(path: Path, text: str) -> None:

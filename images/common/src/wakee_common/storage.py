@@ -52,6 +52,7 @@ class ObjectStore:
 
     Attributes:
         bucket: Its name.
+        root: The prefix of everything that the pipeline writes.
         transfers: Maximum number of concurrent transfers.
 
     Raises:
@@ -60,6 +61,7 @@ class ObjectStore:
 
     def __init__(self, settings: R2Settings) -> None:
         self.bucket = settings.bucket
+        self.root = settings.root
         self.transfers = settings.transfers
         self._client = _client(settings)
 

@@ -38,7 +38,8 @@ class R2Uri:
 
     def __truediv__(self, name: str) -> Self:
         """Return the address of `name` under this prefix."""
-        return type(self)(self.bucket, f"{self.key.rstrip('/')}/{name}")
+        prefix = f"{self.key.rstrip('/')}/" if self.key else ""
+        return type(self)(self.bucket, prefix + name)
 
 
 def safe_segment(text: str) -> str:

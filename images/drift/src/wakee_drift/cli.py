@@ -158,7 +158,7 @@ def _store() -> ObjectStore:
 
 
 def _folder(store: ObjectStore, stage_name: str) -> R2Uri:
-    return run_context(stage_name).folder(store.bucket)
+    return run_context(stage_name).folder(store.root)
 
 
 def _optional(uri: str) -> R2Uri | None:

@@ -122,7 +122,7 @@ def fetch_training_data(
         max_bad_share=max_bad_share,
         until=moment(until),
         drift_report_id=report_id(drift_report_id),
-        own_folder=None if publish else context.folder(store.bucket),
+        own_folder=None if publish else context.folder(store.root),
     )
     if not choices:
         return fetched
@@ -138,7 +138,7 @@ def split_dataset(
     from wakee_train.data.splitting import split
 
     store = _store()
-    own_folder = None if publish else run_context("split_dataset").folder(store.bucket)
+    own_folder = None if publish else run_context("split_dataset").folder(store.root)
     return split(store, R2Uri.parse(manifest), own_folder)
 
 
@@ -177,7 +177,7 @@ def fine_tune(
         loss=loss,
     )
     store = _store()
-    return run(store, run_context("fine_tune").folder(store.bucket), R2Uri.parse(splits), settings)
+    return run(store, run_context("fine_tune").folder(store.root), R2Uri.parse(splits), settings)
 
 
 @stage(app)
@@ -235,7 +235,7 @@ def export_onnx(
     from wakee_train.evaluation.onnx_export import export_onnx as run
 
     store = _store()
-    folder = run_context("export_onnx").folder(store.bucket)
+    folder = run_context("export_onnx").folder(store.root)
     limit = int8_mae_limit if int8 else None
     return run(store, folder, R2Uri.parse(evaluation), parity_limit, parity_samples, limit, publish=publish)
 

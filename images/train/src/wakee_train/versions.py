@@ -28,6 +28,6 @@ def run_key(context: RunContext) -> str:
     return f"{context.dag_id}/{context.run_id}"
 
 
-def stage_folder(run: RunContext, task_id: str, bucket: str) -> R2Uri:
+def stage_folder(run: RunContext, task_id: str, root: R2Uri) -> R2Uri:
     """The folder of a stage's records."""
-    return run.model_copy(update={"task_id": task_id}).folder(bucket)
+    return run.model_copy(update={"task_id": task_id}).folder(root)

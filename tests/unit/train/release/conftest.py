@@ -54,8 +54,8 @@ class Release(Places):
         store, run = self.environment.store, RunContext(dag_id="model_retrain", run_id=run_id)
         head = self.hub.model_info(self.repository).sha
         evaluation = self.evaluation.model_copy(update={"version": version_name(run), "champion_revision": head})
-        evaluation_uri = stage_folder(run, "evaluate", store.bucket) / EVALUATION
-        export_uri = stage_folder(run, "export_onnx", store.bucket) / EXPORT
+        evaluation_uri = stage_folder(run, "evaluate", store.root) / EVALUATION
+        export_uri = stage_folder(run, "export_onnx", store.root) / EXPORT
         write_record(store, evaluation_uri, evaluation)
         write_record(store, export_uri, self.export)
         return {"evaluation": str(evaluation_uri), "export": str(export_uri)}

@@ -42,7 +42,7 @@ def helm_group() -> None:
     Environment variables: CLUSTER is the kubeconfig, by default the local cluster's. VALUES is the file on top of
     helm/values.yaml, by default helm/values-production.yaml. CHART is a folder or .tgz of the chart, CHART_REPO another
     repository; by default the chart comes from the cache, or else from its official repository. HELM_TIMEOUT is how
-    long to wait for pods (10m).
+    long to wait for pods (10m). AIRFLOW_NAMESPACE is the namespace of Airflow (airflow).
     """
 
 

@@ -11,7 +11,6 @@ from wakee_tools.images import built
 from wakee_tools.paths import HELM
 from wakee_tools.shell import ToolError, answer, output, say, succeeds, timed
 
-KUBECTL = release.KUBECTL
 SECRETS = (
     "airflow-metadata",
     "airflow-fernet-key",
@@ -41,7 +40,7 @@ def install(values: Path) -> None:
     chart = _chart_for(values)
     _require_cluster()
     _require_prerequisites()
-    arguments = [*chart, *release.IN_NAMESPACE, *_value_files(values), *_settings(values), *_apply()]
+    arguments = [*chart, *release.in_namespace(), *_value_files(values), *_settings(values), *_apply()]
     with timed(f"Airflow (chart {VERSION}) with {values.name}"):
         release.upgrade(arguments)
 
@@ -56,9 +55,9 @@ def diff(values: Path) -> None:
     _require_cluster()
     _require_prerequisites()
     rendered = output(
-        "helm", "template", release.NAME, *chart, *release.IN_NAMESPACE, *_value_files(values), *_settings(values)
+        "helm", "template", release.NAME, *chart, *release.in_namespace(), *_value_files(values), *_settings(values)
     )
-    found = answer(*KUBECTL, "diff", "-f", "-", text=rendered)
+    found = answer(*release.kubectl(), "diff", "-f", "-", text=rendered)
     print(found.stdout, end="")
     if found.returncode > DIFFERENT:
         raise ToolError(f"kubectl diff ended with {found.returncode}: {found.stderr.strip()}")
@@ -69,7 +68,7 @@ def diff(values: Path) -> None:
 def render(values: Path) -> str:
     """Render the chart with the values, as YAML."""
     chart = _chart_for(values)
-    return output("helm", "template", release.NAME, *chart, *release.IN_NAMESPACE, *_value_files(values))
+    return output("helm", "template", release.NAME, *chart, *release.in_namespace(), *_value_files(values))
 
 
 def rollback(revision: str) -> None:
@@ -100,19 +99,17 @@ def _require_cluster() -> None:
 
 def _require_prerequisites() -> None:
     """Check that the objects exist which the chart's pods need and the chart does not create."""
-    remedy = "apply k8s/overlays/production (a copy of it) first"
+    remedy = "run 'make environment-apply' first"
     if not _exists("serviceaccount", "airflow"):
         raise ToolError(f"no service account airflow: {remedy}")
     if not _exists("configmap", "wakee-images"):
-        raise ToolError(f"no ConfigMap wakee-images in namespace {release.NAMESPACE}: {remedy}")
+        raise ToolError(f"no ConfigMap wakee-images in namespace {release.namespace()}: {remedy}")
     if missing := [name for name in SECRETS if not _exists("secret", name)]:
-        raise ToolError(
-            f"no Secret {' '.join(missing)} in namespace {release.NAMESPACE}: docs/production.md says how to make them"
-        )
+        raise ToolError(f"no Secret {' '.join(missing)} in namespace {release.namespace()}: see docs/production.md")
 
 
 def _exists(kind: str, name: str) -> bool:
-    return succeeds(*KUBECTL, "get", kind, name)
+    return succeeds(*release.kubectl(), "get", kind, name)
 
 
 def _value_files(values: Path) -> list[str]:
@@ -121,7 +118,7 @@ def _value_files(values: Path) -> list[str]:
 
 def _settings(values: Path) -> list[str]:
     """Helm's options with a digest of the ConfigMap, so that pods restart when it changes."""
-    data = answer(*KUBECTL, "get", "configmap", "wakee-images", "-o", "jsonpath={.data}").stdout
+    data = answer(*release.kubectl(), "get", "configmap", "wakee-images", "-o", "jsonpath={.data}").stdout
     digest = hashlib.sha256(data.encode()).hexdigest()[:12]
     settings = ["--set-string", rf"airflowPodAnnotations.wakee\.io/settings={digest}"]
     image = built.known().get("airflow", "") if values.name == VALUES_KIND.name else ""

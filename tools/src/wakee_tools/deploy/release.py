@@ -6,10 +6,23 @@ from typing import Any
 
 from wakee_tools.shell import ToolError, answer, call, last_lines, output, print_lines, say
 
-NAME, NAMESPACE = "airflow", "airflow"
-IN_NAMESPACE = ("--namespace", NAMESPACE)
-KUBECTL = ("kubectl", "-n", NAMESPACE)
+NAME = "airflow"
 GOOD = {"deployed", "superseded"}
+
+
+def namespace() -> str:
+    """The namespace of Airflow: AIRFLOW_NAMESPACE, by default "airflow"."""
+    return os.environ.get("AIRFLOW_NAMESPACE") or "airflow"
+
+
+def in_namespace() -> tuple[str, str]:
+    """Helm's option for that namespace."""
+    return ("--namespace", namespace())
+
+
+def kubectl() -> tuple[str, ...]:
+    """The command kubectl in that namespace."""
+    return ("kubectl", "-n", namespace())
 
 
 def timeout() -> str:
@@ -19,7 +32,7 @@ def timeout() -> str:
 
 def last_good() -> str:
     """The newest revision that was deployed successfully; empty if there is none."""
-    asked = answer("helm", "history", NAME, *IN_NAMESPACE, "-o", "json")
+    asked = answer("helm", "history", NAME, *in_namespace(), "-o", "json")
     return newest_good(json.loads(asked.stdout)) if asked.returncode == 0 else ""
 
 
@@ -30,7 +43,7 @@ def newest_good(history: list[dict[str, Any]]) -> str:
 
 def delete_finished_migration() -> None:
     """Delete the finished migration Job of the last upgrade, because a Job is immutable."""
-    output(*KUBECTL, "delete", "job", f"{NAME}-run-airflow-migrations", "--ignore-not-found")
+    output(*kubectl(), "delete", "job", f"{NAME}-run-airflow-migrations", "--ignore-not-found")
 
 
 def rollback_to(revision: str) -> None:
@@ -40,7 +53,7 @@ def rollback_to(revision: str) -> None:
         ToolError: its pods did not become ready.
     """
     delete_finished_migration()
-    done = answer("helm", "rollback", NAME, revision, *IN_NAMESPACE, "--wait", "--timeout", timeout())
+    done = answer("helm", "rollback", NAME, revision, *in_namespace(), "--wait", "--timeout", timeout())
     if done.returncode:
         print_lines(last_lines(done.stdout + done.stderr, 5))
         raise ToolError(f"Cannot roll back to revision {revision}: the lines above say why.")
@@ -49,7 +62,7 @@ def rollback_to(revision: str) -> None:
 
 def recover() -> None:
     """Roll back a release that an interrupted helm left pending, because helm rejects an upgrade of it."""
-    if '"status":"pending-' not in answer("helm", "status", NAME, *IN_NAMESPACE, "-o", "json").stdout:
+    if '"status":"pending-' not in answer("helm", "status", NAME, *in_namespace(), "-o", "json").stdout:
         return
     say("an earlier helm was interrupted")
     if good := last_good():
@@ -60,7 +73,7 @@ def recover() -> None:
 
 def uninstall() -> None:
     """Uninstall the release."""
-    call("helm", "uninstall", NAME, *IN_NAMESPACE, "--wait")
+    call("helm", "uninstall", NAME, *in_namespace(), "--wait")
 
 
 def upgrade(arguments: list[str]) -> None:
@@ -90,6 +103,6 @@ def upgrade(arguments: list[str]) -> None:
 
 def _print_pods() -> None:
     warnings = ("--field-selector", "type=Warning", "--sort-by=.lastTimestamp")
-    print_lines(answer(*KUBECTL, "get", "pods").stdout)
-    events = answer(*KUBECTL, "get", "events", *warnings)
+    print_lines(answer(*kubectl(), "get", "pods").stdout)
+    events = answer(*kubectl(), "get", "events", *warnings)
     print_lines(last_lines(events.stdout + events.stderr, 8))

@@ -114,6 +114,12 @@ def _chart(steps: Steps) -> None:
     steps.pytest("Airflow's life under the chart", "dev", "helm", HELM_LIFECYCLE, "-vv")
 
 
+def _staging(steps: Steps) -> None:
+    """Test a staging environment beside the installation: a second Airflow, which takes another 2 GB of memory."""
+    installation.up()
+    steps.pytest("staging environment", "dev", "staging", "tests/environments", "-vv")
+
+
 def _debian(steps: Steps) -> None:
     """Test the cluster that is built from Debian's packages: up, a drift run, a health check, down without leftovers.
 
@@ -150,6 +156,7 @@ SUITES: dict[str, Callable[[Steps], None]] = {
     "manifests": _manifests,
     "cluster": _cluster,
     "chart": _chart,
+    "staging": _staging,
     "debian": _debian,
     "cuda-image": _cuda_image,
     "failures": _failures,

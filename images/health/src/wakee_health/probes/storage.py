@@ -53,7 +53,7 @@ def probe(store: ObjectStore, slow_ms: float, orphan_sample: int, most_orphans: 
 @contextmanager
 def temporary_object(store: ObjectStore) -> Iterator[R2Uri]:
     """Yield an address under `health/`, whose object is deleted on exit."""
-    uri = store.uri(f"{FOLDER}{uuid.uuid4().hex}.bin")
+    uri = store.root / f"{FOLDER}{uuid.uuid4().hex}.bin"
     try:
         yield uri
     finally:

@@ -77,7 +77,7 @@ def overall(checks: Sequence[Check]) -> Check:
 
 def _folder(context: RunContext) -> R2Uri | None:
     try:
-        return context.folder(load(R2Settings).bucket)
+        return context.folder(load(R2Settings).root)
     except WakeeError as error:
         logger.warning("%s", error)
         return None

@@ -135,7 +135,7 @@ def _keep(context: RunContext, junit: bytes, report: bytes) -> tuple[str, str, l
     """Write the reports to R2. If that fails, return a warning: the log has the same output."""
     try:
         store = ObjectStore(load(R2Settings))
-        folder = context.folder(store.bucket)
+        folder = context.folder(store.root)
         store.put_bytes(folder / "junit.xml", junit, "application/xml")
         store.put_bytes(folder / "report.html", report, "text/html; charset=utf-8")
     except WakeeError as error:

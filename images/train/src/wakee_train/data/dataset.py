@@ -60,7 +60,7 @@ def fetch(
     annotations = read_annotations(database, until, drift_report_id)
     listing = list_pictures(store, annotations)
     identity = dataset_id(annotations, listing)
-    folder = store.uri(f"datasets/{identity}")
+    folder = store.root / f"datasets/{identity}"
     if own_folder is not None and not store.exists(folder / MANIFEST):
         folder = own_folder / identity
     try:

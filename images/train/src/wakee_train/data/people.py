@@ -33,7 +33,7 @@ def read_people(store: ObjectStore, manifest: Manifest) -> StoredAssignment:
     Raises:
         BadInputError: the file is missing or damaged, although data sets were split by it.
     """
-    uri = store.uri(KEY)
+    uri = store.root / KEY
     try:
         content, etag = store.get_version(uri)
     except MissingObjectError:
@@ -48,14 +48,14 @@ def write_people(store: ObjectStore, before: StoredAssignment, assignment: Assig
         UnavailableError: another process has changed the file since it was read.
     """
     if before.etag is None or assignment != before.assignment:
-        store.replace(store.uri(KEY), assignment.model_dump_json().encode(), "application/json", before.etag)
+        store.replace(store.root / KEY, assignment.model_dump_json().encode(), "application/json", before.etag)
 
 
 def _beginning(store: ObjectStore, manifest: Manifest) -> Assignment:
-    keys = list(store.list_keys(FOLDER))
+    keys = list(store.list_keys((store.root / FOLDER).key))
     if any(key.endswith(f"/{SPLITS}") for key in keys):
         raise BadInputError(
-            f"{store.uri(KEY)} is missing, but data sets were split by it. Without it, people who were tested on could "
+            f"{store.root / KEY} is missing, but data sets were split by it. Without it, people who were tested on could "
             f"be trained on. Restore it, or begin anew: an empty Hub repository, and no {FOLDER}*/{SPLITS}"
         )
     manifests = (store.uri(key) for key in keys if key.endswith("/manifest.json"))

@@ -37,7 +37,7 @@ def split(store: ObjectStore, manifest_uri: R2Uri, own_folder: R2Uri | None = No
         UnavailableError: another process changed `people.json` since it was read.
     """
     manifest = read_record(store, manifest_uri, Manifest)
-    uri = store.uri(f"{FOLDER}{manifest.dataset_id}/{SPLITS}")
+    uri = store.root / f"{FOLDER}{manifest.dataset_id}/{SPLITS}"
     try:
         splits = read_record(store, uri, Splits)
         logger.info("the splits of data set %s are decided already: reused", splits.dataset_id)

@@ -53,7 +53,7 @@ def evaluate(
             weights, or the repository is not visible, so that it is unknown whether there is a champion.
     """
     training = read_record(store, training_uri, Training)
-    folder, version = context.folder(store.bucket), version_name(context)
+    folder, version = context.folder(store.root), version_name(context)
     with workspace() as scratch:
         hub = ModelHub(settings[0], scratch / "hub")
         if (done := _acted_upon(store, hub, folder, training, version)) is not None:

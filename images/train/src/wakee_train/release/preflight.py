@@ -57,7 +57,7 @@ def check_targets(
         BadInputError: the drift report does not exist.
         UnavailableError: a place does not respond.
     """
-    check_bucket(store, context.folder(store.bucket))
+    check_bucket(store, context.folder(store.root))
     check_writable(targets.database, drift_report_id)
     registry = Registry(targets.tracking)
     restored = restore_experiment and registry.restore_experiment()
@@ -91,7 +91,7 @@ def look_at_targets(
         BadInputError: there is no such drift report.
         UnavailableError: a place does not answer.
     """
-    check_bucket(store, context.folder(store.bucket))
+    check_bucket(store, context.folder(store.root))
     check_writable(targets.database, drift_report_id)
     with workspace() as scratch:
         places = read_places(targets, Registry(targets.tracking), scratch)

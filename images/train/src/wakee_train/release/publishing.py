@@ -80,7 +80,7 @@ def publish(
         if evaluation.decision.promote:
             hub.ensure_tag(evaluation.version, commit)
     record = publication_record(hub, evaluation, uris, commit, drift_report_id)
-    uri = write_record(store, context.folder(store.bucket) / PUBLICATION, record)
+    uri = write_record(store, context.folder(store.root) / PUBLICATION, record)
     return PublicationResult(
         publication_uri=str(uri),
         version=evaluation.version,

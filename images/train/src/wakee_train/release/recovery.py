@@ -97,7 +97,7 @@ def lacking(store: ObjectStore, places: Places, origin: Origin | None) -> list[s
     missing = [] if places.is_registered or origin is None else [LOG]
     missing += [] if places.is_recorded else [UPDATE]
     for stage in missing:
-        if origin and _succeeded(store, stage_folder(origin.run, stage, store.bucket)):
+        if origin and _succeeded(store, stage_folder(origin.run, stage, store.root)):
             raise ConfigurationError(
                 f"{stage} of {run_key(origin.run)} wrote {places.version} to {WRITES[stage]}, and it is not there"
             )
@@ -124,11 +124,11 @@ def _write_records(store: ObjectStore, targets: Targets, hub: ModelHub, version:
 
 def _publication(store: ObjectStore, hub: ModelHub, version: str, origin: Origin) -> R2Uri:
     """The record of the version's publication, recreated from the Hub if its stage ended before writing it."""
-    uri = stage_folder(origin.run, "upload_to_hub", store.bucket) / PUBLICATION
+    uri = stage_folder(origin.run, "upload_to_hub", store.root) / PUBLICATION
     if store.exists(uri):
         return uri
-    evaluation_uri = stage_folder(origin.run, "evaluate", store.bucket) / EVALUATION
-    export_uri = stage_folder(origin.run, "export_onnx", store.bucket) / EXPORT
+    evaluation_uri = stage_folder(origin.run, "evaluate", store.root) / EVALUATION
+    export_uri = stage_folder(origin.run, "export_onnx", store.root) / EXPORT
     evaluation = read_record(store, evaluation_uri, Evaluation)
     commit = hub.find_commit(*publication(version, promoted=True))
     if commit is None or not evaluation.decision.promote:

@@ -91,7 +91,7 @@ def roll_back(
     """
     with workspace() as scratch:
         hub = ModelHub(hub_settings, scratch)
-        target = _target(store, context.folder(store.bucket), database, hub, asked)
+        target = _target(store, context.folder(store.root), database, hub, asked)
         logger.info("rollback from %s to %s", target.replaced or "nothing", target.version)
         registry = Registry(tracking_settings)
         _check_places(hub, registry, database, run_key(context))

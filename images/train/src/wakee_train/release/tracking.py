@@ -77,7 +77,7 @@ def track(
         alias=alias,
         publication_uri=str(publication_uri),
     )
-    uri = write_record(store, context.folder(store.bucket) / TRACKING, tracking)
+    uri = write_record(store, context.folder(store.root) / TRACKING, tracking)
     return TrackingResult(
         tracking_uri=str(uri),
         mlflow_run_id=run_id,

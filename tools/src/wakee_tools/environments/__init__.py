@@ -1,0 +1,1 @@
+"""An environment (production, staging, ...) from one settings file: `wakee environment`."""
