@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psycopg2
 import pytest
 import yaml
@@ -23,6 +24,7 @@ from wakee_tools.shell import ToolError
 
 __all__ = ["airflow", "hub", "kubernetes", "production", "query", "store"]
 
+MLFLOW = "http://localhost:5000/api/2.0/mlflow"
 HERE = Path(__file__).parent
 WAKEE = str(Path(sys.executable).with_name("wakee"))
 STAGES, AIRFLOW = "wakee-staging", "airflow-staging"
@@ -73,6 +75,16 @@ def databases() -> Iterator[None]:
     on_the_database("wakee_staging", NOTHING_IN_PRODUCTION)
     yield
     on_the_database("mlflow", *drop)
+
+
+@pytest.fixture(scope="session")
+def nothing_published(hub, store) -> None:
+    """Delete what an earlier run of these tests published, and wrote to the bucket."""
+    namespace, name = OWN["HF_MODEL_REPO"].split("/")
+    hub.request("DELETE", "/api/repos/delete", json={"type": "model", "organization": namespace, "name": name})
+    httpx.request("DELETE", f"{MLFLOW}/registered-models/delete", json={"name": OWN["MLFLOW_MODEL_NAME"]})
+    for key in list(store.list_keys(OWN["R2_PREFIX"])):
+        store.delete(store.uri(key))
 
 
 @pytest.fixture(scope="session")
@@ -134,7 +146,7 @@ def wakee(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="session")
-def staging(settings_file, secrets) -> Iterator[Airflow]:
+def staging(settings_file, secrets, nothing_published) -> Iterator[Airflow]:
     """Airflow of the staging environment, reached through a forwarded port."""
     applied = wakee("environment", "apply", str(settings_file))
     assert applied.returncode == 0, applied.stdout + applied.stderr

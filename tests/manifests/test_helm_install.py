@@ -24,7 +24,9 @@ echo "$@" >>{calls}
 KUBECTL = """#!/bin/sh
 case "$*" in
     "version -o json") cat {version} ;;
+    *"get secrets"*) echo "$SECRET_VERSIONS" ;;
     *"get secret"*) grep -qx "$5" {secrets} ;;
+    *"get pod "*) echo "${{TRIAL:-Succeeded}}" ;;
     *"get configmap"*) grep . {settings} ;;
     "config current-context") echo production ;;
     *diff*) cat >/dev/null; echo changed; exit 1 ;;
@@ -108,6 +110,22 @@ def test_changed_settings_start_new_pods(cluster):
         _, calls = cluster("install", settings=settings)
         annotations += [word for word in calls[-1].split() if word.startswith("airflowPodAnnotations")]
     assert annotations[0] != annotations[1] == annotations[2]
+
+
+def test_changed_secrets_start_new_pods(cluster):
+    annotations = []
+    for versions in ("1 2 3 4 5 6", "1 2 3 4 5 7"):
+        _, calls = cluster("install", SECRET_VERSIONS=versions)
+        annotations += [word for word in calls[-1].split() if word.startswith("airflowPodAnnotations")]
+    assert annotations[0] != annotations[1]
+
+
+def test_an_image_that_does_not_start_changes_nothing(cluster):
+    done, calls = cluster("install", TRIAL="Pending ErrImagePull registry.example.org: not found")
+    assert done.returncode == 1
+    assert "does not start: Pending ErrImagePull registry.example.org: not found" in done.stderr
+    assert "Nothing was changed" in done.stderr
+    assert not [call for call in calls if call.startswith("upgrade")]
 
 
 def test_the_repository_can_be_named_instead(cluster):

@@ -25,6 +25,11 @@ def pending_pods(dag_id: str) -> list[Any]:
     return list(found.items)
 
 
+def list_pods(namespace: str) -> list[Any]:
+    """List the pods of a namespace, in the cluster of KUBECONFIG."""
+    return list(_cluster().list_namespaced_pod(namespace, _request_timeout=TIMEOUT_SECONDS).items)
+
+
 @cache
 def _cluster() -> client.CoreV1Api:
     settings = client.Configuration()

@@ -5,8 +5,12 @@ import json
 import os
 from pathlib import Path
 
+import yaml
+
 from wakee_tools.deploy import release
 from wakee_tools.deploy.chart import VERSION, find_chart
+from wakee_tools.deploy.helm_values import merged
+from wakee_tools.deploy.image_trial import try_image
 from wakee_tools.images import built
 from wakee_tools.paths import HELM
 from wakee_tools.shell import ToolError, answer, output, say, succeeds, timed
@@ -20,6 +24,7 @@ SECRETS = (
     "airflow-connections",
 )
 VALUES_KIND = HELM / "values-kind.yaml"
+VERSIONS = "jsonpath={.items[*].metadata.resourceVersion}"
 FIRST_WITH_SERVER_SIDE_APPLY = 22
 """Minor version of Kubernetes. On older ones, a bug affects Helm 4's server-side apply."""
 DIFFERENT = 1
@@ -42,6 +47,7 @@ def install(values: Path) -> None:
     _require_prerequisites()
     arguments = [*chart, *release.in_namespace(), *_value_files(values), *_settings(values), *_apply()]
     with timed(f"Airflow (chart {VERSION}) with {values.name}"):
+        try_image(*_image(values))
         release.upgrade(arguments)
 
 
@@ -117,12 +123,27 @@ def _value_files(values: Path) -> list[str]:
 
 
 def _settings(values: Path) -> list[str]:
-    """Helm's options with a digest of the ConfigMap, so that pods restart when it changes."""
+    """Helm's options with a digest of the ConfigMap and the Secrets, so that pods restart when one of them changes."""
     data = answer(*release.kubectl(), "get", "configmap", "wakee-images", "-o", "jsonpath={.data}").stdout
-    digest = hashlib.sha256(data.encode()).hexdigest()[:12]
+    versions = answer(*release.kubectl(), "get", "secrets", *SECRETS, "-o", VERSIONS).stdout
+    digest = hashlib.sha256((data + versions).encode()).hexdigest()[:12]
     settings = ["--set-string", rf"airflowPodAnnotations.wakee\.io/settings={digest}"]
-    image = built.known().get("airflow", "") if values.name == VALUES_KIND.name else ""
+    image = _built_image(values)
     return settings + (image_settings(image) if image else [])
+
+
+def _built_image(values: Path) -> str:
+    """The image that `make images` built, for the local cluster; empty for others."""
+    return built.known().get("airflow", "") if values.name == VALUES_KIND.name else ""
+
+
+def _image(values: Path) -> tuple[str, list[dict[str, str]]]:
+    """Airflow's image, with its tag or digest, and the registry's Secrets."""
+    base, over = (yaml.safe_load(file.read_text()) for file in (HELM / "values.yaml", values))
+    found = merged(base, over)
+    image = found["images"]["airflow"]
+    version = f"@{image['digest']}" if image.get("digest") else f":{image.get('tag')}"
+    return _built_image(values) or f"{image['repository']}{version}", found.get("imagePullSecrets") or []
 
 
 def image_settings(image: str) -> list[str]:

@@ -4,6 +4,7 @@ import json
 import os
 from typing import Any
 
+from wakee_tools.deploy.progress import reported_pods
 from wakee_tools.shell import ToolError, answer, call, last_lines, output, print_lines, say
 
 NAME = "airflow"
@@ -53,7 +54,8 @@ def rollback_to(revision: str) -> None:
         ToolError: its pods did not become ready.
     """
     delete_finished_migration()
-    done = answer("helm", "rollback", NAME, revision, *in_namespace(), "--wait", "--timeout", timeout())
+    with reported_pods(namespace()):
+        done = answer("helm", "rollback", NAME, revision, *in_namespace(), "--wait", "--timeout", timeout())
     if done.returncode:
         print_lines(last_lines(done.stdout + done.stderr, 5))
         raise ToolError(f"Cannot roll back to revision {revision}: the lines above say why.")
@@ -89,7 +91,8 @@ def upgrade(arguments: list[str]) -> None:
     good = last_good()
     delete_finished_migration()
     wait = ("--wait", "--timeout", timeout())
-    done = answer("helm", "upgrade", "--install", NAME, *arguments, *wait)
+    with reported_pods(namespace()):
+        done = answer("helm", "upgrade", "--install", NAME, *arguments, *wait)
     if done.returncode == 0:
         return
     print_lines(last_lines(done.stdout + done.stderr, 5))

@@ -24,7 +24,10 @@ def values(environment: Environment) -> dict[str, Any]:
         presets = ", ".join(sorted(file.name for file in HELM.glob("values-*.yaml")))
         raise ToolError(f"Cannot render {environment.name}: no file {preset.name} in helm/. Use one of {presets}.")
     own = {
-        "images": {"airflow": _image(environment.images.airflow)},
+        "images": {
+            "airflow": _image(environment.images.airflow),
+            "pod_template": _worker_image(environment.images.airflow),
+        },
         "config": {
             "api": {"base_url": environment.airflow.url},
             "logging": {"remote_base_log_folder": environment.airflow.logs},
@@ -40,6 +43,12 @@ def _image(image: str) -> dict[str, Any]:
     """The chart prefers a digest to a tag, so the other one is empty."""
     parts = split_image(image)
     return {"repository": parts["newName"], "tag": parts.get("newTag"), "digest": parts.get("digest")}
+
+
+def _worker_image(image: str) -> dict[str, str]:
+    """The image of KubernetesExecutor's pods. The chart has only a tag there, so a digest is split at its colon."""
+    repository, _, tag = image.rpartition(":")
+    return {"repository": repository, "tag": tag}
 
 
 def _variables(namespace: str) -> list[dict[str, str]]:
