@@ -19,7 +19,8 @@ def test_a_retraining_in_staging_changes_nothing_in_production(staging, store, q
     assert staging.result("model_retrain", run_id, "upload_to_hub")["promoted"] is True
     assert {table: query(f"SELECT * FROM {table} ORDER BY id") for table in tables} == before
     assert production() == served
-    written = {key for key in store.list_keys("") if key not in keys}
+    # The sandbox's MLflow server keeps the files of all its experiments in the same bucket.
+    written = {key for key in store.list_keys("") if key not in keys and not key.startswith("mlflow/")}
     assert written
     assert [key for key in written if not key.startswith("staging/")] == []
     assert "staging/datasets/people.json" in written

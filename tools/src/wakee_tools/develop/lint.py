@@ -1,4 +1,4 @@
-"""Checks of formatting, lint, types, shell scripts, Dockerfiles and YAML."""
+"""Checks of formatting, lint, types, shell scripts, Dockerfiles, YAML and workflows."""
 
 import os
 
@@ -54,8 +54,17 @@ def _others() -> bool:
             _check("shellcheck", "-x", "-P", "SCRIPTDIR", "-e", "SC1091", *scripts, *SHELL_PROGRAMS),
             _check("hadolint", *dockerfiles),
             _check("yamllint", "-s", "."),
+            *_github(),
         ]
     )
+
+
+def _github() -> list[bool]:
+    """Check the files of GitHub: schemas, and the security of workflows."""
+    workflows = _files(".github/workflows/*.yaml")
+    schemas = {"vendor.github-workflows": workflows, "vendor.dependabot": _files(".github/dependabot.yml")}
+    checked = [_check("check-jsonschema", "-q", "--builtin-schema", name, *files) for name, files in schemas.items()]
+    return [*checked, _check("zizmor", "--offline", "--quiet", *workflows)]
 
 
 def _files(pattern: str) -> list[str]:

@@ -72,7 +72,7 @@ def in_namespaces(found: Any, names: dict[str, str]) -> Any:
         return [in_namespaces(each, names) for each in found]
     if not isinstance(found, dict):
         return found
-    renamed = {
+    renamed: dict[str, Any] = {
         key: names.get(value, value)
         if key in NAMESPACE_KEYS and isinstance(value, str)
         else in_namespaces(value, names)
@@ -85,7 +85,8 @@ def in_namespaces(found: Any, names: dict[str, str]) -> Any:
 
 
 def _airflow_variables(environment: Environment) -> dict[str, str]:
-    gpu, given = environment.gpu, environment.airflow.variables | environment.images.variables
+    gpu = environment.gpu
+    given = environment.airflow.variables | environment.images.variables
     gpus = {
         "WAKEE_GPU_COUNT": str(gpu.count),
         "WAKEE_GPU_RESOURCE": gpu.resource,

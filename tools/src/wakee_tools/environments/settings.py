@@ -92,7 +92,7 @@ class Environment(Section):
     images: Images
     stages: dict[str, str]
     airflow: Airflow
-    gpu: Gpu = Gpu()
+    gpu: Gpu = Field(default_factory=lambda: Gpu.model_validate({}))
     monitoring: bool = True
     resources: list[str] = []
     folder: Path = Path()
