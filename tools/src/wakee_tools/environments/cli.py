@@ -8,6 +8,7 @@ import typer
 import yaml
 
 from wakee_tools.deploy import helm, release
+from wakee_tools.deploy.progress import reported_pods
 from wakee_tools.environments import airflow_values, manifests
 from wakee_tools.environments.settings import Environment, load
 from wakee_tools.shell import ToolError, answer, output, print_lines, say, timed
@@ -70,7 +71,7 @@ def apply(file: File) -> None:
         if answer("kubectl", "diff", "-f", str(objects)).returncode:
             output(*stages, "delete", MIGRATION, "--ignore-not-found")  # a Job is immutable
         print_lines(output("kubectl", "apply", "-f", str(objects)))
-    with timed("schema migration"):
+    with timed("schema migration"), reported_pods(environment.namespaces.stages):
         _wait_for_migration(stages)
     _use(environment)
     helm.install(values)
