@@ -2,7 +2,7 @@
 
 from wakee_common.stage import StageResult
 
-from wakee_train.data.records import LabelQuality
+from wakee_train.records import LabelQuality
 
 
 class BackboneResult(StageResult):

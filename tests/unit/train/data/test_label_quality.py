@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from wakee_train.data.label_quality import COMPARED_TOGETHER, described, label_quality
 from wakee_train.data.near_duplicates import pairs
-from wakee_train.data.records import Facts, LabelQuality, Sample
+from wakee_train.data.records import Facts, Sample
+from wakee_train.records import LabelQuality
 
 from ..environment import Environment
 from .test_near_duplicates import drawn

@@ -51,7 +51,7 @@ def fetch(
     folder: R2Uri,
     windows: Windows,
     min_samples: int,
-    picture_sample: int,
+    picture_sample: int = 0,
 ) -> AnnotationsResult:
     """Write the validated annotations of the look-back window, and samples of pictures and reference window, to R2."""
     provenance = Provenance(

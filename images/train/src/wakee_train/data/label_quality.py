@@ -7,7 +7,8 @@ import numpy as np
 from wakee_contract.emotions import HALF_A_STEP
 
 from wakee_train.data.near_duplicates import pairs
-from wakee_train.data.records import LabelQuality, Sample
+from wakee_train.data.records import Sample
+from wakee_train.records import LabelQuality
 
 ENOUGH_PICTURES = 5
 """People with fewer pictures are not counted as constant: two equal answers mean nothing."""

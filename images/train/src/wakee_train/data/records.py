@@ -6,7 +6,7 @@ from pydantic import Field
 from wakee_common.training_sample import PictureStatistics
 from wakee_contract.emotions import EMOTIONS
 
-from wakee_train.records import Record
+from wakee_train.records import LabelQuality, Record
 
 Labels = Annotated[tuple[float, ...], Field(min_length=len(EMOTIONS), max_length=len(EMOTIONS))]
 """Levels from 0 to 3, in the order of the emotions."""
@@ -79,24 +79,6 @@ class SharedPicture(Record):
 
     names: list[str]
     people: list[int]
-
-
-class LabelQuality(Record):
-    """Labels of a data set that say little about the pictures. They are counted, and not left out.
-
-    Attributes:
-        untouched: Pictures of which no slider was moved away from the prediction.
-        people: People with at least `label_quality.ENOUGH_PICTURES` pictures.
-        constant_people: Those of them whose labels are the same for every picture.
-        near_duplicates: Pairs of near-duplicates among pictures that were annotated one after the other.
-        contradictory: Those of them whose labels differ by more than one level in any emotion.
-    """
-
-    untouched: int
-    people: int
-    constant_people: int
-    near_duplicates: int
-    contradictory: int
 
 
 class Manifest(Record):
