@@ -67,9 +67,9 @@ def _levels(generator: Any, count: int, share: float) -> Any:
 def alarms(setting: Setting, run: int) -> dict[str, bool]:
     """Which rules call any column drifted."""
     import numpy as np
-    from wakee_drift.measure.distribution import FAMILY_ERROR, THRESHOLDS, choose_method, decide
+    from wakee_drift.measure.distribution import THRESHOLDS, choose_method, decide
     from wakee_drift.measure.evidently_runs import PEOPLE_TEST
-    from wakee_drift.measure.permutation import Values, holm, people_p_value
+    from wakee_drift.measure.permutation import FAMILY_ERROR, Values, holm, people_p_value
 
     (now, people), (before, others) = draw(setting, run)
     columns = range(now.shape[1])

@@ -91,7 +91,8 @@ def ours(folder: str, count: int, epochs: int = EPOCHS) -> dict[str, Any]:
 def _unpacked(folder: Path, count: int) -> Any:
     """As `load_splits` does it, without S3."""
     import numpy as np
-    from wakee_train.data.pictures import RESIZED, unpack
+    from wakee_contract.pictures import RESIZED
+    from wakee_train.data.pictures import unpack
     from wakee_train.data.shards import unpack_shard
 
     pixels = np.memmap(folder / "train.pixels", np.uint8, "w+", shape=(count, RESIZED, RESIZED, 3))

@@ -126,7 +126,8 @@ def costs(s3: dict[str, str], count: int, **_: Any) -> dict[str, Any]:
     from PIL import Image
     from wakee_common.settings import R2Settings
     from wakee_common.storage import ObjectStore
-    from wakee_train.data.pictures import LEAST_EFFORT, RESIZED
+    from wakee_contract.pictures import RESIZED
+    from wakee_train.data.pictures import LEAST_EFFORT
 
     store, moments = ObjectStore(R2Settings.model_validate(s3)), dict.fromkeys(STEPS, 0.0)
     for number in range(count):

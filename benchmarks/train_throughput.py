@@ -123,7 +123,7 @@ def epochs(count: int) -> dict[str, Any]:
 def _trainer(backbone: str, image_size: int, *, pictures: int, batch_size: int, epochs: int) -> Any:
     """Our trainer with so many noisy pictures to learn from, and the same to be judged by."""
     import numpy as np
-    from wakee_train.data.pictures import RESIZED
+    from wakee_contract.pictures import RESIZED
     from wakee_train.data.shards import SplitPixels
     from wakee_train.records import TrainingSettings
     from wakee_train.training.backbone import choose_device, make_model

@@ -14,9 +14,9 @@ model made for the same pictures. The drift score is the mean absolute error, av
 
 | task | what it does | output |
 |---|---|---|
-| `fetch_annotations` | reads the window's validated annotations; counts and leaves out unusable ones | Parquet in R2 |
+| `fetch_annotations` | reads the window's annotations, leaves out unusable ones; samples its pictures | Parquet in R2 |
 | `load_predictions` | joins the stored predictions by picture; compares a sample with the API | Parquet in R2 |
-| `calculate_drift` | exact errors, interval by people, Evidently's distribution drift, two references | JSON in R2 |
+| `calculate_drift` | exact errors, interval by people, drift of distributions and of pictures | JSON in R2 |
 | `generate_report` | Evidently's report and a chart of the errors | HTML, JSON, PNG in R2 |
 | `save_report` | one row per date, with the decision on a retraining | table `drift_reports` |
 | `decide` | continues only if the report requests a retraining; logs the reasons | |
@@ -77,6 +77,7 @@ with DAG(
         "--look-back-days={{ params.look_back_days }}",
         "--reference-days={{ params.reference_days }}",
         "--min-samples={{ params.min_samples }}",
+        "--picture-sample={{ params.picture_sample }}",
     )
     load_predictions = stage(
         "drift",
@@ -95,7 +96,14 @@ with DAG(
         "--training-sample",
         result("load_predictions", "training_sample_uri"),
     ]
-    calculate_drift = stage("drift", "calculate_drift", *pairs, "--threshold={{ params.threshold }}")
+    calculate_drift = stage(
+        "drift",
+        "calculate_drift",
+        *pairs,
+        "--pictures",
+        result("fetch_annotations", "pictures_uri"),
+        "--threshold={{ params.threshold }}",
+    )
     metrics = ["--metrics", result("calculate_drift", "metrics_uri")]
     generate_report = stage("drift", "generate_report", *metrics, *pairs, links=[REPORT])
     save_report = stage(

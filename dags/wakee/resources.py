@@ -49,7 +49,7 @@ _MODEL = StageResources("500m", "4Gi", "20Gi")
 DEFAULTS = {
     "fetch_annotations": _SMALL,
     "load_predictions": _SMALL,
-    "calculate_drift": StageResources("500m", "1Gi", "2Gi"),
+    "calculate_drift": StageResources("500m", "2Gi", "2Gi"),
     "generate_report": StageResources("500m", "2Gi", "2Gi"),
     "save_report": _SMALL,
     "test_api": _PROBE,

@@ -16,7 +16,7 @@ REPO = Path(__file__).parents[2]
 DEFAULTS = {
     "fetch_annotations": ("250m", "1Gi", "2Gi"),
     "load_predictions": ("250m", "1Gi", "2Gi"),
-    "calculate_drift": ("500m", "1Gi", "2Gi"),
+    "calculate_drift": ("500m", "2Gi", "2Gi"),
     "generate_report": ("500m", "2Gi", "2Gi"),
     "save_report": ("250m", "1Gi", "2Gi"),
     "test_api": ("100m", "768Mi", "1Gi"),

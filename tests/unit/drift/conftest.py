@@ -1,5 +1,6 @@
 """Annotations in the database, and drift stages run as Airflow would run them."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -91,11 +92,17 @@ class Pipeline:
     def save(self, calculated: dict[str, Any], reported: dict[str, Any]) -> dict[str, Any]:
         return self.stage("save-report", metrics=calculated["metrics_uri"], report=reported["html_uri"])
 
+    def calculate_with_pictures(self, fetched: dict[str, Any]) -> dict[str, Any]:
+        """The pictures' comparison, as `calculate-drift` stores it, under `pictures`; its result under `result`."""
+        result = self.calculate(self.load(fetched), pictures=fetched["pictures_uri"])
+        metrics = json.loads(self.pod.read(result["metrics_uri"]))
+        return {"result": result, "pictures": metrics["pictures"]}
+
     def to_the_end(self, *, with_report: bool = True) -> dict[str, dict[str, Any]]:
         """All stages; the result of each by the stage's first word. The report takes longest: it can be a stand-in."""
         fetched = self.fetch()
         loaded = self.load(fetched)
-        calculated = self.calculate(loaded)
+        calculated = self.calculate(loaded, pictures=fetched["pictures_uri"])
         reported = self.report(loaded, calculated) if with_report else self.stand_in()
         saved = self.save(calculated, reported)
         return {"fetch": fetched, "load": loaded, "calculate": calculated, "report": reported, "save": saved}

@@ -6,6 +6,7 @@ All tests share three retrainings, which take long: `story.py`. So they stay in 
 import hashlib
 import io
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ import onnxruntime
 import pytest
 import torch
 from PIL import Image
+from wakee_common.embeddings import FeatureModel, unpack_embeddings
+from wakee_common.pictures import prepare
 from wakee_contract.emotions import EMOTIONS
 from wakee_train.data.splits import RULE_BY_PEOPLE
 from wakee_train.release.mlflow_model import EXAMPLE, SERVING_EXAMPLE
@@ -126,6 +129,7 @@ def test_model_card_says_what_matters(story, downloaded):
         assert text in card
     assert f"{story.better['evaluate']['champion_mae']:.4f}" in card
     assert f"{story.better['evaluate']['mae']:.4f}" in card
+    assert "Labels of the data set that say little about the pictures: 0 pictures with no slider moved; " in card
     split = story.better["split"]
     assert f"| test | {split['samples']['test']} | {split['people']['test']} | 0 | " in card
 
@@ -252,6 +256,59 @@ def test_finished_training_is_not_repeated(story):
 
     assert again["weights_sha256"] == story.better["tune"]["weights_sha256"]
     assert story.environment.read(again["weights_uri"]) == before
+
+
+PRIVATE = ("second_look.html", "training_sample.json", "embeddings.npz", "features.onnx")
+"""Files of `evaluate` that no other place may get: they show people's faces, or describe them."""
+
+
+def published_files(story: Story, which: str, folder: Path) -> dict[str, bytes]:
+    """The content of all files of a version on the Hub and in MLflow, by their paths below `folder`."""
+    results = getattr(story, which)
+    story.hub.snapshot_download(
+        story.repository, revision=results["publish"]["commit"], local_dir=folder / "hub", cache_dir=folder / "cache"
+    )
+    (folder / "mlflow").mkdir()
+    story.mlflow.download_artifacts(results["track"]["mlflow_run_id"], "", str(folder / "mlflow"))
+    paths = [path for place in ("hub", "mlflow") for path in (folder / place).rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+@pytest.mark.parametrize("which", ["better", "worse"])
+def test_faces_and_what_describes_them_stay_in_the_bucket(story, tmp_path, which):
+    evaluated = getattr(story, which)["evaluate"]
+    folder = evaluated["second_look_uri"].rpartition("/")[0]
+    private = {name: story.environment.read(f"{folder}/{name}") for name in PRIVATE}
+    thumbnails = set(re.findall(rb"base64,([^\"]+)", private["second_look.html"]))
+
+    published = published_files(story, which, tmp_path)
+
+    assert 0 < len(thumbnails) <= 40
+    assert {"hub/model.onnx", "mlflow/model/model.onnx", "mlflow/evaluation.json"} <= published.keys()
+    assert not [path for path in published if path.endswith(PRIVATE)]
+    digests = {hashlib.sha256(content).hexdigest() for content in private.values()}
+    for path, content in published.items():
+        assert hashlib.sha256(content).hexdigest() not in digests, path
+        assert b"second_look" not in content, path
+        assert b"data:image" not in content, path
+        assert not [shown for shown in thumbnails if shown in content], path
+
+
+def test_drift_detection_gets_the_properties_of_pictures_and_the_embeddings(story):
+    [(lineage,)] = story.environment.execute(
+        "SELECT lineage FROM model_versions WHERE version_name = %s", (story.version("better"),)
+    )
+    sample = story.environment.read_json(lineage["reference"])
+    embeddings = unpack_embeddings(story.environment.read(sample["features"]["embeddings_uri"]), "embeddings")
+    held_out = [row for row in sample["rows"] if row["split"] != "train"]
+
+    assert all(row["picture"][3:] == [256, 256] and 0 < row["picture"][0] < 1 for row in sample["rows"])
+    assert set(embeddings.people.tolist()) <= {row["person"] for row in held_out}
+    assert len(embeddings.people) == len(held_out)
+    model = FeatureModel(story.environment.read(sample["features"]["model_uri"]))
+    name = f"face-{0:05d}.jpg"
+    pixels = np.asarray(prepare(story.environment.store.get_bytes(story.environment.store.uri(name))).image)
+    assert model(pixels[None]).shape == (1, embeddings.vectors.shape[1])
 
 
 def test_unchanged_data_set_is_reused(story):

@@ -46,6 +46,14 @@ DRIFT: Final = {
         1,
         1_000_000,
     ),
+    "picture_sample": Parameter(
+        "integer",
+        200,
+        "Picture sample",
+        "How many pictures of the window to compare with the model's training pictures, annotated or not. 0: none.",
+        0,
+        1000,
+    ),
     "decide_on": Parameter(
         "string",
         "lower_bound",

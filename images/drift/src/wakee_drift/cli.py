@@ -38,6 +38,12 @@ TrainingSampleUri = Annotated[
         "nothing there: distributions are compared with the reference window only.",
     ),
 ]
+Pictures = Annotated[
+    str,
+    typer.Option(
+        help="Sample of the window's pictures: the pictures_uri of fetch-annotations. Empty: pictures are not compared."
+    ),
+]
 Metrics = Annotated[str, typer.Option(help="The metrics_uri of calculate-drift.")]
 
 
@@ -53,18 +59,20 @@ def fetch_annotations(
     look_back_days: Annotated[int, option(DRIFT["look_back_days"])] = DRIFT["look_back_days"].default,
     reference_days: Annotated[int, option(DRIFT["reference_days"])] = DRIFT["reference_days"].default,
     min_samples: Annotated[int, option(DRIFT["min_samples"])] = DRIFT["min_samples"].default,
+    picture_sample: Annotated[int, option(DRIFT["picture_sample"])] = DRIFT["picture_sample"].default,
 ) -> AnnotationsResult:
     """Read the validated annotations of the look-back window from the database into a Parquet file.
 
     Unusable rows (a label is missing, not a number, or outside 0..3) are counted and left out. A sample of the
-    reference window is written to a second file.
+    reference window is written to a second file, and a sample of all pictures, annotated or not, to a third one.
     """
     from wakee_drift.fetch.annotations import fetch
     from wakee_drift.fetch.windows import windows_until
 
     windows = windows_until(until, look_back_days, reference_days)
     store = _store()
-    return fetch(store, load(DatabaseSettings), _folder(store, "fetch_annotations"), windows, min_samples)
+    folder = _folder(store, "fetch_annotations")
+    return fetch(store, load(DatabaseSettings), folder, windows, min_samples, picture_sample)
 
 
 @stage(app)
@@ -102,17 +110,18 @@ def calculate_drift(
     reference_pairs: ReferencePairs = "",
     threshold: Annotated[float, option(DRIFT["threshold"])] = DRIFT["threshold"].default,
     training_sample: TrainingSampleUri = "",
+    pictures: Pictures = "",
 ) -> DriftResult:
     """Measure the errors per emotion, the drift score with its 95 % interval, and the change of distributions.
 
-    Errors and score are exact and include all rows. The distributions are compared on a bounded sample.
+    Errors and score are exact and include all rows. Distributions and pictures are compared on bounded samples.
     """
     from wakee_drift.measure.calculate import calculate
 
     store = _store()
     folder = _folder(store, "calculate_drift")
     windows = R2Uri.parse(pairs), _optional(reference_pairs)
-    return calculate(store, folder, *windows, threshold, _optional(training_sample))
+    return calculate(store, folder, *windows, threshold, _optional(training_sample), _optional(pictures))
 
 
 @stage(app)

@@ -136,6 +136,46 @@ class DistributionDrift(Record):
     skipped_columns: dict[str, str] = {}
 
 
+class PictureColumn(Record):
+    """Comparison of one property of pictures with the training pictures.
+
+    Attributes:
+        p_value: Of the permutation test by people, with Holm's correction over the properties compared.
+        drifted: Whether the property counts as drifted.
+        before: Its median in the training pictures; None for the embedding.
+        now: Its median in the look-back window; None for the embedding.
+    """
+
+    p_value: FiniteFloat
+    drifted: bool
+    before: FiniteFloat | None = None
+    now: FiniteFloat | None = None
+
+
+class PictureDrift(Record):
+    """Comparison of the window's pictures with those that the version in production was trained on.
+
+    It is reported, and triggers nothing.
+
+    Attributes:
+        status: `compared`, or `skipped` for the reason given.
+        reason: Why it was skipped.
+        against: Description of the reference, for reports and logs.
+        pictures: Number of pictures measured (a bounded sample).
+        unreadable: Number of pictures that could not be measured, per reason.
+        columns: Result per property: brightness, contrast, sharpness, width, height, embedding.
+        skipped_columns: Reason per property that could not be compared.
+    """
+
+    status: Literal["compared", "skipped"]
+    reason: str = ""
+    against: str = "the training pictures"
+    pictures: int = 0
+    unreadable: dict[str, int] = {}
+    columns: dict[str, PictureColumn] = {}
+    skipped_columns: dict[str, str] = {}
+
+
 class Answers(Record):
     """How people answered in the look-back window.
 
@@ -202,6 +242,7 @@ class DriftMetrics(Record):
         distribution: Comparison with the training data of the version in production; in older reports, with the
             reference window.
         distribution_rolling: Comparison with the reference window; None in older reports.
+        pictures: Comparison of the window's pictures with the training pictures; None in older reports.
         pairs_uri: Address of the rows measured.
         reference_pairs_uri: Address of the sample of the reference window.
     """
@@ -219,6 +260,7 @@ class DriftMetrics(Record):
     emotions: dict[str, EmotionErrors]
     distribution: DistributionDrift
     distribution_rolling: DistributionDrift | None = None
+    pictures: PictureDrift | None = None
     pairs_uri: str
     reference_pairs_uri: str
 

@@ -8,15 +8,20 @@ from wakee_drift.records import ApiComparison, ProductionScore
 
 
 class AnnotationsResult(StageResult):
-    """Result of `fetch-annotations`; `excluded` counts the unusable rows of the window per reason."""
+    """Result of `fetch-annotations`; `excluded` counts the unusable rows of the window per reason.
+
+    `pictures` is the size of the sample of the window's pictures, annotated or not.
+    """
 
     report_date: date
     window_start: datetime
     window_end: datetime
     annotations_uri: str
     reference_uri: str
+    pictures_uri: str
     rows: int
     reference_rows: int
+    pictures: int
     excluded: dict[str, int]
     sha256: str
 
@@ -35,7 +40,10 @@ class PairsResult(StageResult):
 
 
 class DriftResult(StageResult):
-    """Result of `calculate-drift`; without enough data there is only the count."""
+    """Result of `calculate-drift`; without enough data there is only the count.
+
+    `pictures` says in one line whether the pictures have changed, or why they were not compared.
+    """
 
     report_date: date
     threshold: float
@@ -48,6 +56,7 @@ class DriftResult(StageResult):
     drift_detected: bool | None = None
     production: ProductionScore = ProductionScore()
     mae: dict[str, float] | None = None
+    pictures: str | None = None
 
 
 class ReportResult(StageResult):

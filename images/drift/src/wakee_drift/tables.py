@@ -26,6 +26,7 @@ IMAGE_FIELDS = (
 )
 """Columns of each annotated picture. `person` is the number of its person (`wakee_contract.tables.PERSON`)."""
 ANNOTATIONS_SCHEMA = pa.schema([*IMAGE_FIELDS, *(pa.field(name, pa.float64()) for name in LABELS)])
+PICTURES_SCHEMA = pa.schema([pa.field("s3_path", pa.string()), pa.field("person", pa.int64())])
 PAIRS_SCHEMA = pa.schema(
     [
         *IMAGE_FIELDS,

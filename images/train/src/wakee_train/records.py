@@ -46,6 +46,24 @@ class TrainingSettings(Record):
     loss: str = "smooth_l1"
 
 
+class LabelQuality(Record):
+    """Labels of a data set that say little about the pictures. They are counted, and not left out.
+
+    Attributes:
+        untouched: Pictures of which no slider was moved away from the prediction.
+        people: People with at least `label_quality.ENOUGH_PICTURES` pictures.
+        constant_people: Those of them whose labels are the same for every picture.
+        near_duplicates: Pairs of near-duplicates among pictures that were annotated one after the other.
+        contradictory: Those of them whose labels differ by more than one level in any emotion.
+    """
+
+    untouched: int
+    people: int
+    constant_people: int
+    near_duplicates: int
+    contradictory: int
+
+
 class Training(Record):
     """A finished training and its best weights."""
 

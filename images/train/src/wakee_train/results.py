@@ -2,6 +2,8 @@
 
 from wakee_common.stage import StageResult
 
+from wakee_train.records import LabelQuality
+
 
 class BackboneResult(StageResult):
     """Result of `try-backbone`: the model's size and the cost of one step. On the `meta` device, only shapes exist."""
@@ -33,7 +35,7 @@ class DatasetResult(StageResult):
     """Result of `fetch-training-data`; `excluded` counts the quarantined rows per reason.
 
     `retraining_key` identifies the inputs of a retraining. `already_done_by` is the version that an earlier run made
-    from the same inputs.
+    from the same inputs. `labels` counts labels that say little about the pictures; None in older data sets.
     """
 
     dataset_id: str
@@ -44,12 +46,13 @@ class DatasetResult(StageResult):
     reused: bool
     retraining_key: str = ""
     already_done_by: str | None = None
+    labels: LabelQuality | None = None
 
 
 class SplitsResult(StageResult):
     """Result of `split-dataset`, per split: pictures, people, sessions, and pictures per emotion and level 0 to 3.
 
-    `left_out` counts the pictures in no split, per reason.
+    `left_out` counts the pictures in no split, per reason. `labels` is as in the result of `fetch-training-data`.
     """
 
     splits_uri: str | None = None
@@ -59,6 +62,7 @@ class SplitsResult(StageResult):
     sessions: dict[str, int]
     levels: dict[str, dict[str, list[int]]]
     left_out: dict[str, int]
+    labels: LabelQuality | None = None
 
 
 class TrainingResult(StageResult):
@@ -77,7 +81,10 @@ class TrainingResult(StageResult):
 
 
 class EvaluationResult(StageResult):
-    """Result of `evaluate`; `notes` are caveats about the metrics."""
+    """Result of `evaluate`; `notes` are caveats about the metrics.
+
+    `second_look_uri` is a page in R2 with the test pictures that deserve a second look. It shows people's faces.
+    """
 
     evaluation_uri: str
     version: str
@@ -93,6 +100,7 @@ class EvaluationResult(StageResult):
     test_people: int
     parts: list[str]
     notes: list[str]
+    second_look_uri: str
 
 
 class ExportResult(StageResult):

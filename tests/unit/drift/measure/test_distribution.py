@@ -4,14 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from wakee_contract.emotions import EMOTIONS
-from wakee_drift.measure.distribution import (
-    FEWEST_PEOPLE,
-    FEWEST_REFERENCE_ROWS,
-    ROWS_FOR_PSI,
-    compare_distributions,
-)
+from wakee_drift.measure.distribution import ROWS_FOR_PSI, compare_distributions
 from wakee_drift.measure.evidently_runs import run_evidently
 from wakee_drift.measure.frames import COLUMNS, PERSON, in_steps
+from wakee_drift.measure.permutation import FEWEST_PEOPLE, FEWEST_REFERENCE_ROWS
 
 
 def frame(rows, shift=0.0, seed=0):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from wakee_common.training_sample import MOST_ROWS, read_training_sample
+from wakee_common.training_sample import MOST_ROWS, PictureStatistics, read_training_sample
 from wakee_train.data.records import Facts, Manifest, Sample, Splits
 from wakee_train.evaluation.training_sample import training_sample
 
@@ -10,7 +10,12 @@ from wakee_train.evaluation.training_sample import training_sample
 def data_set(size):
     """A data set whose every fifth picture is a test picture, every fifth in validation, and the last in no split."""
     samples = [
-        Sample(name=f"secret-{i}.jpg", labels=(i % 4, 0.5, 1, 2), facts=Facts(i // 3, None, "", corrected=True))
+        Sample(
+            name=f"secret-{i}.jpg",
+            labels=(i % 4, 0.5, 1, 2),
+            facts=Facts(i // 3, None, "", corrected=True),
+            picture=PictureStatistics(0.5, 0.2, 0.1, 640, 480 + i),
+        )
         for i in range(size)
     ]
     names = {"train": [], "validation": [], "test": []}
@@ -35,6 +40,7 @@ def test_predictions_are_those_of_held_out_pictures_only():
     assert (sample.pictures, len(sample.rows)) == (100, 100)
     assert sample.rows[5].person == 1
     assert sample.rows[5].labels == (1, 0.5, 1, 2)
+    assert sample.rows[5].picture == (0.5, 0.2, 0.1, 640, 485)
     assert sample.rows[5].predictions == (0.123457, 1, 2, 3)
 
 

@@ -31,6 +31,7 @@ QUICK = (
     Benchmark("drift", "annotations", ("--largest", "10000000")),
     Benchmark("drift", "drift", ("--largest", "10000000")),
     Benchmark("drift", "false_alarms"),
+    Benchmark("train", "picture_alarms"),
     Benchmark("train", "loading"),
     Benchmark("train", "pictures", ("--largest", "20000")),
     Benchmark("train", "train_throughput"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import pyarrow as pa
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, despite its lowercase name
 from wakee_common.database import reading
@@ -22,6 +23,7 @@ from wakee_drift.records import Provenance
 from wakee_drift.results import AnnotationsResult
 from wakee_drift.tables import (
     ANNOTATIONS_SCHEMA,
+    PICTURES_SCHEMA,
     arrow,
     matrix,
     nulls,
@@ -30,6 +32,7 @@ from wakee_drift.tables import (
 
 logger = logging.getLogger(__name__)
 
+PICTURES = "pictures.parquet"
 REFERENCE_ROWS = 10_000
 """Maximum number of rows of the reference window's sample."""
 
@@ -43,9 +46,14 @@ class Written:
 
 
 def fetch(
-    store: ObjectStore, database: DatabaseSettings, folder: R2Uri, windows: Windows, min_samples: int
+    store: ObjectStore,
+    database: DatabaseSettings,
+    folder: R2Uri,
+    windows: Windows,
+    min_samples: int,
+    picture_sample: int = 0,
 ) -> AnnotationsResult:
-    """Write the validated annotations of the look-back window, and a sample of the reference window, to R2."""
+    """Write the validated annotations of the look-back window, and samples of pictures and reference window, to R2."""
     provenance = Provenance(
         report_date=windows.report_date,
         window_start=windows.start,
@@ -60,7 +68,8 @@ def fetch(
                 reference = _write(source, reference_query(windows), work / "reference.parquet", provenance)
                 provenance = provenance.model_copy(update={"reference_excluded": reference.excluded})
                 written = _write(source, window_query(windows), work / "annotations.parquet", provenance)
-        for name in ("annotations.parquet", "reference.parquet"):
+                pictures = _write_pictures(source, pictures_query(windows, picture_sample), work / PICTURES)
+        for name in ("annotations.parquet", "reference.parquet", PICTURES):
             store.put_file(folder / name, work / name)
         digest = sha256_of(work / "annotations.parquet")
     log_exclusions("annotations", written)
@@ -71,8 +80,10 @@ def fetch(
         window_end=windows.end,
         annotations_uri=str(folder / "annotations.parquet"),
         reference_uri=str(folder / "reference.parquet"),
+        pictures_uri=str(folder / PICTURES),
         rows=written.rows,
         reference_rows=reference.rows,
+        pictures=pictures,
         excluded=written.excluded,
         sha256=digest,
     )
@@ -101,23 +112,29 @@ def log_exclusions(what: str, written: Written) -> None:
 
 def window_query(windows: Windows) -> sql.Composed:
     """Return the query for the annotations of the look-back window, in an order that is the same in every run."""
-    order = sql.SQL('"timestamp", id')
-    return _select(windows.start, windows.end) + sql.SQL(" ORDER BY ") + order
+    return _select(ANNOTATIONS_SCHEMA, windows.start, windows.end) + sql.SQL(
+        ' AND is_validated ORDER BY "timestamp", id'
+    )
 
 
 def reference_query(windows: Windows) -> sql.Composed:
     """Return the query for a sample of the reference window: the pictures whose names have the smallest digests."""
-    order = sql.SQL("md5(img_name), id LIMIT {}").format(sql.Literal(REFERENCE_ROWS))
-    return _select(windows.reference_start, windows.start) + sql.SQL(" ORDER BY ") + order
+    validated = _select(ANNOTATIONS_SCHEMA, windows.reference_start, windows.start) + sql.SQL(" AND is_validated")
+    return validated + _smallest_digests(REFERENCE_ROWS)
 
 
-def _select(start: datetime, end: datetime) -> sql.Composed:
-    return sql.SQL(
-        'SELECT {} FROM emotion_labels WHERE is_validated AND "timestamp" >= {} AND "timestamp" < {}'
-    ).format(
-        sql.SQL(", ").join(
-            sql.SQL(PERSON) if name == "person" else sql.Identifier(name) for name in ANNOTATIONS_SCHEMA.names
-        ),
+def pictures_query(windows: Windows, size: int) -> sql.Composed:
+    """Return the query for a sample of the look-back window's pictures, annotated or not, as in `reference_query`."""
+    return _select(PICTURES_SCHEMA, windows.start, windows.end) + _smallest_digests(size)
+
+
+def _smallest_digests(rows: int) -> sql.Composed:
+    return sql.SQL(" ORDER BY md5(img_name), id LIMIT {}").format(sql.Literal(rows))
+
+
+def _select(schema: pa.Schema, start: datetime, end: datetime) -> sql.Composed:
+    return sql.SQL('SELECT {} FROM emotion_labels WHERE "timestamp" >= {} AND "timestamp" < {}').format(
+        sql.SQL(", ").join(sql.SQL(PERSON) if name == "person" else sql.Identifier(name) for name in schema.names),
         sql.Literal(start),
         sql.Literal(end),
     )
@@ -132,3 +149,10 @@ def _write(source: Copier, query: sql.Composable, path: Path, provenance: Proven
             excluded = add_counts(excluded, counts)
         writer.describe(provenance.model_copy(update={"excluded": excluded}))
     return Written(writer.rows, excluded)
+
+
+def _write_pictures(source: Copier, query: sql.Composable, path: Path) -> int:
+    with table_writer(path, PICTURES_SCHEMA) as writer:
+        for batch in source.batches(query, PICTURES_SCHEMA):
+            writer.write(batch)
+    return writer.rows

@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from wakee_common.errors import one_line
 from wakee_common.files import workspace
 from wakee_common.storage import MissingObjectError, ObjectStore
 from wakee_common.telemetry import measured
@@ -13,12 +14,15 @@ from wakee_common.uris import R2Uri
 from wakee_drift.measure.comparisons import fetch_production_sample
 from wakee_drift.measure.distribution import described
 from wakee_drift.measure.metrics import measure
+from wakee_drift.measure.picture_comparison import described as pictures_described
+from wakee_drift.measure.picture_drift import compare_pictures
 from wakee_drift.records import DriftMetrics
 from wakee_drift.results import DriftResult
 from wakee_drift.tables import read_provenance, row_count
 
 logger = logging.getLogger(__name__)
 
+LONGEST_LINE = 1_000
 PRESENT = timedelta(days=2)
 """Maximum age of a report's day for its metrics to be pushed as current ones, which alerts evaluate."""
 
@@ -30,6 +34,7 @@ def calculate(
     reference: R2Uri | None,
     threshold: float,
     training_sample: R2Uri | None = None,
+    pictures: R2Uri | None = None,
 ) -> DriftResult:
     """Measure the pairs and write metrics.json, unless there are too few of them."""
     with workspace() as work:
@@ -46,12 +51,15 @@ def calculate(
         reference_path = fetch_reference(store, reference, work / "reference_pairs.parquet")
         production = fetch_production_sample(store, training_sample)
         metrics = measure(path, reference_path, threshold, (str(pairs), str(reference or "")), production)
+        picture_drift = compare_pictures(store, pictures, production, work)
+        metrics = metrics.model_copy(update={"pictures": picture_drift})
     uri = folder / "metrics.json"
     store.put_bytes(uri, metrics.model_dump_json(indent=2).encode(), "application/json")
     for drift in metrics.distributions:
         logger.info("distributions %s", described(drift))
+    logger.info("pictures %s", pictures_described(picture_drift))
     _tell(metrics)
-    return _result(metrics, uri)
+    return _result(metrics, uri, one_line(pictures_described(picture_drift), LONGEST_LINE))
 
 
 def _tell(metrics: DriftMetrics) -> None:
@@ -77,7 +85,7 @@ def fetch_reference(store: ObjectStore, uri: R2Uri | None, path: Path) -> Path |
         return None
 
 
-def _result(metrics: DriftMetrics, uri: R2Uri) -> DriftResult:
+def _result(metrics: DriftMetrics, uri: R2Uri, pictures: str) -> DriftResult:
     return DriftResult(
         report_date=metrics.provenance.report_date,
         threshold=metrics.threshold,
@@ -90,4 +98,5 @@ def _result(metrics: DriftMetrics, uri: R2Uri) -> DriftResult:
         drift_detected=metrics.drift_detected,
         production=metrics.production,
         mae={emotion: errors.mae for emotion, errors in metrics.emotions.items()},
+        pictures=pictures,
     )

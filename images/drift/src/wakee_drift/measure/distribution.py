@@ -29,15 +29,10 @@ import pandas as pd
 
 from wakee_drift.measure.evidently_runs import PEOPLE_TEST, value_drifts
 from wakee_drift.measure.frames import COLUMNS, PERSON, in_steps
-from wakee_drift.measure.permutation import holm
+from wakee_drift.measure.permutation import FAMILY_ERROR, FEWEST_PEOPLE, FEWEST_REFERENCE_ROWS, holm
 from wakee_drift.records import ColumnDrift, DistributionDrift
 
 ROWS_FOR_PSI = 500
-FEWEST_REFERENCE_ROWS = 30
-FEWEST_PEOPLE = 10
-"""In each sample. With fewer people the permutation has too few outcomes for Holm's correction over eight columns."""
-FAMILY_ERROR = 0.05
-"""Probability that any column counts as drifted if none has drifted."""
 THRESHOLDS: Mapping[Literal["psi", "ks"], float] = {"psi": 0.1, "ks": FAMILY_ERROR}
 REFERENCE_WINDOW = "the reference window"
 

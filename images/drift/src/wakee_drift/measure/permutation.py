@@ -19,6 +19,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+FAMILY_ERROR = 0.05
+"""Probability that any of several tests, corrected by `holm`, is significant if nothing has changed."""
+FEWEST_REFERENCE_ROWS = 30
+FEWEST_PEOPLE = 10
+"""In each sample. With fewer people the permutation has too few outcomes for Holm's correction over eight tests."""
 SWAPS = 1999
 """Number of swaps. The smallest p-value, 1 / 2000, is below 0.05 / 8, as Holm's correction requires."""
 GROUPS = 2000
@@ -27,6 +32,18 @@ GRID = 200
 """The functions are compared at this many quantiles of the combined samples, or at every value if there are fewer."""
 SEED = 20_250_204
 ROUNDING = 1e-12
+
+
+class Vectors(NamedTuple):
+    """Several columns of a sample.
+
+    Attributes:
+        values: Finite, shape (rows, columns).
+        people: The person number of each row, shape (rows,).
+    """
+
+    values: NDArray[np.float64]
+    people: NDArray[np.int64]
 
 
 class Values(NamedTuple):
@@ -53,9 +70,36 @@ def people_p_value(current: Values, reference: Values) -> float:
     """
     parts, common = people_parts(current, reference)
     observed = np.abs(parts.sum(axis=0)).max() - ROUNDING
-    swaps = np.random.default_rng(SEED).integers(0, 2, (SWAPS, len(parts)), np.int8) * 2.0 - 1.0
     # Relative to the common function, so that a person with many rows is not an outlier for that reason alone.
-    distances = np.abs(swaps @ (parts - parts[:, -1:] * common)).max(axis=1)
+    distances = np.abs(_swaps(len(parts)) @ (parts - parts[:, -1:] * common)).max(axis=1)
+    return (1 + int((distances >= observed).sum())) / (1 + SWAPS)
+
+
+def embedding_p_value(current: Vectors, reference: Vectors) -> float:
+    """Return the p-value of the maximum mean discrepancy (MMD) of two samples, with people swapped. Deterministic.
+
+    The discrepancy is the distance between the samples' means in the space of a Gaussian kernel, whose width is the
+    median distance of two rows (Gretton et al., A Kernel Two-Sample Test, Journal of Machine Learning Research 13,
+    2012). It is zero only for equal distributions. A person's contribution to the difference of the means is swapped as
+    in `people_p_value`.
+
+    Args:
+        current: Embeddings, at least one row.
+        reference: The same of the reference.
+
+    Returns:
+        At least 1 / (SWAPS + 1), at most 1.
+    """
+    kernel = _gaussian_kernel(np.concatenate([current.values, reference.values]))
+    names, person = np.unique(np.concatenate([current.people, reference.people]), return_inverse=True)
+    sizes = [len(current.values), len(reference.values)]
+    groups, rows = min(len(names), GROUPS), np.arange(sum(sizes))
+    parts = np.zeros((groups, len(rows)))
+    parts[person % groups, rows] = np.repeat([1 / sizes[0], -1 / sizes[1]], sizes)
+    parts -= parts.mean(axis=1, keepdims=True)  # relative to the common mean, as in `people_p_value`
+    products, swaps = parts @ kernel @ parts.T, _swaps(groups)
+    observed = products.sum() - ROUNDING
+    distances = ((swaps @ products) * swaps).sum(axis=1)
     return (1 + int((distances >= observed).sum())) / (1 + SWAPS)
 
 
@@ -75,6 +119,20 @@ def people_parts(current: Values, reference: Values) -> tuple[NDArray[np.float64
     cells = np.bincount(person % groups * len(points) + point, weights, groups * len(points))
     common = np.bincount(point, minlength=len(points)).cumsum() / len(values)
     return cells.reshape(groups, len(points)).cumsum(axis=1), common
+
+
+def _swaps(groups: int) -> NDArray[np.float64]:
+    """Return random signs, shape (SWAPS, groups)."""
+    return np.random.default_rng(SEED).integers(0, 2, (SWAPS, groups), np.int8) * 2.0 - 1.0
+
+
+def _gaussian_kernel(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the kernel's value for each pair of rows, shape (rows, rows)."""
+    squares = (rows**2).sum(axis=1)
+    distances = np.maximum(squares[:, None] + squares - 2 * rows @ rows.T, 0)
+    square = np.median(distances[np.triu_indices(len(rows), 1)]) if len(rows) > 1 else 0.0
+    kernel: NDArray[np.float64] = np.exp(-distances / (2 * square)) if square > 0 else (distances <= ROUNDING) * 1.0
+    return kernel
 
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:

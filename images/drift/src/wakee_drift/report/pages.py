@@ -19,6 +19,7 @@ from wakee_drift.measure.comparisons import fetch_production_sample
 from wakee_drift.measure.distribution import THRESHOLDS, described
 from wakee_drift.measure.evidently_runs import register_decisions, run_evidently
 from wakee_drift.measure.frames import sample_frame, training_frame
+from wakee_drift.measure.picture_comparison import described as pictures_described
 from wakee_drift.records import (
     HTML_NAME,
     JSON_NAME,
@@ -90,6 +91,7 @@ def write_report(
     page = (folder / HTML_NAME).read_text(encoding="utf-8")
     (folder / HTML_NAME).write_text(page.replace("<body>", f"<body>{verdict(metrics)}", 1), encoding="utf-8")
     numbers = without_nan(json.loads(snapshot.json())) | {"distributions": _comparisons(metrics)}
+    numbers |= {"pictures": metrics.pictures.model_dump(mode="json") if metrics.pictures else None}
     (folder / JSON_NAME).write_text(json.dumps(numbers, allow_nan=False))
     draw_errors(metrics, folder / PNG_NAME)
 
@@ -107,6 +109,7 @@ def verdict(metrics: DriftMetrics) -> str:
         "Answers": _answers(metrics.answers),
         "Left out": ", ".join(f"{reason} {count}" for reason, count in origin.excluded.items() if count) or "none",
         "Distributions": "; ".join(described(drift) for drift in metrics.distributions),
+        "Camera": pictures_described(metrics.pictures) if metrics.pictures else "not compared",
         "Model now": _api(metrics),
     }
     cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())

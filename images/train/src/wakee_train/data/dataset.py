@@ -20,6 +20,7 @@ from wakee_common.uris import R2Uri
 
 from wakee_train.data.annotations import Annotation, checked_labels, read_annotations
 from wakee_train.data.duplicates import DUPLICATE, DUPLICATES_RULE, Selection
+from wakee_train.data.label_quality import described, label_quality
 from wakee_train.data.packing import Packed, write_shards
 from wakee_train.data.pictures import PREPROCESSING
 from wakee_train.data.records import Manifest, Quarantine, Quarantined, Sample
@@ -69,6 +70,7 @@ def fetch(
     except MissingObjectError:
         manifest, reused = _make(store, folder, identity, annotations, listing), False
         write_record(store, folder / MANIFEST, manifest)
+    logger.info("labels: %s", described(manifest.labels))
     check_bad_share(len(annotations), manifest.excluded, max_bad_share, folder / QUARANTINE)
     return DatasetResult(
         status="success" if len(manifest.samples) >= min_samples else "insufficient_data",
@@ -78,6 +80,7 @@ def fetch(
         samples=len(manifest.samples),
         excluded=manifest.excluded,
         reused=reused,
+        labels=manifest.labels,
     )
 
 
@@ -128,6 +131,7 @@ def _make(
         samples=samples,
         excluded=excluded,
         shared=selection.shared(),
+        labels=label_quality(samples),
     )
 
 
@@ -153,5 +157,6 @@ def _sample(row: Annotation, content: Content) -> Sample:
         name=row.name,
         labels=checked_labels(row.values),
         facts=row.facts,
-        perceptual_hash="" if row.facts.named else content.perceptual_hash,
+        perceptual_hash=content.perceptual_hash,
+        picture=content.statistics,
     )

@@ -13,7 +13,9 @@ from wakee_train.data.records import Sample
 
 def joined_people(samples: Sequence[Sample]) -> dict[str, int]:
     """The person that a picture counts for, by the picture's name, if it is not the person of the picture's row."""
-    return _by_session(samples) | _by_likeness([sample for sample in samples if sample.perceptual_hash])
+    return _by_session(samples) | _by_likeness(
+        [sample for sample in samples if not sample.facts.named and sample.perceptual_hash]
+    )
 
 
 def _by_session(samples: Sequence[Sample]) -> dict[str, int]:

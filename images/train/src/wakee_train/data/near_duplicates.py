@@ -1,8 +1,9 @@
 """Near-duplicates: pictures of the same scene within seconds, detected by their perceptual hashes.
 
-Only used for pictures with neither user nor session, where nothing else shows that they are of one person. The hash is
-ImageHash's `phash` (the lowest frequencies of a cosine transform), with 256 bits. On drawn faces, 71 % of the pairs of
-one session differ in at most 24 bits, and none of 24,090 pairs of different people differs in fewer than 40.
+They join pictures with neither user nor session, where nothing else shows that they are of one person (`groups`), and
+show labels that contradict each other (`label_quality`). The hash is ImageHash's `phash` (the lowest frequencies of a
+cosine transform), with 256 bits. On drawn faces, 71 % of the pairs of one session differ in at most 24 bits, and none
+of 24,090 pairs of different people differs in fewer than 40.
 """
 
 import io
@@ -38,20 +39,25 @@ def clusters(hashes: Sequence[str]) -> list[int]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    first, second = _pairs(hashes)
+    first, second = pairs(hashes)
     graph = coo_array((np.ones(len(first), bool), (first, second)), shape=(len(hashes), len(hashes)))
     _, labels = connected_components(graph, directed=False)
     _, firsts = np.unique(labels, return_index=True)
     return [int(firsts[label]) for label in labels]
 
 
-def _pairs(hashes: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Positions of near-duplicate pairs. The dot product of bits as -1 and 1 counts equal bits minus unequal ones."""
+def pairs(hashes: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the positions of the first and of the second picture of each near-duplicate pair, shape (pairs,) each.
+
+    All pairs of at least one picture are compared, so the time is O(N^2).
+    """
+    # The dot product of bits as -1 and 1 counts equal bits minus unequal ones.
     bits = np.unpackbits(np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8)).reshape(len(hashes), -1)
     signs = bits.astype(np.float32) * 2 - 1
     step = max(1, COMPARED_AT_ONCE // len(hashes))
     found = []
     for start in range(0, len(hashes), step):
         rows, columns = np.nonzero(signs[start : start + step] @ signs[start:].T >= signs.shape[1] - 2 * MOST_BITS)
-        found.append((rows + start, columns + start))
+        later = columns > rows
+        found.append((rows[later] + start, columns[later] + start))
     return np.concatenate([rows for rows, _ in found]), np.concatenate([columns for _, columns in found])

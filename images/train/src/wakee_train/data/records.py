@@ -3,9 +3,10 @@
 from typing import Annotated, NamedTuple
 
 from pydantic import Field
+from wakee_common.training_sample import PictureStatistics
 from wakee_contract.emotions import EMOTIONS
 
-from wakee_train.records import Record
+from wakee_train.records import LabelQuality, Record
 
 Labels = Annotated[tuple[float, ...], Field(min_length=len(EMOTIONS), max_length=len(EMOTIONS))]
 """Levels from 0 to 3, in the order of the emotions."""
@@ -48,13 +49,16 @@ class Sample(Record):
         name: Its name.
         labels: Its four levels, in the order of the emotions.
         facts: Its metadata.
-        perceptual_hash: 64 hexadecimal digits (`near_duplicates`). Only for pictures with neither user nor session.
+        perceptual_hash: 64 hexadecimal digits (`near_duplicates`). In older data sets only for pictures with neither
+            user nor session.
+        picture: What the camera did; None in older data sets.
     """
 
     name: str
     labels: Labels
     facts: Facts = NOTHING_KNOWN
     perceptual_hash: str = ""
+    picture: PictureStatistics | None = None
 
 
 class Shard(Record):
@@ -89,6 +93,7 @@ class Manifest(Record):
         samples: Its pictures.
         excluded: Number of excluded rows per reason.
         shared: Pictures that several people have.
+        labels: Labels that say little about the pictures; None in older manifests.
     """
 
     dataset_id: str
@@ -98,6 +103,7 @@ class Manifest(Record):
     samples: list[Sample]
     excluded: dict[str, int]
     shared: list[SharedPicture] = Field(default_factory=list)
+    labels: LabelQuality | None = None
 
 
 class Quarantined(Record):
@@ -159,6 +165,7 @@ class Splits(Record):
         names: The names of each split's pictures.
         left_out: The names of the pictures in no split, per reason.
         joined: The person that a picture counts for, by the picture's name, if not the person of its row (`groups`).
+        labels: Labels of the data set that say little about the pictures; None if its manifest has no such counts.
     """
 
     dataset_id: str
@@ -168,3 +175,4 @@ class Splits(Record):
     names: dict[str, list[str]]
     left_out: dict[str, list[str]] = Field(default_factory=dict)
     joined: dict[str, int] = Field(default_factory=dict)
+    labels: LabelQuality | None = None

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from wakee_common.concurrency import map_ahead
 from wakee_common.errors import BadInputError
 from wakee_common.storage import ObjectStore, StoredObject
+from wakee_common.training_sample import PictureStatistics
 
 from wakee_train.data.annotations import Annotation, label_defect
 from wakee_train.data.near_duplicates import perceptual_hash
-from wakee_train.data.pictures import LARGEST_FILE, UnusablePictureError, prepare
+from wakee_train.data.pictures import LARGEST_FILE, UnusablePictureError, prepare_and_measure
 from wakee_train.data.records import Quarantined
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,8 @@ class Content:
     Attributes:
         sha256: Digest of its bytes; empty if it has none.
         packed: The prepared picture; empty if it has a defect or no row needs it.
-        perceptual_hash: Hash of the prepared picture; empty if each usable row identifies the person.
+        perceptual_hash: Hash of the prepared picture; empty without one.
+        statistics: What the camera did; None without a prepared picture.
         reason: Short name of its defect; empty if it has none.
         detail: Details of the defect.
     """
@@ -55,6 +57,7 @@ class Content:
     sha256: bytes
     packed: bytes = b""
     perceptual_hash: str = ""
+    statistics: PictureStatistics | None = None
     reason: str = ""
     detail: str = ""
 
@@ -114,8 +117,7 @@ def _read(store: ObjectStore, picture: SourcePicture) -> Content:
     if not picture.usable:
         return Content(sha256)
     try:
-        packed = prepare(file)
+        packed, statistics = prepare_and_measure(file)
     except UnusablePictureError as error:
         return Content(sha256, reason=error.reason, detail=error.detail)
-    nobody = any(not row.facts.named for row in picture.usable)
-    return Content(sha256, packed, perceptual_hash(packed) if nobody else "")
+    return Content(sha256, packed, perceptual_hash(packed), statistics)

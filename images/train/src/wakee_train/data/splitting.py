@@ -10,6 +10,7 @@ from collections import Counter
 from wakee_common.storage import MissingObjectError, ObjectStore
 from wakee_common.uris import R2Uri
 
+from wakee_train.data import label_quality
 from wakee_train.data.assignment import Assigned, assign
 from wakee_train.data.groups import joined_people
 from wakee_train.data.people import FOLDER, SPLITS, read_people, write_people
@@ -77,6 +78,7 @@ def _splits(manifest: Manifest, manifest_uri: R2Uri, assigned: Assigned, joined:
             for reason in sorted(set(assigned.left_out.values()))
         },
         joined=joined,
+        labels=manifest.labels,
     )
 
 
@@ -88,6 +90,7 @@ def _result(splits: Splits, uri: R2Uri) -> SplitsResult:
     left_out = Counter({reason: len(names) for reason, names in splits.left_out.items()})
     for name, found in splits.statistics.items():
         logger.info("%s: %s", name, described(found))
+    logger.info("labels: %s", label_quality.described(splits.labels))
     if left_out:
         logger.info("in no split: %s", ", ".join(f"{reason} {count}" for reason, count in left_out.items()))
     if empty := _empty(splits):
@@ -105,4 +108,5 @@ def _result(splits: Splits, uri: R2Uri) -> SplitsResult:
         sessions={name: found.sessions for name, found in splits.statistics.items()},
         levels={name: found.level_counts for name, found in splits.statistics.items()},
         left_out=dict(left_out),
+        labels=splits.labels,
     )

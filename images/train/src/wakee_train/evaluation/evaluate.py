@@ -16,13 +16,15 @@ from wakee_contract.model import ONNX, publication
 
 from wakee_train.data.records import Manifest, Splits
 from wakee_train.data.shards import SplitPixels, load_splits
-from wakee_train.data.splits import TEST, TRAIN
+from wakee_train.data.splits import TEST, TRAIN, VALIDATION
+from wakee_train.evaluation.features import write_features
 from wakee_train.evaluation.figures import all_figures
 from wakee_train.evaluation.gate import decide, decide_first, described
 from wakee_train.evaluation.metrics import measure
 from wakee_train.evaluation.onnx_export import notes_of, to_onnx
 from wakee_train.evaluation.onnx_model import OnnxModel
 from wakee_train.evaluation.paired import Contest
+from wakee_train.evaluation.second_look import SECOND_LOOK, page
 from wakee_train.evaluation.slices import facts_of, medians, people, slices, window_of
 from wakee_train.evaluation.split_rules import notes, rule_of, rule_of_training
 from wakee_train.evaluation.training_sample import TRAINING_SAMPLE, training_sample
@@ -59,15 +61,17 @@ def evaluate(
         if (done := _acted_upon(store, hub, folder, training, version)) is not None:
             logger.info("%s is on the Hub already: its evaluation stays", version)
             _push(done)
-            return _result(done, folder / EVALUATION)
+            return _result(done, folder)
         head, window = hub.main(), window_of(settings[1], drift_report_id)
-        splits, pixels = load_splits(store, R2Uri.parse(training.splits_uri), (TEST,), scratch)
+        splits, pixels = load_splits(store, R2Uri.parse(training.splits_uri), (TEST, VALIDATION), scratch)
         manifest = read_record(store, R2Uri.parse(splits.manifest_uri), Manifest)
         test, content = pixels[TEST], to_onnx(trained_model(store, training), notes_of(training))
         champion, rules = _champion(hub, head, test), _rules(hub, head, training, splits)
         challenger = OnnxModel(content).predict(test)
+        features = write_features(store, folder, content, manifest, splits, list(pixels.values()))
+        store.put_bytes(folder / SECOND_LOOK, page(version, test, challenger, champion), "text/html; charset=utf-8")
     store.put_bytes(folder / ONNX, content)
-    sample = training_sample(version, manifest, splits, dict(zip(test.names, challenger, strict=True)))
+    sample = training_sample(version, manifest, splits, dict(zip(test.names, challenger, strict=True)), features)
     store.put_bytes(folder / TRAINING_SAMPLE, sample.model_dump_json().encode(), "application/json")
     facts = facts_of(manifest, test.names)
     groups, seen = people(facts, test.names, splits), list[str]()
@@ -100,7 +104,7 @@ def evaluate(
     write_record(store, folder / EVALUATION, evaluation)
     if publish:
         _push(evaluation)
-    return _result(evaluation, folder / EVALUATION)
+    return _result(evaluation, folder)
 
 
 def _draw(store: ObjectStore, folder: R2Uri, evaluation: Evaluation, training: Training) -> list[str]:
@@ -143,7 +147,7 @@ def _champion(hub: ModelHub, head: Head, test: SplitPixels) -> NDArray[np.float3
     return OnnxModel(hub.download(ONNX, head.commit).read_bytes()).predict(test)
 
 
-def _result(evaluation: Evaluation, uri: R2Uri) -> EvaluationResult:
+def _result(evaluation: Evaluation, folder: R2Uri) -> EvaluationResult:
     champion = evaluation.champion
     for reason in evaluation.decision.reasons:
         logger.info("gate: %s", reason)
@@ -153,7 +157,7 @@ def _result(evaluation: Evaluation, uri: R2Uri) -> EvaluationResult:
         logger.warning("%s", note)
     logger.info("%s: %s", evaluation.version, evaluation.decision.verdict)
     return EvaluationResult(
-        evaluation_uri=str(uri),
+        evaluation_uri=str(folder / EVALUATION),
         version=evaluation.version,
         promote=evaluation.decision.promote,
         verdict=evaluation.decision.verdict,
@@ -167,6 +171,8 @@ def _result(evaluation: Evaluation, uri: R2Uri) -> EvaluationResult:
         test_people=evaluation.decision.parts[0].people,
         parts=[described(part) for part in evaluation.decision.parts],
         notes=evaluation.notes,
+        # Not in the record, which MLflow gets a copy of.
+        second_look_uri=str(folder / SECOND_LOOK),
     )
 
 

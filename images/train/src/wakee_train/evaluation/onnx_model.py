@@ -3,10 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 from wakee_common.errors import BadInputError, one_line
+from wakee_common.pictures import as_the_api_does as as_the_api_does
 from wakee_contract.model import INPUT, OUTPUT
-from wakee_contract.pictures import DEVIATION, MEAN
 
-from wakee_train.data.pictures import Pixels, centre_crop
 from wakee_train.data.shards import SplitPixels, batches
 
 BATCH = 32
@@ -39,10 +38,3 @@ class OnnxModel:
         """Predict levels (N, 4) for the pictures of a split."""
         parts = [self(as_the_api_does(split.pixels[part])) for part in batches(len(split), BATCH)]
         return np.concatenate(parts)
-
-
-def as_the_api_does(pixels: Pixels) -> NDArray[np.float32]:
-    """Crop and normalise stored pictures: (N, 256, 256, 3) uint8 to (N, 3, 224, 224) float32."""
-    scaled = centre_crop(pixels).astype(np.float32) / 255
-    normalised = (scaled - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)
-    return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))

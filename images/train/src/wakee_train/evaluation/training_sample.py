@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from wakee_common.training_sample import HELD_OUT, MOST_ROWS, SampledRow, TrainingSample
+from wakee_common.training_sample import HELD_OUT, MOST_ROWS, FeatureFiles, SampledRow, TrainingSample
 
 from wakee_train.data.records import Manifest, Sample, Splits
 from wakee_train.data.shards import even_positions
@@ -18,7 +18,12 @@ Predictions = Mapping[str, NDArray[np.float32]]
 
 
 def training_sample(
-    version: str, manifest: Manifest, splits: Splits, predictions: Predictions, most: int = MOST_ROWS
+    version: str,
+    manifest: Manifest,
+    splits: Splits,
+    predictions: Predictions,
+    features: FeatureFiles | None = None,
+    most: int = MOST_ROWS,
 ) -> TrainingSample:
     """Sample at most `most` pictures, spread evenly over the data set. The sample is deterministic.
 
@@ -28,6 +33,7 @@ def training_sample(
         splits: Its splits. Pictures in no split are skipped.
         predictions: The version's predictions on held-out pictures, 0 to 3. Predictions on training pictures are
             ignored, because the version fits those too well to be a reference for new pictures.
+        features: Files with the embeddings of held-out pictures, if there are any.
         most: Largest number of rows.
     """
     home = {name: split for split, names in splits.names.items() for name in names}
@@ -37,6 +43,7 @@ def training_sample(
         dataset_id=manifest.dataset_id,
         pictures=len(members),
         rows=tuple(_row(sample, home[sample.name], predictions) for sample in spread(members, most)),
+        features=features,
     )
 
 
@@ -53,5 +60,6 @@ def _row(sample: Sample, split: str, predictions: Predictions) -> SampledRow:
             "split": split,
             "labels": sample.labels,
             "predictions": None if levels is None else [round(float(level), DIGITS) for level in levels],
+            "picture": sample.picture,
         }
     )

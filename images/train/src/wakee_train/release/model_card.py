@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from wakee_contract.emotions import EMOTIONS
 
+from wakee_train.data.label_quality import described
 from wakee_train.data.records import Splits
 from wakee_train.records import Evaluation, Export, Int8, ModelMetrics, PartOfGate, Training
 from wakee_train.training.backbone import import_timm
@@ -63,6 +64,8 @@ Parts of the test split that the gate compared with the champion:
 
 {splits}
 
+Labels of the data set that say little about the pictures: {labels}.
+
 ![Gate](figures/gate.png)
 ![MAE](figures/mae.png)
 ![Confusion](figures/confusion.png)
@@ -100,6 +103,7 @@ def model_card(
         samples=evaluation.challenger.samples,
         notes="".join(f"{sentence(note)}\n" for note in evaluation.notes),
         splits=splits_table(splits),
+        labels=described(splits.labels),
         parts=parts_table(evaluation.decision.parts),
         table=metrics_table(evaluation.challenger, evaluation.champion),
         lineage="\n".join(f"| {name} | {cell(value)} |" for name, value in lineage.items() if value),
