@@ -45,6 +45,9 @@ class Progress:
     best_epoch: int = 0
     best_mae: float = math.inf
     history: list[dict[str, Any]] = field(default_factory=list)
+    champion_mae: float | None = None
+    alpha: float = 1.0
+    mae_of_alphas: dict[float, float] = field(default_factory=dict)
 
 
 def clock(seconds: float) -> str:

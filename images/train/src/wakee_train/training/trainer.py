@@ -28,12 +28,25 @@ from wakee_common.errors import BadInputError
 
 from wakee_train.data.shards import SplitPixels, training_batches
 from wakee_train.records import Epoch, TrainingSettings
-from wakee_train.training.augmentation import crop_and_mirror, light_factors, places_and_mirrors, relit, shuffled
-from wakee_train.training.backbone import EmotionRegressor, autocast_to, normalised, parameter_groups
+from wakee_train.training.augmentation import (
+    blurred,
+    boxes,
+    compressed,
+    crop_and_mirror,
+    crop_and_resize,
+    light_factors,
+    places_and_mirrors,
+    relit,
+    shuffled,
+    some,
+)
+from wakee_train.training.backbone import EmotionRegressor, autocast_to, import_timm, normalised, parameter_groups
 from wakee_train.training.batch_statistics import is_too_few, too_few_pictures
 from wakee_train.training.heads import heads
+from wakee_train.training.interpolation import mixture
 from wakee_train.training.prediction import mean_errors
-from wakee_train.training.process_group import Ranks, even_slices, unsynchronised
+from wakee_train.training.process_group import Ranks, even_batches, even_slices, unsynchronised
+from wakee_train.training.recipe import NONE, Recipe
 from wakee_train.training.schedule import Progress, clock, ema_decay, learning_rate
 from wakee_train.training.weights import State
 
@@ -64,19 +77,32 @@ class Trainer:
         validation: SplitPixels,
         device: torch.device,
         ranks: Ranks | None = None,
+        recipe: Recipe = NONE,
+        from_champion: bool = False,
     ) -> None:
-        self.ranks = ranks or Ranks()
+        self.ranks, self.recipe = ranks or Ranks(), recipe
+        self.from_champion = from_champion
         self.settings, self.train, self.validation, self.device = settings, train, validation, device
         self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.model).eval()
         self.model.backbone = self.ranks.synchronised(self.model.backbone, device)
         self._replica: nn.Module | None = None
         self.best: State = {}
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(self.model, settings.weight_decay), lr=settings.learning_rate, fused=True
-        )
+        self.champion = self._average_state() if from_champion else {}
+        groups = parameter_groups(self.model, settings.weight_decay)
+        if from_champion and recipe.layer_decay < 1:
+            import_timm()
+            from timm.optim import param_groups_layer_decay
+
+            groups = param_groups_layer_decay(
+                self.model.backbone, settings.weight_decay, layer_decay=recipe.layer_decay
+            )
+        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
         self.progress = Progress(micro_batch=settings.batch_size)
-        self._slices = training_batches(len(train), settings.batch_size)
+        if recipe.even_batches:
+            self._slices = even_batches(len(train), settings.batch_size)
+        else:
+            self._slices = training_batches(len(train), settings.batch_size)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -95,13 +121,41 @@ class Trainer:
         """
         some_frozen = self.settings.freeze_epochs > 0
         self._replica = self.ranks.replicated(self.model.requires_grad_(True), self.device, some_frozen)
+        if self.ranks.first and self.from_champion and self.progress.champion_mae is None:
+            errors = mean_errors(self.average, self.validation, self.device, should_stop)
+            if errors is not None:
+                self.progress.champion_mae = round(float(errors.mean()), 6)
+                logger.info("epoch 0, the champion: validation MAE %.4f", self.progress.champion_mae)
         while not self.finished:
             whole = self._run_epoch(should_stop)
             if self.ranks.first:
                 save()
             if not whole:
                 return False
+        return not self.ranks.any(self.ranks.first and not self._choose_alpha(should_stop))
+
+    def _choose_alpha(self, should_stop: Callable[[], bool]) -> bool:
+        """Choose between champion, trained weights and mixtures, by validation MAE. Returns False if stopped."""
+        if not self.from_champion:
+            return True
+        progress = self.progress
+        states, found = (self.champion, self.best), {}
+        for alpha in self.recipe.alphas:
+            mixed = mixture(self.average, states, alpha, self.train, self.device, should_stop)
+            errors = mean_errors(mixed, self.validation, self.device, should_stop)
+            if errors is None:
+                return False
+            found[alpha] = (float(errors.mean()), {n: t.cpu().clone() for n, t in mixed.backbone.state_dict().items()})
+        alpha = min(found, key=lambda a: found[a][0])
+        progress.mae_of_alphas = {a: round(mae, 6) for a, (mae, _) in found.items()}
+        progress.alpha, progress.best_mae, self.best = alpha, round(found[alpha][0], 6), found[alpha][1]
+        if alpha == 0:
+            progress.best_epoch = 0
+        logger.info("validation MAE per share of the trained weights: %s; chosen: %g", progress.mae_of_alphas, alpha)
         return True
+
+    def _average_state(self) -> State:
+        return {name: tensor.cpu().clone() for name, tensor in self.average.backbone.state_dict().items()}
 
     @property
     def finished(self) -> bool:
@@ -167,13 +221,23 @@ class Trainer:
         """Run one optimizer step on these rows, of which this process computes its share. Returns the loss."""
         settings, progress = self.settings, self.progress
         number = (progress.epoch - 1) * self.steps_per_epoch + progress.step
-        rate = learning_rate(number, settings.epochs * self.steps_per_epoch, settings.learning_rate)
+        rate = learning_rate(number, settings.epochs * self.steps_per_epoch, self._highest_rate)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("lr_scale", 1.0)
         chance = np.random.default_rng((settings.seed, progress.epoch, progress.step))
+        recipe, mine = self.recipe, self.ranks.share(len(rows))
         places, mirrored = places_and_mirrors(len(rows), chance)
-        light, seed, mine = light_factors(len(rows), chance), int(chance.integers(2**62)), self.ranks.share(len(rows))
-        pixels = torch.from_numpy(crop_and_mirror(self.train.pixels[rows[mine]], places[mine], mirrored[mine]))
+        light, seed = light_factors(len(rows), chance), int(chance.integers(2**62))
+        if recipe.scales == (1.0, 1.0):
+            crops = crop_and_mirror(self.train.pixels[rows[mine]], places[mine], mirrored[mine])
+        else:
+            squares = boxes(len(rows), recipe.scales, chance)
+            crops = crop_and_resize(self.train.pixels[rows[mine]], squares[mine], mirrored[mine])
+        if recipe.blur:
+            crops = blurred(crops, some(chance.uniform(0.3, 1.5, len(rows)), recipe.blur, chance)[mine])
+        if recipe.compression:
+            crops = compressed(crops, some(chance.integers(40, 91, len(rows)), recipe.compression, chance)[mine])
+        pixels = torch.from_numpy(crops)
         labels = torch.from_numpy(self.train.labels[rows[mine]])
         loss = self._gradients(pixels, labels, light[:, mine], seed + self.ranks.rank, len(rows))
         length = float(nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT))
@@ -183,6 +247,10 @@ class Trainer:
         if self.ranks.first:
             self._update_average(ema_decay(number))
         return loss
+
+    @property
+    def _highest_rate(self) -> float:
+        return self.settings.learning_rate * (self.recipe.champion_rate if self.from_champion else 1.0)
 
     def _diverged(self, what: str) -> BadInputError:
         return BadInputError(
@@ -265,7 +333,7 @@ class Trainer:
         progress.history.append(record.model_dump())
         if record.validation_mae < progress.best_mae:
             progress.best_mae, progress.best_epoch = record.validation_mae, progress.epoch
-            self.best = {name: tensor.cpu().clone() for name, tensor in self.average.backbone.state_dict().items()}
+            self.best = self._average_state()
         logger.info(
             "epoch %d/%d done: loss %.4f, validation MAE %.4f (best %.4f in epoch %d), %.1f images/s",
             progress.epoch,
