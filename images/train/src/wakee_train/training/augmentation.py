@@ -1,11 +1,8 @@
 """Data augmentation: shifts, mirroring, contrast and brightness. Deterministic for a seed, epoch and step."""
 
-import io
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 from torch import Tensor
 from wakee_contract.pictures import CROPPED, RESIZED
 
@@ -41,49 +38,6 @@ def crop_and_mirror(pixels: Pixels, places: NDArray[np.int64], mirrored: NDArray
         else:
             crops[index] = crop
     return crops
-
-
-def boxes(count: int, scales: tuple[float, float], chance: np.random.Generator) -> NDArray[np.float64]:
-    """Draw each picture's square crop near its centre: top, left and side in pixels, shape (count, 3)."""
-    sides = CROPPED * chance.uniform(*scales, count)
-    room = np.minimum(LARGEST_SHIFT, (RESIZED - sides) / 2)
-    corners = (RESIZED - sides)[:, None] / 2 + room[:, None] * chance.uniform(-1, 1, (count, 2))
-    return np.column_stack([corners, sides])
-
-
-def crop_and_resize(pixels: Pixels, crops: NDArray[np.float64], mirrored: NDArray[np.bool_]) -> Pixels:
-    """Crop pictures (N, 256, 256, 3) to these boxes, resize them to (N, 224, 224, 3), and mirror some."""
-    done = np.empty((len(pixels), CROPPED, CROPPED, 3), np.uint8)
-    for index, ((top, left, side), mirror) in enumerate(zip(crops, mirrored, strict=True)):
-        image = Image.fromarray(pixels[index]).resize(
-            (CROPPED, CROPPED), Image.Resampling.BILINEAR, (left, top, left + side, top + side)
-        )
-        done[index] = np.asarray(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirror else image)
-    return done
-
-
-def blurred(pixels: Pixels, radii: NDArray[np.float64]) -> Pixels:
-    """Blur pictures (N, H, W, 3) with a Gaussian of these radii in pixels; 0: not at all."""
-    done = pixels.copy()
-    for index in np.flatnonzero(radii):
-        done[index] = np.asarray(Image.fromarray(pixels[index]).filter(ImageFilter.GaussianBlur(float(radii[index]))))
-    return done
-
-
-def compressed(pixels: Pixels, qualities: NDArray[np.int64]) -> Pixels:
-    """Compress pictures (N, H, W, 3) as JPEG with these qualities, 1 to 95, and decode them; 0: not at all."""
-    done = pixels.copy()
-    for index in np.flatnonzero(qualities):
-        file = io.BytesIO()
-        Image.fromarray(pixels[index]).save(file, "JPEG", quality=int(qualities[index]))
-        with Image.open(file) as image:
-            done[index] = np.asarray(image)
-    return done
-
-
-def some(values: NDArray[np.generic], probability: float, chance: np.random.Generator) -> NDArray[np.generic]:
-    """Keep each value with this probability; the others become 0."""
-    return np.where(chance.random(len(values)) < probability, values, 0)
 
 
 def light_factors(count: int, chance: np.random.Generator) -> Tensor:
