@@ -86,7 +86,6 @@ def test_the_mixture_with_the_lowest_validation_mae_is_chosen():
         pytest.param((0.0, 0.0), 0, id="equal ones: the champion"),
         pytest.param((0.0, 0.1), 0, id="the champion is best"),
         pytest.param((0.1, 0.0), 1, id="the trained one is best"),
-        pytest.param((np.nan, 0.0), 1, id="no number"),
     ],
 )
 def test_both_ends_compete_with_what_was_measured_before(maes, alpha):
@@ -98,6 +97,18 @@ def test_both_ends_compete_with_what_was_measured_before(maes, alpha):
     assert choice is not None
     assert choice.alpha == alpha
     assert choice.state is (trained if alpha else champion)
+
+
+def test_a_mixture_whose_outputs_are_no_numbers_is_left_out(monkeypatch):
+    champion, trained = states()
+    broken = {name: t * np.nan if t.is_floating_point() else t for name, t in champion.items()}
+    monkeypatch.setattr(interpolation, "interpolated", lambda *_: broken)
+
+    ends = Ends(champion, 2.0, trained, 1.0)
+    choice = choose_mixture(model(0), ends, (pixels(4, 1), pixels(4, 2)), CPU, never)
+
+    assert choice is not None
+    assert (choice.alpha, choice.maes) == (1, {0: 2.0, 1: 1.0})
 
 
 @pytest.mark.parametrize("after", [0, 1, 4])

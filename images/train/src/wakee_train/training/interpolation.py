@@ -97,16 +97,21 @@ def choose_mixture(
         The choice, or None if it was stopped.
     """
     train, validation = splits
-    maes, states = {0.0: ends.champion_mae, 1.0: ends.trained_mae}, {0.0: ends.champion, 1.0: ends.trained}
-    for alpha in ALPHAS:
-        mixed = mixture(model, interpolated(ends.champion, ends.trained, alpha), train, device, should_stop)
+    maes, alpha, state = {0.0: ends.champion_mae}, 0.0, ends.champion
+    for share in ALPHAS:
+        mixed = mixture(model, interpolated(ends.champion, ends.trained, share), train, device, should_stop)
         errors = mean_errors(mixed, validation, device, should_stop)
         if errors is None or should_stop():
             return None
-        maes[alpha], states[alpha] = round(float(errors.mean()), DIGITS), copy_state(mixed.backbone)
-    # A mean that is not a number is never the lowest.
-    chosen = min(sorted(maes), key=lambda alpha: maes[alpha] if np.isfinite(maes[alpha]) else np.inf)
-    return Choice(chosen, states[chosen], dict(sorted(maes.items())))
+        mae = round(float(errors.mean()), DIGITS)
+        if not np.isfinite(mae):  # the mixture is no model
+            continue
+        if mae < maes[alpha]:
+            alpha, state = share, copy_state(mixed.backbone)
+        maes[share] = mae
+    if ends.trained_mae < maes[alpha]:
+        alpha, state = 1.0, ends.trained
+    return Choice(alpha, state, {**maes, 1.0: ends.trained_mae})
 
 
 def interpolated(champion: State, trained: State, alpha: float) -> State:
