@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from wakee_common.errors import BadInputError
 
-from wakee_train.data.shards import SplitPixels, training_batches
+from wakee_train.data.shards import SplitPixels
 from wakee_train.records import TrainingSettings
 from wakee_train.training.augmentation import crop_and_mirror, light_factors, places_and_mirrors, relit, shuffled
 from wakee_train.training.backbone import EmotionRegressor, autocast_to, normalised, parameter_groups
@@ -37,7 +37,7 @@ from wakee_train.training.batch_statistics import is_too_few, too_few_pictures
 from wakee_train.training.heads import heads
 from wakee_train.training.interpolation import Ends, champion_mae, choose_mixture
 from wakee_train.training.prediction import mean_errors
-from wakee_train.training.process_group import Ranks, even_slices, unsynchronised
+from wakee_train.training.process_group import Ranks, even_batches, even_slices, unsynchronised
 from wakee_train.training.progress import Progress, log_epoch, log_step
 from wakee_train.training.schedule import ema_decay, learning_rate, update_average
 from wakee_train.training.weights import State, copy_state
@@ -85,11 +85,11 @@ class Trainer:
             parameter_groups(self.model, settings.weight_decay), lr=settings.learning_rate, fused=True
         )
         self.progress = Progress(micro_batch=settings.batch_size)
-        self._slices = training_batches(len(train), settings.batch_size)
+        self._slices = even_batches(len(train), settings.batch_size)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Number of batches per epoch. The last one may be smaller."""
+        """Number of batches per epoch."""
         return len(self._slices)
 
     def run(self, should_stop: Callable[[], bool], save: Callable[[], None]) -> bool:
