@@ -65,7 +65,12 @@ class LabelQuality(Record):
 
 
 class Training(Record):
-    """A finished training and its best weights."""
+    """A finished training and its best weights.
+
+    If it started from a champion, the weights are a mixture of the best epoch's and the champion's, which validation
+    chose. Then `alpha` is the share of the trained weights, 0 to 1, and with alpha 0 `best_epoch` is 0: the champion.
+    `champion_validation_mae` is None, and the MAE per alpha empty, without a champion, and in older records.
+    """
 
     fingerprint: str
     settings: TrainingSettings
@@ -81,6 +86,9 @@ class Training(Record):
     history: list[Epoch]
     best_epoch: int
     best_validation_mae: float
+    champion_validation_mae: float | None = None
+    alpha: float = 1.0
+    validation_mae_per_alpha: dict[str, float] = Field(default_factory=dict)
 
 
 class CalibrationBin(Record):

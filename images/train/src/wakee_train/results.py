@@ -66,7 +66,7 @@ class SplitsResult(StageResult):
 
 
 class TrainingResult(StageResult):
-    """Result of `fine-tune`."""
+    """Result of `fine-tune`; `Training` describes the choice of epoch and alpha."""
 
     training_uri: str
     weights_uri: str
@@ -75,6 +75,9 @@ class TrainingResult(StageResult):
     epochs_run: int
     best_epoch: int
     best_validation_mae: float
+    champion_validation_mae: float | None
+    alpha: float
+    validation_mae_per_alpha: dict[str, float]
     images_per_second: float
     device: str
     resumed: bool

@@ -19,10 +19,10 @@ def settings(**changes: Any) -> TrainingSettings:
     return TrainingSettings.model_validate({**given, "epochs": 3, "image_size": 32, **changes})
 
 
-def trainer(data: tuple[SplitPixels, SplitPixels], **changes: Any) -> Trainer:
+def trainer(data: tuple[SplitPixels, SplitPixels], *, from_champion: bool = False, **changes: Any) -> Trainer:
     torch.manual_seed(0)
     model = make_model("test_efficientnet", 32)
-    return Trainer(model, settings(**changes), *data, CPU)
+    return Trainer(model, settings(**changes), *data, CPU, from_champion=from_champion)
 
 
 def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:

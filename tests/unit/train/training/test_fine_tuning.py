@@ -11,17 +11,21 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import HfApi
 from wakee_common.uris import R2Uri
 from wakee_train.data.records import Splits
-from wakee_train.records import TrainingSettings
+from wakee_train.records import TrainingSettings, read_record
 from wakee_train.training.fine_tuning import training_fingerprint
 
-from support.sandbox import inherited_variables
+from support.sandbox import HUB_TOKEN, inherited_variables
 from support.stages import options
 from support.waiting import wait_for
 
 from ..environment import SMALL, Environment
 from .small_trainings import settings
+
+UNSET = {"freeze_epochs": 0, "seed": 0, "patience": 5, "weight_decay": 0.01, "precision": "auto"}
+"""The command's defaults of what `SMALL` does not set."""
 
 
 @pytest.fixture
@@ -69,6 +73,37 @@ def test_a_checkpoint_of_other_settings_is_not_used(faces):
     faces.store.put_bytes(faces.store.uri("runs/model_retrain/run-1/fine_tune/checkpoint.pt"), file.getvalue())
 
     assert faces.train(epochs=1)["resumed"] is False
+
+
+def test_a_checkpoint_of_another_program_is_not_used(faces):
+    file = io.BytesIO()
+    splits = faces.prepare()["splits_uri"]
+    stored = read_record(faces.store, R2Uri.parse(splits), Splits)
+    given = TrainingSettings.model_validate({**UNSET, **SMALL, "epochs": 1})
+    torch.save({"fingerprint": training_fingerprint(stored, given)}, file)
+    faces.store.put_bytes(faces.store.uri("runs/model_retrain/run-1/fine_tune/checkpoint.pt"), file.getvalue())
+
+    assert faces.train(splits=splits, epochs=1)["resumed"] is False
+
+
+def test_the_result_compares_with_the_champion_and_names_epoch_and_alpha(faces):
+    splits = faces.prepare()["splits_uri"]
+    first = faces.train("first", splits, epochs=1)
+    repository = faces.variables["HF_MODEL_REPO"]
+    api = HfApi(endpoint=faces.variables["HF_ENDPOINT"], token=HUB_TOKEN)
+    api.create_repo(repository)
+    weights = faces.store.get_bytes(R2Uri.parse(first["weights_uri"]))
+    api.upload_file(path_or_fileobj=weights, path_in_repo="model.safetensors", repo_id=repository)
+
+    tuned = faces.train("second", splits, epochs=1, start="hub")
+
+    assert tuned["started_from"].startswith(f"{repository}@")
+    maes = tuned["validation_mae_per_alpha"]
+    assert list(maes) == ["0", "0.25", "0.5", "0.75", "1"]
+    assert maes["0"] == tuned["champion_validation_mae"] == pytest.approx(first["best_validation_mae"], abs=1e-5)
+    assert tuned["best_validation_mae"] == min(maes.values()) == maes[f"{tuned['alpha']:g}"]
+    assert tuned["best_epoch"] == (1 if tuned["alpha"] else 0)
+    assert (first["alpha"], first["champion_validation_mae"], first["validation_mae_per_alpha"]) == (1, None, {})
 
 
 def test_production_weights_that_are_not_there_are_named(faces):

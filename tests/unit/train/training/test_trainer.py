@@ -5,8 +5,9 @@ import pytest
 import torch
 from wakee_common.errors import BadInputError, ConfigurationError
 from wakee_train.data.pictures import centre_crop
-from wakee_train.data.shards import SplitPixels, training_batches
+from wakee_train.data.shards import SplitPixels
 from wakee_train.training.prediction import predict
+from wakee_train.training.process_group import even_batches
 from wakee_train.training.trainer import Trainer
 
 from .small_trainings import CPU, Cramped, run, same, trainer
@@ -69,16 +70,24 @@ def test_told_to_stop_during_validation_leaves_the_rest_of_it_to_the_retry(data)
     assert all(epoch["images_per_second"] > 0 for epoch in resumed.progress.history)
 
 
-def test_a_last_batch_of_one_picture_is_left_out(data):
-    """Batch statistics of one picture are none."""
-    odd = trainer((pixels(33, 1), data[1]), epochs=1)
-    run(odd)
+@pytest.mark.parametrize(
+    ("size", "most", "sizes"),
+    [
+        pytest.param(33, 16, [11, 11, 11], id="no small last batch"),
+        pytest.param(40, 16, [13, 13, 14], id="nearly equal"),
+        pytest.param(32, 16, [16, 16], id="full"),
+        pytest.param(4, 3, [2, 2], id="at least two"),
+        pytest.param(5, 2, [2, 2], id="one is left out"),
+        pytest.param(3, 1, [1, 1, 1], id="batches of one"),
+        pytest.param(1, 2, [1], id="a single picture"),
+    ],
+)
+def test_batches_of_an_epoch_have_nearly_the_same_size(size, most, sizes):
+    """Each step weighs as much as any other, so a picture of a small batch would weigh more."""
+    batches = even_batches(size, most)
 
-    assert odd.steps_per_epoch == 2
-
-
-def test_batches_of_one_picture_are_all_of_an_epoch():
-    assert training_batches(3, 1) == [slice(0, 1), slice(1, 2), slice(2, 3)]
+    assert [batch.stop - batch.start for batch in batches] == sizes
+    assert [batch.start for batch in batches] == [0, *np.cumsum(sizes)[:-1]]
 
 
 @pytest.mark.parametrize(("count", "batch"), [(4, 1), (1, 16)], ids=["every-batch", "the-only-batch"])
@@ -160,7 +169,7 @@ def test_speed_counts_pictures_not_steps(data):
     learner.progress.step = learner.steps_per_epoch
 
     assert learner._pictures(0) == 36
-    assert learner._pictures(2) == 4
+    assert learner._pictures(2) == 12
 
 
 def test_a_frozen_backbone_does_not_change(data):

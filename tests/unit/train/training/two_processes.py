@@ -21,9 +21,10 @@ CASES: dict[str, dict[str, Any]] = {
     "frozen": {"freeze_epochs": 2},
     "first frozen": {**WITHOUT_BATCH_NORM, "freeze_epochs": 1},
     "accumulated": {**WITHOUT_BATCH_NORM, "micro_batch": 3},
+    "from a champion": {**WITHOUT_BATCH_NORM, "from_champion": True},
     "batch norm": {},
 }
-ROWS = 35  # the last batch of three is too small to be shared
+ROWS = 35  # batches of 11 and 12, so that shares are not equal
 
 
 def pixels(rows: int, seed: int) -> SplitPixels:
@@ -32,13 +33,16 @@ def pixels(rows: int, seed: int) -> SplitPixels:
     return SplitPixels([str(row) for row in range(rows)], pictures, chance.uniform(0, 3, (rows, 4)).astype(np.float32))
 
 
-def trainer(ranks: Ranks, rows: int = ROWS, micro_batch: int = 16, **changes: Any) -> Trainer:
+def trainer(
+    ranks: Ranks, rows: int = ROWS, micro_batch: int = 16, from_champion: bool = False, **changes: Any
+) -> Trainer:
     given = {"backbone": "test_efficientnet", "image_size": 32, "epochs": 2, "learning_rate": 0.005, "batch_size": 16}
     fixed = {"freeze_epochs": 0, "seed": 3, "start": "random", "patience": 5, "weight_decay": 0.01, "precision": "auto"}
     settings = TrainingSettings.model_validate({**fixed, **given, **changes})
     torch.manual_seed(ranks.rank)  # the others' own weights must not matter
     model = make_model(settings.backbone, settings.image_size)
-    made = Trainer(model, settings, pixels(rows, 1), pixels(6, 2), torch.device("cpu"), ranks)
+    splits = pixels(rows, 1), pixels(6, 2)
+    made = Trainer(model, settings, *splits, torch.device("cpu"), ranks, from_champion=from_champion)
     made.progress.micro_batch = micro_batch
     return made
 

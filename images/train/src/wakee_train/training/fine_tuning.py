@@ -25,7 +25,7 @@ from wakee_train.settings import ProcessSettings
 from wakee_train.training.backbone import choose_device
 from wakee_train.training.launching import launch, number_of_processes
 from wakee_train.training.process_group import Ranks
-from wakee_train.training.session import CHECKPOINT, RECORD, Job, read_checkpoint, train
+from wakee_train.training.session import CHECKPOINT, FORMAT, RECORD, Job, read_checkpoint, train
 
 logger = logging.getLogger(__name__)
 
@@ -95,9 +95,10 @@ def _fetch_checkpoint(job: Job, store: ObjectStore, scratch: Path) -> bool:
         store.get_file(R2Uri.parse(job.folder) / CHECKPOINT, path)
     except MissingObjectError:
         return False
-    if read_checkpoint(path).get("fingerprint") == job.fingerprint:
+    checkpoint = read_checkpoint(path)
+    if (checkpoint.get("format"), checkpoint.get("fingerprint")) == (FORMAT, job.fingerprint):
         return True
-    logger.warning("the checkpoint belongs to another training (settings or data differ): starting anew")
+    logger.warning("the checkpoint belongs to another training (settings, data or program differ): starting anew")
     path.unlink()
     return False
 
@@ -113,6 +114,9 @@ def _result(training: Training, uri: R2Uri, resumed: bool) -> TrainingResult:
         epochs_run=len(training.history),
         best_epoch=training.best_epoch,
         best_validation_mae=training.best_validation_mae,
+        champion_validation_mae=training.champion_validation_mae,
+        alpha=training.alpha,
+        validation_mae_per_alpha=training.validation_mae_per_alpha,
         images_per_second=round(fmean(speeds), 1),
         device=training.device,
         resumed=resumed,

@@ -92,6 +92,16 @@ def even_slices(size: int, parts: int) -> list[slice]:
     return [slice(start, end) for start, end in pairwise(edges)]
 
 
+def even_batches(size: int, most: int) -> list[slice]:
+    """Cut an epoch of `size` pictures into batches of nearly equal size, none of more than `most`.
+
+    A smaller last batch would give its pictures more weight than the others. Batch normalization needs two pictures at
+    a time, so if batches of two leave one picture over, it is left out.
+    """
+    used = size - 1 if most == 2 and size > 2 and size % 2 else size
+    return even_slices(used, ceil(used / most))
+
+
 @contextmanager
 def joined() -> Iterator[tuple[Ranks, torch.device]]:
     """Join the process group that torchrun started. Yields this process's rank and device."""

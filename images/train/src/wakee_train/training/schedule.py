@@ -1,8 +1,9 @@
-"""Progress of a training, and the schedules that depend on it: learning rate and weight averaging."""
+"""The schedules of a training: learning rate and weight averaging."""
 
 import math
-from dataclasses import dataclass, field
-from typing import Any
+
+import torch
+from torch import nn
 
 WARM_UP_SHARE = 0.05
 FINAL_SHARE = 0.01
@@ -30,24 +31,11 @@ def ema_decay(step: int) -> float:
     return min(EMA_DECAY, (1 + step) / (10 + step))
 
 
-@dataclass
-class Progress:
-    """The next epoch and step, and the measurements so far. Part of the checkpoint.
-
-    If all steps of the current epoch are done, its validation comes next.
-    """
-
-    epoch: int = 1
-    step: int = 0
-    loss_sum: float = 0.0
-    images_per_second: float = 0.0
-    micro_batch: int = 0
-    best_epoch: int = 0
-    best_mae: float = math.inf
-    history: list[dict[str, Any]] = field(default_factory=list)
-
-
-def clock(seconds: float) -> str:
-    """Format a duration as hours, minutes and seconds."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+@torch.no_grad()
+def update_average(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """Update a moving average of a model's weights and buffers, with `decay` as the weight of the old average."""
+    for mean, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(new, 1 - decay)
+        else:
+            mean.copy_(new)

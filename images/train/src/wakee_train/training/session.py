@@ -22,13 +22,15 @@ from wakee_train.records import Epoch, Record, Training, TrainingSettings, write
 from wakee_train.training.backbone import describe, make_model
 from wakee_train.training.heads import centre_heads
 from wakee_train.training.process_group import Ranks
-from wakee_train.training.starting_point import starting_model
+from wakee_train.training.starting_point import is_champion, starting_model
 from wakee_train.training.trainer import Trainer
 from wakee_train.training.weights import save_weights
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT, WEIGHTS, RECORD = "checkpoint.pt", "weights.safetensors", "training.json"
+FORMAT = 2
+"""Version of checkpoints. Change it if a training that goes on from an older one would end otherwise."""
 
 
 class Job(Record):
@@ -66,7 +68,7 @@ class Session:
     def save(self) -> None:
         """Write the checkpoint."""
         file = io.BytesIO()
-        head = {"fingerprint": self.job.fingerprint, "started_from": self.started_from}
+        head = {"format": FORMAT, "fingerprint": self.job.fingerprint, "started_from": self.started_from}
         torch.save(head | self.trainer.state(), file)
         self.store.put_bytes(R2Uri.parse(self.job.folder) / CHECKPOINT, file.getvalue())
 
@@ -92,13 +94,21 @@ def read_checkpoint(path: Path, **options: Any) -> dict[str, Any]:
 def _session(job: Job, store: ObjectStore, scratch: Path, device: torch.device, ranks: Ranks) -> Session:
     pixels = {name: open_split(scratch, name, job.splits) for name in (TRAIN, VALIDATION)}
     torch.manual_seed(job.settings.seed)
-    resumes = (scratch / CHECKPOINT).exists()
-    model, started_from = _start(job.settings, scratch, pixels[TRAIN], elsewhere=resumes or not ranks.first)
-    trainer = Trainer(model, job.settings, pixels[TRAIN], pixels[VALIDATION], device, ranks)
-    if resumes:
-        checkpoint = read_checkpoint(scratch / CHECKPOINT)
+    checkpoint = read_checkpoint(scratch / CHECKPOINT) if (scratch / CHECKPOINT).exists() else None
+    elsewhere = checkpoint is not None or not ranks.first
+    model, started_from = _start(job.settings, scratch, pixels[TRAIN], elsewhere)
+    started_from = str(checkpoint["started_from"]) if checkpoint else ranks.from_first(started_from)
+    trainer = Trainer(
+        model,
+        job.settings,
+        pixels[TRAIN],
+        pixels[VALIDATION],
+        device,
+        ranks,
+        from_champion=is_champion(started_from),
+    )
+    if checkpoint:
         trainer.resume(checkpoint)
-        started_from = str(checkpoint["started_from"])
         logger.info("resumed at epoch %d, step %d", trainer.progress.epoch, trainer.progress.step)
     trainer.progress.micro_batch = min(trainer.progress.micro_batch, job.micro_batch)
     logger.info(
@@ -118,7 +128,7 @@ def _start(settings: TrainingSettings, scratch: Path, train: SplitPixels, elsewh
     if elsewhere:
         return make_model(settings.backbone, settings.image_size), ""
     model, started_from = starting_model(settings, scratch)
-    if "@" not in started_from:
+    if not is_champion(started_from):
         centre_heads(model, train.labels)
     return model, started_from
 
@@ -159,4 +169,7 @@ def _record(session: Session, folder: R2Uri) -> Training:
         history=[Epoch.model_validate(epoch) for epoch in trainer.progress.history],
         best_epoch=trainer.progress.best_epoch,
         best_validation_mae=trainer.progress.best_mae,
+        champion_validation_mae=trainer.progress.champion_mae,
+        alpha=trainer.progress.alpha,
+        validation_mae_per_alpha={f"{alpha:g}": mae for alpha, mae in trainer.progress.maes.items()},
     )

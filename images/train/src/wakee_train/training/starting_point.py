@@ -39,6 +39,11 @@ def starting_model(settings: TrainingSettings, scratch: Path) -> tuple[EmotionRe
     return make_model(settings.backbone, settings.image_size, pretrained=True), f"timm's pretrained {settings.backbone}"
 
 
+def is_champion(started_from: str) -> bool:
+    """Whether the origin of the weights is the production model, `repository@commit`."""
+    return "@" in started_from
+
+
 def _production_model(settings: TrainingSettings, hub: ModelHub) -> tuple[EmotionRegressor | None, str]:
     """Return the model on main with its origin, or None with the reason."""
     head = _main(hub)

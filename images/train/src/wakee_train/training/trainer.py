@@ -4,6 +4,9 @@ All random numbers depend only on (seed, epoch, step), and a checkpoint contains
 interrupted and resumed ends with the weights of an uninterrupted one (bit-identical on a CPU with the same number of
 threads).
 
+A training from a champion begins with the champion's validation, epoch 0. At its end, validation chooses between the
+champion, the best epoch and mixtures of both (`interpolation`).
+
 Several processes (`Ranks`) share every global batch, so steps, schedule, sample order and augmentation are those of one
 process, and a checkpoint can be resumed with any number of processes. The mean loss and gradients over the batch equal
 those of one process, up to the order of floating-point sums, as long as batch statistics are not learned (in frozen
@@ -26,16 +29,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 from wakee_common.errors import BadInputError
 
-from wakee_train.data.shards import SplitPixels, training_batches
-from wakee_train.records import Epoch, TrainingSettings
+from wakee_train.data.shards import SplitPixels
+from wakee_train.records import TrainingSettings
 from wakee_train.training.augmentation import crop_and_mirror, light_factors, places_and_mirrors, relit, shuffled
 from wakee_train.training.backbone import EmotionRegressor, autocast_to, normalised, parameter_groups
 from wakee_train.training.batch_statistics import is_too_few, too_few_pictures
 from wakee_train.training.heads import heads
+from wakee_train.training.interpolation import Ends, champion_mae, choose_mixture
 from wakee_train.training.prediction import mean_errors
-from wakee_train.training.process_group import Ranks, even_slices, unsynchronised
-from wakee_train.training.schedule import Progress, clock, ema_decay, learning_rate
-from wakee_train.training.weights import State
+from wakee_train.training.process_group import Ranks, even_batches, even_slices, unsynchronised
+from wakee_train.training.progress import Progress, log_epoch, log_step
+from wakee_train.training.schedule import ema_decay, learning_rate, update_average
+from wakee_train.training.weights import State, copy_state
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +59,7 @@ class Trainer:
         validation: The validation split, which selects the best epoch.
         device: The device of this process.
         ranks: The group of training processes.
+        from_champion: Whether the starting weights are those in production.
     """
 
     def __init__(
@@ -64,27 +70,30 @@ class Trainer:
         validation: SplitPixels,
         device: torch.device,
         ranks: Ranks | None = None,
+        *,
+        from_champion: bool = False,
     ) -> None:
-        self.ranks = ranks or Ranks()
+        self.ranks, self.from_champion = ranks or Ranks(), from_champion
         self.settings, self.train, self.validation, self.device = settings, train, validation, device
         self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.model).eval()
         self.model.backbone = self.ranks.synchronised(self.model.backbone, device)
         self._replica: nn.Module | None = None
         self.best: State = {}
+        self.champion: State = copy_state(self.average.backbone) if from_champion and self.ranks.first else {}
         self.optimizer = torch.optim.AdamW(
             parameter_groups(self.model, settings.weight_decay), lr=settings.learning_rate, fused=True
         )
         self.progress = Progress(micro_batch=settings.batch_size)
-        self._slices = training_batches(len(train), settings.batch_size)
+        self._slices = even_batches(len(train), settings.batch_size)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Number of batches per epoch. The last one may be smaller."""
+        """Number of batches per epoch."""
         return len(self._slices)
 
     def run(self, should_stop: Callable[[], bool], save: Callable[[], None]) -> bool:
-        """Train to the end. Returns False if it was stopped before.
+        """Train to the end, and choose the weights. Returns False if it was stopped before.
 
         Args:
             should_stop: Called after every step, and in rank 0 after every batch of the validation.
@@ -93,15 +102,21 @@ class Trainer:
         Raises:
             BadInputError: the loss, the gradient or the validation MAE is not a finite number.
         """
-        some_frozen = self.settings.freeze_epochs > 0
-        self._replica = self.ranks.replicated(self.model.requires_grad_(True), self.device, some_frozen)
+        frozen = self.settings.freeze_epochs > 0
+        self._replica = self.ranks.replicated(self.model.requires_grad_(True), self.device, frozen)
+        if not self._by_first(lambda: self._validate_champion(should_stop)):
+            return False
         while not self.finished:
             whole = self._run_epoch(should_stop)
             if self.ranks.first:
                 save()
             if not whole:
                 return False
-        return True
+        return self._by_first(lambda: self._choose_mixture(should_stop))
+
+    def _by_first(self, work: Callable[[], bool]) -> bool:
+        """Let rank 0 work while the other processes wait. Returns whether it completed the work."""
+        return not self.ranks.any(self.ranks.first and not work())
 
     @property
     def finished(self) -> bool:
@@ -117,6 +132,7 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "best": self.best,
+            "champion": self.champion,
             "progress": asdict(self.progress),
         }
 
@@ -125,7 +141,7 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.best = state["best"]
+        self.best, self.champion = state["best"], state["champion"]
         self.progress = Progress(**state["progress"])
 
     def _run_epoch(self, should_stop: Callable[[], bool]) -> bool:
@@ -181,7 +197,7 @@ class Trainer:
             raise self._diverged(f"the loss is {loss}, the gradient's length {length}")
         self.optimizer.step()
         if self.ranks.first:
-            self._update_average(ema_decay(number))
+            update_average(self.average, self.model, ema_decay(number))
         return loss
 
     def _diverged(self, what: str) -> BadInputError:
@@ -238,61 +254,45 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
-    @torch.no_grad()
-    def _update_average(self, decay: float) -> None:
-        for mean, new in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(new, 1 - decay)
-            else:
-                mean.copy_(new)
-
     def _close_epoch(self, should_stop: Callable[[], bool]) -> None:
         """Validate and advance to the next epoch. If stopped before the end, a retry repeats the whole validation."""
         progress, errors = self.progress, mean_errors(self.average, self.validation, self.device, should_stop)
         if errors is None:
             return
-        record = Epoch(
-            epoch=progress.epoch,
-            train_loss=round(progress.loss_sum / self.steps_per_epoch, 6),
-            validation_mae=round(float(errors.mean()), 6),
-            validation_mae_per_emotion=[round(float(error), 6) for error in errors],
-            learning_rate=self.optimizer.param_groups[0]["lr"],
-            images_per_second=round(progress.images_per_second, 1),
-            finished_at=round(time.time(), 3),
-        )
-        if not math.isfinite(record.validation_mae):
-            raise self._diverged(f"the validation MAE is {record.validation_mae}")
-        progress.history.append(record.model_dump())
-        if record.validation_mae < progress.best_mae:
-            progress.best_mae, progress.best_epoch = record.validation_mae, progress.epoch
-            self.best = {name: tensor.cpu().clone() for name, tensor in self.average.backbone.state_dict().items()}
-        logger.info(
-            "epoch %d/%d done: loss %.4f, validation MAE %.4f (best %.4f in epoch %d), %.1f images/s",
-            progress.epoch,
-            self.settings.epochs,
-            record.train_loss,
-            record.validation_mae,
-            progress.best_mae,
-            progress.best_epoch,
-            progress.images_per_second,
-        )
+        done = progress.finished_epoch(errors, self.steps_per_epoch, self.optimizer.param_groups[0]["lr"])
+        if not math.isfinite(done.validation_mae):
+            raise self._diverged(f"the validation MAE is {done.validation_mae}")
+        progress.history.append(done.model_dump())
+        if done.validation_mae < progress.best_mae:
+            progress.best_mae, progress.best_epoch = done.validation_mae, progress.epoch
+            self.best = copy_state(self.average.backbone)
+        log_epoch(done, progress, self.settings.epochs)
         progress.epoch, progress.step, progress.loss_sum = progress.epoch + 1, 0, 0.0
+
+    def _validate_champion(self, should_stop: Callable[[], bool]) -> bool:
+        """Measure the champion before the first step. Returns False if stopped."""
+        if self.from_champion and self.progress.champion_mae is None:
+            self.progress.champion_mae = champion_mae(self.average, self.validation, self.device, should_stop)
+            return self.progress.champion_mae is not None
+        return True
+
+    def _choose_mixture(self, should_stop: Callable[[], bool]) -> bool:
+        """Replace the best weights by the best mixture with the champion's. Returns False if stopped."""
+        progress = self.progress
+        if progress.champion_mae is None:
+            return True
+        ends = Ends(self.champion, progress.champion_mae, self.best, progress.best_mae)
+        choice = choose_mixture(self.average, ends, (self.train, self.validation), self.device, should_stop)
+        if choice is None:
+            return False
+        self.best = choice.state
+        progress.choose(choice.alpha, choice.maes)
+        return True
 
     def _pictures(self, first: int) -> int:
         """Number of pictures in the steps since `first`."""
         return sum(part.stop - part.start for part in self._slices[first : self.progress.step])
 
     def _tell(self, first: int, seconds: float) -> None:
-        progress, total = self.progress, self.steps_per_epoch
-        per_second = (progress.step - first) / seconds
-        remaining = (self.settings.epochs - progress.epoch + 1) * total - progress.step
-        logger.info(
-            "epoch %d/%d step %d/%d: loss %.4f, %.1f images/s, %s to go",
-            progress.epoch,
-            self.settings.epochs,
-            progress.step,
-            total,
-            progress.loss_sum / progress.step,
-            self._pictures(first) / seconds,
-            clock(remaining / per_second),
-        )
+        steps = (self.progress.step - first) / seconds
+        log_step(self.progress, self.settings.epochs, self.steps_per_epoch, self._pictures(first) / seconds, steps)

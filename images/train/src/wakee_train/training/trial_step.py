@@ -31,8 +31,9 @@ PICTURES = 2
 """Pictures in the trial step: the smallest batch, except with `batch_size=1`."""
 STEP_COPIES = 2
 """Copies of the weights in memory during the trial step: weights and gradients."""
-TRAINING_COPIES = 6
-"""Copies in memory during training: also two moments of the optimizer, the average, and its best state."""
+TRAINING_COPIES = 9
+"""Copies in memory during training: also two moments of the optimizer, the average, its best state, and, from a
+champion, the champion and two mixtures with it."""
 SPARE_MIB = 1024
 """Memory for the interpreter, its libraries and the activations of two pictures."""
 NO_MEMORY = "can't allocate memory"

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from wakee_common.errors import BadInputError, one_line
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
@@ -14,6 +14,11 @@ from wakee_train.records import Training
 from wakee_train.training.backbone import EmotionRegressor, make_model
 
 State = dict[str, Tensor]
+
+
+def copy_state(model: nn.Module) -> State:
+    """Copy the state of a model to the CPU."""
+    return {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
 
 
 def save_weights(state: State, settings: dict[str, str | int]) -> bytes:
