@@ -118,7 +118,7 @@ def _log(
         for epoch in training.history
         for name, value in epoch_metrics(epoch).items()
     ]
-    final = final_metrics(evaluation, export)
+    final = final_metrics(evaluation, export) | mixture_metrics(training)
     metrics += [Metric(name, value, when, training.best_epoch) for name, value in final.items()]
     client.log_batch(run_id, params=params)
     for start in range(0, len(metrics), 500):
@@ -156,6 +156,14 @@ def final_metrics(evaluation: Evaluation, export: Export) -> dict[str, float]:
         for name in ("mae", "mse", "accuracy", "macro_f1", "bias", "calibration_error"):
             found |= {f"{prefix}_{name}_{emotion}": getattr(m, name) for emotion, m in model.emotions.items()}
     return found
+
+
+def mixture_metrics(training: Training) -> dict[str, float]:
+    """The chosen share of the trained weights, and the validation MAE of each share; empty without a champion."""
+    if not training.validation_mae_per_alpha:
+        return {}
+    maes = training.validation_mae_per_alpha.items()
+    return {"alpha": training.alpha, **{f"validation_mae_alpha_{alpha}": mae for alpha, mae in maes}}
 
 
 def _log_dataset(registry: Registry, store: ObjectStore, run_id: str, training: Training) -> None:
