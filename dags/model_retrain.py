@@ -93,6 +93,7 @@ with DAG(
         "--loss={{ params.loss }}",
         "--freeze-epochs={{ params.freeze_epochs }}",
         "--patience={{ params.patience }}",
+        switch("deterministic"),
         timeout=TRAINING_TIME + timedelta(seconds=CONFIG.gpu_wait_seconds if CONFIG.gpu_count else 0),
         # The triggerer watches the pod, so a restart of the scheduler or the worker does not affect a long training.
         deferrable=True,

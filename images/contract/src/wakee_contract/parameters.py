@@ -157,6 +157,12 @@ RETRAIN: Final = {
         cluster_default=True,
     ),
     "seed": Parameter("integer", 0, "Seed", "Same seed, data and machine: same weights.", 0, 2**31 - 1),
+    "deterministic": Parameter(
+        "boolean",
+        False,
+        "Deterministic",
+        "On a GPU, choose algorithms that give the same weights again with the same seed. Slower. A CPU always does.",
+    ),
     "min_samples": Parameter(
         "integer", 100, "Minimum samples", "With fewer usable annotations nothing is trained.", 20, 10_000_000
     ),

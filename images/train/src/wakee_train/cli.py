@@ -157,6 +157,7 @@ def fine_tune(
     weight_decay: Annotated[float, typer.Option(min=0, max=1)] = 0.01,
     precision: Annotated[Precision, typer.Option(help="auto: bf16 on a GPU, fp32 on a CPU.")] = Precision.AUTO,
     loss: Annotated[str, option(RETRAIN["loss"])] = RETRAIN["loss"].default,
+    deterministic: Annotated[bool, option(RETRAIN["deterministic"])] = RETRAIN["deterministic"].default,
 ) -> TrainingResult:
     """Train with one process per GPU. Each epoch and SIGTERM write a checkpoint, from which a retry resumes."""
     from wakee_train.records import TrainingSettings
@@ -175,6 +176,7 @@ def fine_tune(
         weight_decay=weight_decay,
         precision=precision.value,
         loss=loss,
+        deterministic=deterministic,
     )
     store = _store()
     return run(store, run_context("fine_tune").folder(store.root), R2Uri.parse(splits), settings)

@@ -44,6 +44,7 @@ class TrainingSettings(Record):
     weight_decay: float
     precision: str
     loss: str = "smooth_l1"
+    deterministic: bool = False
 
 
 class LabelQuality(Record):

@@ -20,6 +20,7 @@ from wakee_train.data.shards import SplitPixels, open_split
 from wakee_train.data.splits import TRAIN, VALIDATION
 from wakee_train.records import Epoch, Record, Training, TrainingSettings, write_record
 from wakee_train.training.backbone import describe, make_model
+from wakee_train.training.determinism import deterministic
 from wakee_train.training.heads import centre_heads
 from wakee_train.training.process_group import Ranks
 from wakee_train.training.starting_point import is_champion, starting_model
@@ -76,7 +77,7 @@ class Session:
 def train(job: Job, store: ObjectStore, scratch: Path, device: torch.device, ranks: Ranks) -> bool:
     """Train to the end, then write weights and record. Returns False if SIGTERM stopped it before."""
     session = _session(job, store, scratch, device, ranks)
-    with _stop_signal() as stop:
+    with _stop_signal() as stop, deterministic(job.settings.deterministic):
         whole = session.trainer.run(lambda: stop.received, session.save)
     if whole and ranks.first:
         folder = R2Uri.parse(job.folder)

@@ -1,0 +1,35 @@
+"""Bit-equal trainings on a GPU: deterministic algorithms and full float32, at the cost of speed.
+
+Without these settings, two trainings with the same seed and data on the same GPU end with slightly different weights,
+because sums are formed in another order, and because TF32 and the choice of cuDNN algorithms depend on the hardware. On
+a CPU, trainings with the same number of threads are bit-equal in any case.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+WORKSPACE = ":4096:8"
+"""cuBLAS is deterministic only with a workspace of fixed size, which it reads from the environment when it starts."""
+
+
+@contextmanager
+def deterministic(wanted: bool) -> Iterator[None]:
+    """Inside this context, choose deterministic algorithms and full float32 if wanted.
+
+    Enter it before the first CUDA call. An operator without a deterministic algorithm raises RuntimeError, which names it.
+    """
+    if not wanted:
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", WORKSPACE)
+    torch.use_deterministic_algorithms(True)
+    try:
+        # Matrix products use full float32 by default; cuDNN's convolutions do not.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before)
