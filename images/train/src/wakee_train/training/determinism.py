@@ -19,7 +19,8 @@ WORKSPACE = ":4096:8"
 def deterministic(wanted: bool) -> Iterator[None]:
     """Inside this context, choose deterministic algorithms and full float32 if wanted.
 
-    Enter it before the first CUDA call. An operator without a deterministic algorithm raises RuntimeError, which names it.
+    Enter it before the first CUDA call. An operator without a deterministic algorithm raises a RuntimeError that names
+    the operator.
     """
     if not wanted:
         yield

@@ -104,7 +104,7 @@ def choose_mixture(
         if errors is None or should_stop():
             return None
         mae = round(float(errors.mean()), DIGITS)
-        if not np.isfinite(mae):  # the mixture is no model
+        if not np.isfinite(mae):  # the mixture cannot be used
             continue
         if mae < maes[alpha]:
             alpha, state = share, copy_state(mixed.backbone)
