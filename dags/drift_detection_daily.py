@@ -39,7 +39,7 @@ from wakee.forms import form
 from wakee.links import REPORT
 from wakee.notifications import ALERTS
 from wakee.retraining import RetrainingTrigger, retraining_of
-from wakee.stages import DEFAULT_ARGS, result, stage
+from wakee.stages import DEFAULT_ARGS, optional_result, result, stage
 
 UNTIL = "{{ params.until or (dag_run.logical_date or dag_run.run_after).isoformat() }}"
 
@@ -101,7 +101,7 @@ with DAG(
         "calculate_drift",
         *pairs,
         "--pictures",
-        result("fetch_annotations", "pictures_uri"),
+        optional_result("fetch_annotations", "pictures_uri"),
         "--threshold={{ params.threshold }}",
     )
     metrics = ["--metrics", result("calculate_drift", "metrics_uri")]

@@ -49,6 +49,11 @@ def result(task_id: str, key: str) -> str:
     return f"{{{{ ti.xcom_pull(task_ids='{task_id}')['{key}'] }}}}"
 
 
+def optional_result(task_id: str, key: str) -> str:
+    """Return a template for a field that results of earlier versions do not have; empty without it."""
+    return f"{{{{ ti.xcom_pull(task_ids='{task_id}').get('{key}') or '' }}}}"
+
+
 def switch(name: str) -> str:
     """Return a template for the flag of a boolean parameter: `--name` or `--no-name`."""
     flag = name.replace("_", "-")

@@ -99,7 +99,7 @@ def settings_file(tmp_path_factory) -> Path:
     settings = {
         "name": "staging",
         "namespaces": {"stages": STAGES, "airflow": AIRFLOW},
-        "images": {name: image_of(name) for name in names} | {"xcom": image_of("sandbox")},
+        "images": {name: image_of(name) for name in names},  # the sidecar runs from the drift image
         "stages": stages,
         "airflow": {
             "url": "http://localhost:8080",

@@ -14,7 +14,8 @@ OFF = {"no-publish": True}
 def outside(environment: Environment) -> dict[str, Any]:
     """All that others can see: bucket, tables, Hub and MLflow, but for the rehearsal's own folder."""
     places, store = Places(environment), environment.store
-    keys = [key for key in store.list_keys("") if not key.startswith(f"runs/model_retrain/{REHEARSAL}")]
+    own = tuple(f"{folder}runs/model_retrain/{REHEARSAL}" for folder in ("", "private/"))
+    keys = [key for key in store.list_keys("") if not key.startswith(own)]
     experiment = places.mlflow.get_experiment_by_name(places.model)
     assert experiment is not None
     runs = places.mlflow.search_runs([experiment.experiment_id])

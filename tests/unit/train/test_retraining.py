@@ -258,7 +258,7 @@ def test_finished_training_is_not_repeated(story):
     assert story.environment.read(again["weights_uri"]) == before
 
 
-PRIVATE = ("second_look.html", "training_sample.json", "embeddings.npz", "features.onnx")
+PRIVATE = ("second_look.html", "embeddings.npz", "features.onnx")
 """Files of `evaluate` that no other place may get: they show people's faces, or describe them."""
 
 

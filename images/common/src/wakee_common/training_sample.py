@@ -50,7 +50,7 @@ class SampledRow(BaseModel):
         picture: What the camera did; None in older data sets.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     person: int
     split: Literal["train", "validation", "test"]
@@ -67,7 +67,7 @@ class FeatureFiles(BaseModel):
         embeddings_uri: Embeddings of held-out pictures.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     model_uri: str
     embeddings_uri: str
@@ -89,7 +89,7 @@ class TrainingSample(BaseModel):
         features: Files with the embeddings of pictures; None in older samples, or for a model without features.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     layout: Literal[1] = 1
     version: str

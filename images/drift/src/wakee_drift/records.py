@@ -15,9 +15,9 @@ HTML_NAME, JSON_NAME, PNG_NAME = "report.html", "report.json", "errors.png"
 
 
 class Record(BaseModel):
-    """Base class of all models here: frozen, and unknown fields are rejected."""
+    """Base class of all models here: frozen. Unknown fields, of a newer version's files, are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class ApiComparison(Record):

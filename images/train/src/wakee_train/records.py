@@ -9,9 +9,9 @@ from wakee_common.uris import R2Uri
 
 
 class Record(BaseModel):
-    """Base class of all stage records."""
+    """Base class of all stage records. Unknown fields are ignored, so that a newer version's records can be read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 R = TypeVar("R", bound=Record)

@@ -103,7 +103,7 @@ class EvaluationResult(StageResult):
     test_people: int
     parts: list[str]
     notes: list[str]
-    second_look_uri: str
+    second_look_uri: str | None = None
 
 
 class ExportResult(StageResult):

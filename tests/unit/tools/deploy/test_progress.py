@@ -34,12 +34,20 @@ def test_a_pod_that_only_starts_is_not_reported():
     assert [news.lines(pods, second) for second in (0, 10, 20)] == [[], [], []]
 
 
+def test_a_crash_from_before_is_not_reported(monkeypatch):
+    monkeypatch.setattr(PodNews, "_log", lambda *_: "old")
+    old = pod("airflow-scheduler-1", "Running", last=client.V1ContainerStateTerminated(exit_code=137), restarts=1)
+    news = PodNews("airflow")
+    assert [news.lines([old], second) for second in (0, 10)] == [[], []]
+
+
 def test_a_crash_is_reported_with_its_log_and_once_per_crash(monkeypatch):
     logs = iter(["password authentication failed", "again"])
     monkeypatch.setattr(PodNews, "_log", lambda *_: next(logs))
     news, ended = PodNews("airflow"), client.V1ContainerStateTerminated(exit_code=1)
     crashed = pod("airflow-scheduler-1", "Running", last=ended, restarts=1)
     line = "airflow-scheduler-1/scheduler ended with exit code 1: "
+    assert news.lines([], 0) == []
     assert news.lines([crashed], 0) == [f"{line}password authentication failed"]
     assert news.lines([crashed], 10) == []
     assert news.lines([pod("airflow-scheduler-1", "Running", last=ended, restarts=2)], 20) == [f"{line}again"]

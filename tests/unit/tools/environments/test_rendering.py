@@ -41,6 +41,17 @@ def test_stages_and_airflow_get_their_variables(objects):
     assert "WAKEE_GPU_COUNT" not in maps["wakee-images"]
 
 
+def test_the_namespaces_say_whose_they_are_and_prometheus_scrapes_them():
+    images = STAGING.images.model_copy(update={"pushgateway": f"registry.example.org/pushgateway@{DIGEST}"})
+    monitored = STAGING.model_copy(update={"name": "monitored", "monitoring": True, "images": images})
+    found = [each for each in yaml.safe_load_all(manifests.render(monitored)) if each]
+    labels = [each["metadata"]["labels"][manifests.LABEL] for each in found if each["kind"] == "Namespace"]
+    (scraped,) = [each["data"]["scrape.yaml"] for each in found if each["metadata"]["name"] == "wakee-prometheus"]
+    assert labels == ["monitored", "monitored"]
+    assert "airflow-statsd.airflow-staging:9102" in scraped
+    assert "pushgateway.wakee-staging:9091" in scraped
+
+
 def test_the_migration_runs_in_the_image_of_the_file(objects):
     (job,) = [each for each in objects if each["kind"] == "Job"]
     assert job["spec"]["template"]["spec"]["containers"][0]["image"] == STAGING.images.drift

@@ -50,6 +50,15 @@ def test_the_examples_are_valid(name):
         pytest.param("images.pushgateway", MISSING, "images.pushgateway is missing", id="monitoring without its image"),
         pytest.param("stages.R2_BUCKET_NAME", MISSING, "stages: R2_BUCKET_NAME is missing", id="required variable"),
         pytest.param("stages.R2_BUCKET", "x", "R2_BUCKET is unknown (do you mean R2_BUCKET_NAME?)", id="misspelled"),
+        pytest.param(
+            "stages.AWS_SECRET_ACCESS_KEY", "x", "put it in the Secret wakee-secrets", id="a library's secret"
+        ),
+        pytest.param("stages.MLFLOW_TRACKING_URI", "https://u:p@host", "has a user or password in its", id="password"),
+        pytest.param("stages.R2_PREFIX", "staging", "R2_PREFIX: String should match pattern", id="prefix"),
+        pytest.param("stages.R2_ACCOUNT_ID", "", "R2_ACCOUNT_ID is not set (or R2_ENDPOINT_URL", id="no endpoint"),
+        pytest.param("stages.fine_tune", "x", "fine_tune is unknown", id="a stage's name"),
+        pytest.param("airflow.variables.WAKEE_STAGE_MEMORY_FINETUNE", "1Gi", "FINETUNE is unknown", id="no stage"),
+        pytest.param("namespaces", MISSING, "namespaces: Field required", id="no namespaces"),
         pytest.param("stages.HF_TOKEN", "x", "HF_TOKEN is secret: put it in the Secret wakee-secrets", id="secret"),
         pytest.param(
             "airflow.variables.WAKEE_ALERT_WEBHOOK", "x", "put it in the Secret airflow-connections", id="webhook"
@@ -73,6 +82,13 @@ def test_variables_of_one_stage_and_of_libraries_are_accepted(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(settings))
     assert load(path).airflow.variables["WAKEE_STAGE_MEMORY_FINE_TUNE"] == "16Gi"
+
+
+def test_a_file_in_another_encoding(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes("name: Büro".encode("latin-1"))
+    with pytest.raises(ToolError, match="not a text in UTF-8"):
+        load(path)
 
 
 @pytest.mark.parametrize(

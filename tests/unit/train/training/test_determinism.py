@@ -2,7 +2,9 @@
 
 import os
 
+import pytest
 import torch
+from wakee_common.errors import ConfigurationError
 from wakee_train.training.determinism import WORKSPACE, deterministic
 
 from .small_trainings import run, same, trainer
@@ -32,8 +34,15 @@ def test_nothing_changes_unless_it_is_wanted():
         assert flags() == before
 
 
-def test_a_training_has_only_deterministic_operators():
-    """On a CPU. Otherwise torch raises an error that names the operator."""
+def test_an_operator_without_a_deterministic_algorithm_is_named_with_the_remedy():
+    said = "scatter_cuda does not have a deterministic implementation, but you set ..."
+    with pytest.raises(ConfigurationError, match=r"scatter_cuda.*Switch `deterministic` off"), deterministic(True):
+        raise RuntimeError(said)
+    with pytest.raises(RuntimeError, match="something else"), deterministic(True):
+        raise RuntimeError("something else")
+
+
+def test_two_trainings_with_it_end_with_the_same_weights():
     trained = []
     for _ in range(2):
         with deterministic(True):

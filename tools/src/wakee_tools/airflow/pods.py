@@ -1,5 +1,6 @@
 """Report why the pods of a DAG run are pending."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ def list_pods(namespace: str) -> list[Any]:
 @cache
 def _cluster() -> client.CoreV1Api:
     settings = client.Configuration()
-    config.load_kube_config(client_configuration=settings)
+    config.load_kube_config(os.environ.get("KUBECONFIG"), client_configuration=settings)
     settings.retries = 0
     return client.CoreV1Api(client.ApiClient(settings))
 

@@ -1,6 +1,7 @@
 """Start Airflow's new image in a pod of its own, before an upgrade replaces pods that work."""
 
 import json
+import os
 import time
 from typing import Any
 
@@ -9,10 +10,12 @@ from wakee_tools.shell import ToolError, answer, output, say
 
 POD = "airflow-image-trial"
 SECONDS, INTERVAL_SECONDS = 300, 1
+PULL_SECONDS = float(os.environ.get("WAKEE_IMAGE_TRIAL_SECONDS", "60"))
+"""An image that cannot be pulled is tried for so long."""
 STATE = (
     "jsonpath={.status.phase} {.status.containerStatuses[0].state.waiting.reason} {.status.containerStatuses[0].state}"
 )
-FAULTS = ("Failed", "ErrImagePull", "ImagePullBackOff", "InvalidImageName")
+PULL_FAULTS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
 
 
 def try_image(image: str, pull_secrets: list[dict[str, str]]) -> None:
@@ -42,18 +45,18 @@ def _delete() -> None:
 
 
 def _wait(image: str) -> None:
-    deadline, state = time.monotonic() + SECONDS, ""
-    while time.monotonic() < deadline:
+    """Wait until the container has ended. A registry that is busy may answer a second attempt."""
+    started, state = time.monotonic(), ""
+    while (waited := time.monotonic() - started) < SECONDS:
         state = answer(*kubectl(), "get", "pod", POD, "-o", STATE).stdout.strip()
         phase, *_ = words = state.split(" ")
         if phase == "Succeeded":
             return
-        if any(fault in words for fault in FAULTS):
+        if phase == "Failed" or (waited > PULL_SECONDS and any(fault in words for fault in PULL_FAULTS)):
             break
         time.sleep(INTERVAL_SECONDS)
-    raise ToolError(
-        f"Airflow's image {image} does not start: {state or 'no pod'}. Correct images.airflow. Nothing was changed."
-    )
+    remedy = "Give the cluster room for a pod" if state.strip() == "Pending" else "Correct images.airflow"
+    raise ToolError(f"Airflow's image {image} does not start: {state or 'no pod'}. {remedy}. Airflow was not changed.")
 
 
 def _pod(image: str, pull_secrets: list[dict[str, str]]) -> dict[str, Any]:
@@ -68,6 +71,8 @@ def _pod(image: str, pull_secrets: list[dict[str, str]]) -> dict[str, Any]:
     spec = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
+        "priorityClassName": "wakee-platform",
+        "serviceAccountName": "airflow",
         "imagePullSecrets": pull_secrets,
         "securityContext": {"runAsNonRoot": True, "runAsUser": 50000, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],

@@ -48,12 +48,15 @@ class PodNews:
         self.namespace = namespace
         self._watch = PendingWatch()
         self._crashes: set[tuple[str, int]] = set()
+        self._known = False
 
     def lines(self, pods: list[Any], now: float) -> list[str]:
         """Return the new facts about the pods, as read at `now` (monotonic clock, in seconds)."""
         waiting = [(pod.metadata.name, self._watch.news(pod, now)) for pod in pods]
         found = [f"{name} waits: {reason}" for name, reason in waiting if reason and not _is_starting(reason)]
-        return found + [line for pod in pods for line in self._crashed(pod)]
+        crashes = [line for pod in pods for line in self._crashed(pod)]
+        crashes, self._known = crashes if self._known else [], True  # those at the start are old
+        return found + crashes
 
     def _crashed(self, pod: Any) -> Iterator[str]:
         for container in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]:

@@ -8,10 +8,11 @@ import typer
 import yaml
 
 from wakee_tools.deploy import helm, release
+from wakee_tools.deploy.image_trial import try_image
 from wakee_tools.deploy.progress import reported_pods
 from wakee_tools.environments import airflow_values, manifests
 from wakee_tools.environments.settings import Environment, load
-from wakee_tools.shell import ToolError, answer, output, print_lines, say, timed
+from wakee_tools.shell import ToolError, answer, output, print_lines, say, succeeds, timed
 
 app = typer.Typer(no_args_is_help=True)
 File = Annotated[Path, typer.Argument(help="The settings file, e.g. environments/staging.yaml.", metavar="FILE")]
@@ -49,15 +50,21 @@ def render(file: File) -> None:
 
 @app.command()
 def diff(file: File) -> None:
-    """Print what `apply` would change in the cluster. Exits with 1 if there are changes of Kubernetes objects."""
+    """Print what `apply` would change in the cluster. Exits with 1 if there are changes of Kubernetes objects.
+
+    The migration Job is left out: `apply` deletes and creates it again.
+    """
     environment = load(file)
     objects, values = _written(environment)
-    found = answer("kubectl", "diff", "-f", str(objects))
+    found = answer("kubectl", "diff", "-f", "-", text=_without_jobs(objects.read_text()))
     print(found.stdout, end="")
     if found.returncode > CHANGED:
-        raise ToolError(f"Cannot compare with the cluster: {found.stderr.strip()}. Set CLUSTER to a kubeconfig.")
+        raise ToolError(f"Cannot compare {environment.name} with the cluster: {found.stderr.strip()}")
     _use(environment)
-    helm.diff(values)
+    if succeeds(*release.kubectl(), "get", "serviceaccount", "airflow"):
+        helm.diff(values)
+    else:
+        say("Airflow is not installed yet")
     raise typer.Exit(found.returncode)
 
 
@@ -66,15 +73,38 @@ def apply(file: File) -> None:
     """Install the environment, or change it: Kubernetes objects, the schema migration, then Airflow by Helm."""
     environment = load(file)
     objects, values = _written(environment)
+    _check_owner(environment)
+    _use(environment)
+    if succeeds("kubectl", "get", "namespace", release.namespace()):
+        try_image(environment.images.airflow, airflow_values.pull_secrets(environment))
     stages = ("kubectl", "-n", environment.namespaces.stages)
     with timed(f"Kubernetes objects of {environment.name}"):
-        if answer("kubectl", "diff", "-f", str(objects)).returncode:
+        if not succeeds("kubectl", "diff", "-f", str(objects)):
             output(*stages, "delete", MIGRATION, "--ignore-not-found")  # a Job is immutable
         print_lines(output("kubectl", "apply", "-f", str(objects)))
     with timed("schema migration"), reported_pods(environment.namespaces.stages):
         _wait_for_migration(stages)
-    _use(environment)
     helm.install(values)
+
+
+def _check_owner(environment: Environment) -> None:
+    """Check that the namespaces do not belong to another environment.
+
+    Raises:
+        ToolError: their label names another one.
+    """
+    label = manifests.LABEL.replace(".", r"\.")
+    for namespace in (environment.namespaces.stages, environment.namespaces.airflow):
+        owner = answer("kubectl", "get", "namespace", namespace, "-o", f"jsonpath={{.metadata.labels.{label}}}").stdout
+        if owner not in {"", environment.name}:
+            raise ToolError(
+                f"Cannot apply {environment.name}: the namespace {namespace} belongs to {owner}. "
+                "Choose other namespaces, or correct the name of the environment."
+            )
+
+
+def _without_jobs(text: str) -> str:
+    return yaml.safe_dump_all([each for each in yaml.safe_load_all(text) if each and each["kind"] != "Job"])
 
 
 def _written(environment: Environment) -> tuple[Path, Path]:

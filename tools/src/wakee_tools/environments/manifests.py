@@ -13,6 +13,9 @@ from wakee_tools.shell import ToolError, output
 
 STAGES, AIRFLOW = "wakee", "airflow"
 """The namespaces in k8s/."""
+LABEL = "wakee.io/environment"
+SCRAPED = {"airflow-statsd": AIRFLOW, "pushgateway": STAGES}
+"""Services in k8s/components/monitoring/scrape.yaml, with their namespaces."""
 NAMESPACE_KEYS = ("namespace", "kubernetes.io/metadata.name")
 
 
@@ -33,7 +36,7 @@ def render(environment: Environment) -> str:
     (here / "kustomization.yaml").write_text(json.dumps(kustomization(environment, here), indent=2) + "\n")
     names = {STAGES: environment.namespaces.stages, AIRFLOW: environment.namespaces.airflow}
     found = yaml.safe_load_all(output("kubectl", "kustomize", str(here)))
-    objects = [in_namespaces(each, names) for each in found if each]
+    objects = [_addressed(_labelled(in_namespaces(each, names), environment), names) for each in found if each]
     return yaml.safe_dump_all(objects, sort_keys=False, width=120) + "".join(map(_resource, _files(environment)))
 
 
@@ -82,6 +85,23 @@ def in_namespaces(found: Any, names: dict[str, str]) -> Any:
         name = found["metadata"]["name"]
         renamed["metadata"] = renamed["metadata"] | {"name": names.get(name, name)}
     return renamed
+
+
+def _labelled(found: dict[str, Any], environment: Environment) -> dict[str, Any]:
+    """Label a namespace with the environment that it belongs to."""
+    if found["kind"] == "Namespace":
+        found["metadata"].setdefault("labels", {})[LABEL] = environment.name
+    return found
+
+
+def _addressed(found: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """Replace the namespaces in the addresses that Prometheus scrapes, which are text in a ConfigMap."""
+    if found["kind"] == "ConfigMap" and found["metadata"]["name"] == "wakee-prometheus":
+        for host, namespace in SCRAPED.items():
+            found["data"]["scrape.yaml"] = found["data"]["scrape.yaml"].replace(
+                f"{host}.{namespace}:", f"{host}.{names[namespace]}:"
+            )
+    return found
 
 
 def _airflow_variables(environment: Environment) -> dict[str, str]:

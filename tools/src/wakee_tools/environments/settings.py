@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from wakee_common.errors import ConfigurationError
+from wakee_common.settings import R2Settings
 
 from wakee_tools.environments import variables
 from wakee_tools.shell import ToolError
@@ -23,8 +25,8 @@ class Section(BaseModel):
 class Namespaces(Section):
     """The two namespaces, which no other environment of the cluster uses."""
 
-    stages: Name = "wakee"
-    airflow: Name = "airflow"
+    stages: Name
+    airflow: Name
 
     @model_validator(mode="after")
     def _differ(self) -> "Namespaces":
@@ -88,7 +90,7 @@ class Environment(Section):
     """
 
     name: Name
-    namespaces: Namespaces = Namespaces()
+    namespaces: Namespaces
     images: Images
     stages: dict[str, str]
     airflow: Airflow
@@ -100,7 +102,10 @@ class Environment(Section):
     @field_validator("stages")
     @classmethod
     def _known(cls, given: dict[str, str]) -> dict[str, str]:
-        return variables.checked(given, variables.STAGES, complete=True)
+        variables.checked(given, variables.STAGES, complete=True)
+        if faults := _faults_of_r2(given):
+            raise ValueError(faults)
+        return given
 
     @model_validator(mode="after")
     def _pushgateway(self) -> "Environment":
@@ -117,6 +122,8 @@ def load(path: Path) -> Environment:
     """
     try:
         given = yaml.safe_load(path.read_text())
+    except UnicodeDecodeError:
+        raise ToolError(f"Cannot read {path}: it is not a text in UTF-8. Save it as one.") from None
     except OSError as error:
         raise ToolError(
             f"Cannot read {path}: {error.strerror}. Name a file such as environments/production.yaml."
@@ -132,6 +139,20 @@ def load(path: Path) -> Environment:
     except ValidationError as error:
         faults = "; ".join(f"{_key(each['loc'])}: {_cause(each['msg'])}" for each in error.errors())
         raise ToolError(f"{path} is not valid: {faults}. environments/production.yaml explains every key.") from None
+
+
+def _faults_of_r2(given: dict[str, str]) -> str:
+    """The faults that the stages would find in the variables of R2; empty if there are none."""
+    secrets = {"R2_ACCESS_KEY_ID": "x", "R2_SECRET_ACCESS_KEY": "x"}
+    try:
+        _ = R2Settings.model_validate(
+            {name: value for name, value in given.items() if name.startswith("R2_")} | secrets
+        ).endpoint
+    except ValidationError as error:
+        return "; ".join(f"{_key(each['loc'])}: {_cause(each['msg'])}" for each in error.errors())
+    except ConfigurationError as error:
+        return str(error)
+    return ""
 
 
 def _key(location: tuple[int | str, ...]) -> str:

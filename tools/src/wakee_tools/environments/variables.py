@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from wakee_tools.paths import REPO
 
 STAGES, AIRFLOW = "## Stage pods", "## Airflow's components"
-ROW = re.compile(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `([A-Z]\w+)` \| (.*?) \| (.*) \|$", re.MULTILINE)
 SECRET = re.compile(r"\bSecret\.|is a secret\b")
+SECRET_NAME = re.compile(r"(SECRET|TOKEN|PASSWORD|CREDENTIAL|ACCESS_KEY)")
+CREDENTIALS = re.compile(r"://[^/@\s]+@")
+"""User and password in an address."""
 PER_STAGE = "WAKEE_STAGE_"
 """Variables for all stages, which also exist with the name of a stage at their end."""
 IN_SECRET = {
@@ -63,17 +66,35 @@ def checked(given: dict[str, str], part: str, *, complete: bool = False) -> dict
 
 def _faults(given: dict[str, str], part: str, *, complete: bool) -> Iterator[str]:
     listed = known(part)
-    for name in given:
-        base = next((each for each in listed if each.startswith(PER_STAGE) and name.startswith(f"{each}_")), name)
-        if GIVEN_ELSEWHERE.fullmatch(name):
-            yield f"{name} has a key of its own in this file"
-        elif OF_LIBRARIES.fullmatch(name):
-            continue
-        elif base not in listed:
-            near = difflib.get_close_matches(name, listed, 1)
-            yield f"{name} is unknown" + (f" (do you mean {near[0]}?)" if near else "")
-        elif listed[base].secret:
-            yield f"{name} {IN_SECRET[part]}"
+    yield from (fault for name, value in given.items() if (fault := _fault(name, value, part, listed)))
     if complete:
         wanted = (each for each in listed.values() if each.required and not each.secret)
         yield from (f"{each.name} is missing" for each in wanted if not given.get(each.name))
+
+
+def _fault(name: str, value: str, part: str, listed: dict[str, Variable]) -> str:
+    """Why a variable cannot be in the settings file; empty if it can."""
+    base = _base(name, listed)
+    if GIVEN_ELSEWHERE.fullmatch(name):
+        return f"{name} has a key of its own in this file"
+    if CREDENTIALS.search(value):
+        return f"{name} has a user or password in its address, which {IN_SECRET[part]}"
+    if (base in listed and listed[base].secret) or (base not in listed and SECRET_NAME.search(name)):
+        return f"{name} {IN_SECRET[part]}"
+    if base in listed or OF_LIBRARIES.fullmatch(name):
+        return ""
+    near = difflib.get_close_matches(name, listed, 1)
+    return f"{name} is unknown" + (f" (do you mean {near[0]}?)" if near else "")
+
+
+def _base(name: str, listed: dict[str, Variable]) -> str:
+    """The variable for all stages, if this one is for one stage: `WAKEE_STAGE_CPU` for `WAKEE_STAGE_CPU_FINE_TUNE`."""
+    suffixes = [f"_{stage.upper()}" for stage in stages()]
+    bases = (name.removesuffix(suffix) for suffix in suffixes if name.startswith(PER_STAGE) and name.endswith(suffix))
+    return next((base for base in bases if base in listed), name)
+
+
+def stages() -> list[str]:
+    """The names of all stages, from the table of their resources."""
+    page = (REPO / "docs/configuration.md").read_text()
+    return re.findall(r"^\| `([a-z]\w+)` \| \S+ \| \S+ \| \S+ \|$", page, re.MULTILINE)

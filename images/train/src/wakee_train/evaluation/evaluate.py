@@ -1,6 +1,7 @@
 """`evaluate`: compare challenger and champion on the same test pictures, and decide on promotion."""
 
 import hashlib
+import json
 import logging
 
 import numpy as np
@@ -36,6 +37,11 @@ from wakee_train.versions import EVALUATION, version_name
 
 logger = logging.getLogger(__name__)
 
+PRIVATE = "private"
+"""Folder of the bucket for what shows or describes faces. `runs/` may be readable by more people, for its reports."""
+LONGEST_REASONS, LONGEST_PARTS, LONGEST_NOTES = 600, 700, 350
+"""Largest sizes of these lists in the result, in bytes of JSON. The rest is in `evaluation.json`."""
+
 
 def evaluate(
     store: ObjectStore,
@@ -56,20 +62,22 @@ def evaluate(
     """
     training = read_record(store, training_uri, Training)
     folder, version = context.folder(store.root), version_name(context)
+    private = context.folder(store.root / PRIVATE)
     with workspace() as scratch:
         hub = ModelHub(settings[0], scratch / "hub")
         if (done := _acted_upon(store, hub, folder, training, version)) is not None:
             logger.info("%s is on the Hub already: its evaluation stays", version)
             _push(done)
-            return _result(done, folder)
+            earlier = private / SECOND_LOOK
+            return _result(done, folder, str(earlier) if store.exists(earlier) else None)
         head, window = hub.main(), window_of(settings[1], drift_report_id)
         splits, pixels = load_splits(store, R2Uri.parse(training.splits_uri), (TEST, VALIDATION), scratch)
         manifest = read_record(store, R2Uri.parse(splits.manifest_uri), Manifest)
         test, content = pixels[TEST], to_onnx(trained_model(store, training), notes_of(training))
         champion, rules = _champion(hub, head, test), _rules(hub, head, training, splits)
         challenger = OnnxModel(content).predict(test)
-        features = write_features(store, folder, content, manifest, splits, list(pixels.values()))
-        store.put_bytes(folder / SECOND_LOOK, page(version, test, challenger, champion), "text/html; charset=utf-8")
+        features = write_features(store, private, content, manifest, splits, list(pixels.values()))
+        store.put_bytes(private / SECOND_LOOK, page(version, test, challenger, champion), "text/html; charset=utf-8")
     store.put_bytes(folder / ONNX, content)
     sample = training_sample(version, manifest, splits, dict(zip(test.names, challenger, strict=True)), features)
     store.put_bytes(folder / TRAINING_SAMPLE, sample.model_dump_json().encode(), "application/json")
@@ -104,7 +112,15 @@ def evaluate(
     write_record(store, folder / EVALUATION, evaluation)
     if publish:
         _push(evaluation)
-    return _result(evaluation, folder)
+    return _result(evaluation, folder, str(private / SECOND_LOOK))
+
+
+def shortened(lines: list[str], most: int) -> list[str]:
+    """Return the first lines that fit into `most` bytes of JSON, and the number of lines that are left out."""
+    sizes = np.cumsum([len(json.dumps(line)) + 2 for line in lines])
+    fitting = int((sizes <= most).sum())
+    left_out = len(lines) - fitting
+    return lines[:fitting] + ([f"and {left_out} more: see {EVALUATION}"] if left_out else [])
 
 
 def _draw(store: ObjectStore, folder: R2Uri, evaluation: Evaluation, training: Training) -> list[str]:
@@ -147,7 +163,7 @@ def _champion(hub: ModelHub, head: Head, test: SplitPixels) -> NDArray[np.float3
     return OnnxModel(hub.download(ONNX, head.commit).read_bytes()).predict(test)
 
 
-def _result(evaluation: Evaluation, folder: R2Uri) -> EvaluationResult:
+def _result(evaluation: Evaluation, folder: R2Uri, second_look_uri: str | None = None) -> EvaluationResult:
     champion = evaluation.champion
     for reason in evaluation.decision.reasons:
         logger.info("gate: %s", reason)
@@ -161,7 +177,7 @@ def _result(evaluation: Evaluation, folder: R2Uri) -> EvaluationResult:
         version=evaluation.version,
         promote=evaluation.decision.promote,
         verdict=evaluation.decision.verdict,
-        reasons=evaluation.decision.reasons,
+        reasons=shortened(evaluation.decision.reasons, LONGEST_REASONS),
         mae=round(evaluation.challenger.mae, 6),
         champion_mae=round(champion.mae, 6) if champion else None,
         mae_per_emotion=_mae(evaluation.challenger),
@@ -169,10 +185,10 @@ def _result(evaluation: Evaluation, folder: R2Uri) -> EvaluationResult:
         champion_version=evaluation.champion_version,
         test_samples=evaluation.challenger.samples,
         test_people=evaluation.decision.parts[0].people,
-        parts=[described(part) for part in evaluation.decision.parts],
-        notes=evaluation.notes,
-        # Not in the record, which MLflow gets a copy of.
-        second_look_uri=str(folder / SECOND_LOOK),
+        parts=shortened([described(part) for part in evaluation.decision.parts], LONGEST_PARTS),
+        notes=shortened(evaluation.notes, LONGEST_NOTES),
+        # Not in the record, which is copied to MLflow.
+        second_look_uri=second_look_uri,
     )
 
 

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from wakee_common.errors import ConfigurationError, one_line
 
+TORCH_SAYS = "does not have a deterministic implementation"
 WORKSPACE = ":4096:8"
 """cuBLAS is deterministic only with a workspace of fixed size, which it reads from the environment when it starts."""
 
@@ -19,8 +21,10 @@ WORKSPACE = ":4096:8"
 def deterministic(wanted: bool) -> Iterator[None]:
     """Inside this context, choose deterministic algorithms and full float32 if wanted.
 
-    Enter it before the first CUDA call. An operator without a deterministic algorithm raises a RuntimeError that names
-    the operator.
+    Enter it before the first CUDA call.
+
+    Raises:
+        ConfigurationError: an operator has no deterministic algorithm.
     """
     if not wanted:
         yield
@@ -32,5 +36,12 @@ def deterministic(wanted: bool) -> Iterator[None]:
         # Matrix products use full float32 by default; cuDNN's convolutions do not.
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
             yield
+    except RuntimeError as error:
+        if TORCH_SAYS not in str(error):
+            raise
+        raise ConfigurationError(
+            f"Cannot train deterministically: {one_line(error, 200)}. "
+            "Switch `deterministic` off, or choose another backbone"
+        ) from error
     finally:
         torch.use_deterministic_algorithms(before)

@@ -76,9 +76,10 @@ class Session:
 
 def train(job: Job, store: ObjectStore, scratch: Path, device: torch.device, ranks: Ranks) -> bool:
     """Train to the end, then write weights and record. Returns False if SIGTERM stopped it before."""
-    session = _session(job, store, scratch, device, ranks)
-    with _stop_signal() as stop, deterministic(job.settings.deterministic):
-        whole = session.trainer.run(lambda: stop.received, session.save)
+    with deterministic(job.settings.deterministic):
+        session = _session(job, store, scratch, device, ranks)
+        with _stop_signal() as stop:
+            whole = session.trainer.run(lambda: stop.received, session.save)
     if whole and ranks.first:
         folder = R2Uri.parse(job.folder)
         write_record(store, folder / RECORD, _record(session, folder))
