@@ -8,8 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from mlflow.types import Schema, TensorSpec
 from wakee_contract.emotions import EMOTIONS
 from wakee_contract.model import ONNX, OUTPUT
 from wakee_contract.pictures import CROPPED
@@ -18,7 +16,8 @@ from wakee_train.records import Export
 
 MODEL_FOLDER = "model"
 EXAMPLE, SERVING_EXAMPLE = "input_example.json", "serving_input_example.json"
-PICTURE_SHAPE = (3, CROPPED, CROPPED)
+COLOURS = 3
+PICTURE_SHAPE = (COLOURS, CROPPED, CROPPED)
 
 
 def write_ml_model(folder: Path, run_id: str, export: Export) -> None:
@@ -26,7 +25,7 @@ def write_ml_model(folder: Path, run_id: str, export: Export) -> None:
 
     The example is one uniformly grey picture, because no picture of a person may leave the bucket.
     """
-    picture = np.zeros((1, *PICTURE_SHAPE), dtype=np.float32).tolist()
+    picture = [[[[0.0] * CROPPED] * CROPPED] * COLOURS]
     (folder / EXAMPLE).write_text(json.dumps(picture))
     (folder / SERVING_EXAMPLE).write_text(json.dumps({"inputs": picture}))
     (folder / "MLmodel").write_text(json.dumps(_description(run_id, export), indent=2))
@@ -53,6 +52,9 @@ def _description(run_id: str, export: Export) -> dict[str, Any]:
 
 def _signature() -> dict[str, str | None]:
     """Any number of prepared pictures, and their levels. The input has no name, so that an array is accepted."""
+    import numpy as np
+    from mlflow.types import Schema, TensorSpec
+
     number = np.dtype("float32")
     pictures = Schema([TensorSpec(number, (-1, *PICTURE_SHAPE))])
     levels = Schema([TensorSpec(number, (-1, len(EMOTIONS)), OUTPUT)])
