@@ -28,11 +28,6 @@ __all__ = [
 ]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the story of retraining first: it starts from an empty Hub, and leaves the model that other tests need."""
-    items.sort(key=lambda item: item.path.name != "test_model_retrain.py")
-
-
 @pytest.fixture(scope="session")
 def on_kind(kubernetes: client.CoreV1Api) -> None:
     """For what only kind has: Pod Security admission, enforced NetworkPolicies, the chart."""
