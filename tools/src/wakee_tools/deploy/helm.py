@@ -5,11 +5,9 @@ import json
 import os
 from pathlib import Path
 
-import yaml
-
 from wakee_tools.deploy import release
 from wakee_tools.deploy.chart import VERSION, find_chart
-from wakee_tools.deploy.helm_values import merged
+from wakee_tools.deploy.helm_values import values as chart_values
 from wakee_tools.deploy.image_trial import try_image
 from wakee_tools.images import built
 from wakee_tools.paths import HELM
@@ -47,7 +45,7 @@ def install(values: Path) -> None:
     _require_prerequisites()
     arguments = [*chart, *release.in_namespace(), *_value_files(values), *_settings(values), *_apply()]
     with timed(f"Airflow (chart {VERSION}) with {values.name}"):
-        try_image(*_image(values))
+        _try_image(values)
         release.upgrade(arguments)
 
 
@@ -137,13 +135,13 @@ def _built_image(values: Path) -> str:
     return built.known().get("airflow", "") if values.name == VALUES_KIND.name else ""
 
 
-def _image(values: Path) -> tuple[str, list[dict[str, str]]]:
-    """Airflow's image, with its tag or digest, and the registry's Secrets."""
-    base, over = (yaml.safe_load(file.read_text()) for file in (HELM / "values.yaml", values))
-    found = merged(base, over)
+def _try_image(values: Path) -> None:
+    """Try Airflow's image before pods that work are replaced."""
+    found = chart_values(values.resolve())
     image = found["images"]["airflow"]
     version = f"@{image['digest']}" if image.get("digest") else f":{image.get('tag')}"
-    return _built_image(values) or f"{image['repository']}{version}", found.get("imagePullSecrets") or []
+    secrets = [secret["name"] for secret in found.get("imagePullSecrets") or []]
+    try_image(_built_image(values) or f"{image['repository']}{version}", *secrets)
 
 
 def image_settings(image: str) -> list[str]:

@@ -4,6 +4,7 @@ Airflow without the chart (k8s/airflow) uses them, so that it has the same setti
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -18,8 +19,8 @@ def merged(base: Any, over: Any) -> Any:
     return over
 
 
-def values(overlay: str) -> dict[str, Any]:
-    """helm/values.yaml with an overlay on top."""
+def values(overlay: str | Path) -> dict[str, Any]:
+    """helm/values.yaml with an overlay on top: the name of a file in helm/, or an absolute path."""
     base, over = (yaml.safe_load((HELM / name).read_text()) for name in ("values.yaml", overlay))
     return dict(merged(base, over))
 

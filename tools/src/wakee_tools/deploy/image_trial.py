@@ -1,7 +1,7 @@
 """Start Airflow's new image in a pod of its own, before an upgrade replaces pods that work."""
 
+import functools
 import json
-import os
 import time
 from typing import Any
 
@@ -10,7 +10,7 @@ from wakee_tools.shell import ToolError, answer, output, say
 
 POD = "airflow-image-trial"
 SECONDS, INTERVAL_SECONDS = 300, 1
-PULL_SECONDS = float(os.environ.get("WAKEE_IMAGE_TRIAL_SECONDS", "60"))
+PULL_SECONDS = 60
 """An image that cannot be pulled is tried for so long."""
 STATE = (
     "jsonpath={.status.phase} {.status.containerStatuses[0].state.waiting.reason} {.status.containerStatuses[0].state}"
@@ -18,18 +18,19 @@ STATE = (
 PULL_FAULTS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
 
 
-def try_image(image: str, pull_secrets: list[dict[str, str]]) -> None:
-    """Start the image, unless the scheduler runs it already.
+@functools.cache
+def try_image(image: str, *pull_secrets: str) -> None:
+    """Start the image, once per command, unless the scheduler runs it already or nothing runs that it would replace.
 
     Args:
         image: The name, with its tag or digest.
-        pull_secrets: Secrets with the registry's credentials, as in a pod.
+        pull_secrets: Names of the Secrets with the registry's credentials.
 
     Raises:
         ToolError: the image cannot be pulled or started.
     """
     running = "jsonpath={.spec.template.spec.containers[0].image}"
-    if answer(*kubectl(), "get", "deployment", f"{NAME}-scheduler", "-o", running).stdout == image:
+    if answer(*kubectl(), "get", "deployment", f"{NAME}-scheduler", "-o", running).stdout in {"", image}:
         return
     say(f"trying {image}")
     _delete()
@@ -59,7 +60,7 @@ def _wait(image: str) -> None:
     raise ToolError(f"Airflow's image {image} does not start: {state or 'no pod'}. {remedy}. Airflow was not changed.")
 
 
-def _pod(image: str, pull_secrets: list[dict[str, str]]) -> dict[str, Any]:
+def _pod(image: str, pull_secrets: tuple[str, ...]) -> dict[str, Any]:
     security = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
     container = {
         "name": "trial",
@@ -73,7 +74,7 @@ def _pod(image: str, pull_secrets: list[dict[str, str]]) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         "priorityClassName": "wakee-platform",
         "serviceAccountName": "airflow",
-        "imagePullSecrets": pull_secrets,
+        "imagePullSecrets": [{"name": name} for name in pull_secrets],
         "securityContext": {"runAsNonRoot": True, "runAsUser": 50000, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
     }

@@ -6,7 +6,7 @@ from wakee_tools.cluster.choice import AirflowInstall, airflow_install, cluster_
 from wakee_tools.cluster.machine import report_machine
 from wakee_tools.deploy import helm, kustomization
 from wakee_tools.deploy.chart import find_chart
-from wakee_tools.deploy.rollout import apply, replace_changed_jobs, wait_for
+from wakee_tools.deploy.rollout import apply, replace_changed_jobs, wait_for, wave
 from wakee_tools.deploy.secrets import ensure_airflow_secrets
 from wakee_tools.images.build import INGREDIENTS
 from wakee_tools.images.delivery import deliver, forget_earlier
@@ -62,18 +62,18 @@ def deploy() -> None:
 
 
 def _deploy_data() -> None:
-    apply("!wakee.io/wave")
+    apply(*wave("!wakee.io/wave"))
     wait_for("wakee", "statefulset/neondb", "statefulset/r2")
     wait_for("airflow", "statefulset/airflow-database")
     wait_for("wakee", *(f"deployment/{name}" for name in SERVICES))
 
 
 def _migrate(install: AirflowInstall) -> None:
-    wave, jobs = "wakee.io/wave=1", ["wakee/wakee-db-upgrade"]
+    migration, jobs = wave("wakee.io/wave=1"), ["wakee/wakee-db-upgrade"]
     if install is AirflowInstall.MANIFESTS:
         jobs.append("airflow/airflow-run-airflow-migrations")
-    replace_changed_jobs(wave, *jobs)
-    apply(wave)
+    replace_changed_jobs(migration, *jobs)
+    apply(*migration)
     for job in jobs:
         namespace, _, name = job.partition("/")
         wait_for(namespace, f"job/{name}")
@@ -84,7 +84,7 @@ def _deploy_airflow(install: AirflowInstall) -> None:
     if install is AirflowInstall.CHART:
         helm.install(helm.VALUES_KIND)
     else:
-        apply("wakee.io/wave=2")
+        apply(*wave("wakee.io/wave=2"))
         wait_for("airflow", *(f"deployment/airflow-{name}" for name in COMPONENTS))
     wait_for_dags(DAG_SECONDS)
 

@@ -6,22 +6,31 @@ from wakee_tools.shell import ToolError, answer, last_lines, output, print_lines
 SECONDS = 180
 
 
-def apply(selector: str) -> None:
-    """Apply the objects of one wave, and print those that changed."""
-    applied = output("kubectl", "apply", "-k", str(FOLDER), "--selector", selector)
+def wave(selector: str) -> tuple[str, ...]:
+    """Kubectl's options for the objects of one wave of the local kustomization."""
+    return ("-k", str(FOLDER), "--selector", selector)
+
+
+def apply(*source: str) -> None:
+    """Apply objects, and print those that changed.
+
+    Args:
+        source: kubectl's options for the objects, such as `-f FILE`.
+    """
+    applied = output("kubectl", "apply", *source)
     print_lines("\n".join(line for line in applied.splitlines() if "unchanged" not in line))
 
 
-def wait_for(namespace: str, *names: str) -> None:
-    """Wait until objects (`kind/name`) are ready.
+def wait_for(namespace: str, *names: str, seconds: int = SECONDS) -> None:
+    """Wait until objects (`kind/name`) are ready, for at most so many seconds each.
 
     Raises:
         ToolError: an object is not ready in time. Its state and logs have been printed.
     """
     for name in names:
-        if not succeeds("kubectl", "-n", namespace, *_waiting(name), f"--timeout={SECONDS}s"):
+        if not succeeds("kubectl", "-n", namespace, *_waiting(name), f"--timeout={seconds}s"):
             _print_state(namespace, name)
-            raise ToolError(f"{name} in namespace {namespace} did not become ready in {SECONDS} s")
+            raise ToolError(f"{name} in namespace {namespace} did not become ready in {seconds} s")
 
 
 def _waiting(name: str) -> tuple[str, ...]:
@@ -36,12 +45,16 @@ def _print_state(namespace: str, name: str) -> None:
     print_lines(logs.stdout + logs.stderr)
 
 
-def replace_changed_jobs(selector: str, *jobs: str) -> None:
-    """Delete jobs (`namespace/name`) if an object of their wave has changed, because a job is immutable.
+def replace_changed_jobs(source: tuple[str, ...], *jobs: str) -> None:
+    """Delete jobs (`namespace/name`) if an object that is applied with them has changed, because a job is immutable.
 
     Without a change, a finished job need not run again.
+
+    Args:
+        source: kubectl's options for the objects.
+        jobs: The jobs among them.
     """
     for job in jobs:
-        if not succeeds("kubectl", "diff", "-k", str(FOLDER), "--selector", selector):
+        if not succeeds("kubectl", "diff", *source):
             namespace, _, name = job.partition("/")
             output("kubectl", "-n", namespace, "delete", "job", name, "--ignore-not-found")

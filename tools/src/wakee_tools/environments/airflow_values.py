@@ -35,13 +35,13 @@ def values(environment: Environment) -> dict[str, Any]:
         "env": _variables(environment.namespaces.stages),
     }
     if secrets := pull_secrets(environment):
-        own["imagePullSecrets"] = secrets
+        own["imagePullSecrets"] = [{"name": name} for name in secrets]
     return dict(merged(merged(yaml.safe_load(preset.read_text()), own), environment.airflow.values))
 
 
-def pull_secrets(environment: Environment) -> list[dict[str, str]]:
-    """The Secrets with the registry's credentials, as in a pod."""
-    return [{"name": environment.images.pull_secret}] if environment.images.pull_secret else []
+def pull_secrets(environment: Environment) -> list[str]:
+    """The names of the Secrets with the registry's credentials."""
+    return [environment.images.pull_secret] if environment.images.pull_secret else []
 
 
 def _image(image: str) -> dict[str, Any]:

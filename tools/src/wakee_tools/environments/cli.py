@@ -7,16 +7,17 @@ from typing import Annotated
 import typer
 import yaml
 
-from wakee_tools.deploy import helm, release
+from wakee_tools.deploy import helm, release, rollout
 from wakee_tools.deploy.image_trial import try_image
 from wakee_tools.deploy.progress import reported_pods
+from wakee_tools.deploy.rollout import replace_changed_jobs, wait_for
 from wakee_tools.environments import airflow_values, manifests
 from wakee_tools.environments.settings import Environment, load
-from wakee_tools.shell import ToolError, answer, output, print_lines, say, succeeds, timed
+from wakee_tools.shell import ToolError, answer, say, succeeds, timed
 
 app = typer.Typer(no_args_is_help=True)
 File = Annotated[Path, typer.Argument(help="The settings file, e.g. environments/staging.yaml.", metavar="FILE")]
-MIGRATION = "job/wakee-db-upgrade"
+MIGRATION = "wakee-db-upgrade"
 MIGRATION_SECONDS = 300
 CHANGED = 1
 """Exit code of `kubectl diff` if there are differences."""
@@ -75,15 +76,13 @@ def apply(file: File) -> None:
     objects, values = _written(environment)
     _check_owner(environment)
     _use(environment)
-    if succeeds("kubectl", "get", "namespace", release.namespace()):
-        try_image(environment.images.airflow, airflow_values.pull_secrets(environment))
-    stages = ("kubectl", "-n", environment.namespaces.stages)
+    try_image(environment.images.airflow, *airflow_values.pull_secrets(environment))
+    stages, source = environment.namespaces.stages, ("-f", str(objects))
     with timed(f"Kubernetes objects of {environment.name}"):
-        if not succeeds("kubectl", "diff", "-f", str(objects)):
-            output(*stages, "delete", MIGRATION, "--ignore-not-found")  # a Job is immutable
-        print_lines(output("kubectl", "apply", "-f", str(objects)))
-    with timed("schema migration"), reported_pods(environment.namespaces.stages):
-        _wait_for_migration(stages)
+        replace_changed_jobs(source, f"{stages}/{MIGRATION}")
+        rollout.apply(*source)
+    with timed("schema migration"), reported_pods(stages):
+        wait_for(stages, f"job/{MIGRATION}", seconds=MIGRATION_SECONDS)
     helm.install(values)
 
 
@@ -115,21 +114,6 @@ def _written(environment: Environment) -> tuple[Path, Path]:
     paths[0].write_text(objects)
     paths[1].write_text(yaml.safe_dump(airflow_values.values(environment), sort_keys=False, width=120))
     return paths
-
-
-def _wait_for_migration(stages: tuple[str, ...]) -> None:
-    """Wait until the schema migration is complete.
-
-    Raises:
-        ToolError: it did not complete in time. Its pods and its log have been printed.
-    """
-    timeout = f"--timeout={MIGRATION_SECONDS}s"
-    if answer(*stages, "wait", "--for=condition=complete", MIGRATION, timeout).returncode:
-        print_lines(answer(*stages, "get", "pods").stdout)
-        print_lines(answer(*stages, "logs", MIGRATION, "--tail=20").stdout)
-        raise ToolError(
-            "The schema migration did not complete: the lines above say why. Check the Secret wakee-secrets."
-        )
 
 
 def _use(environment: Environment) -> None:
