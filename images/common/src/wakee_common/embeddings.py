@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from wakee_contract.model import INPUT
 
 from wakee_common.errors import BadInputError, one_line
+from wakee_common.onnx_session import open_session
 from wakee_common.pictures import Pixels, as_the_api_does
 
 FEATURES = "features"
@@ -43,17 +44,7 @@ class FeatureModel:
     """
 
     def __init__(self, source: bytes | Path) -> None:
-        import onnxruntime  # type: ignore[import-untyped]
-
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(source) if isinstance(source, Path) else source, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # the runtime's exceptions have no common base class
-            raise BadInputError(f"not an ONNX model: {one_line(error, 200)}") from None
-        names = [i.name for i in self._session.get_inputs()], [o.name for o in self._session.get_outputs()]
-        if names != ([INPUT], [FEATURES]):
-            raise BadInputError(f"this ONNX model computes no features: inputs {names[0]}, outputs {names[1]}")
+        self._session = open_session(source, FEATURES, "computes no features")
 
     def __call__(self, pixels: Pixels) -> NDArray[np.float32]:
         """Embed prepared pictures: (N, 256, 256, 3) uint8 to (N, features). Positions of a feature are averaged."""

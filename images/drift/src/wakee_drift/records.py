@@ -181,7 +181,7 @@ class Answers(Record):
 
     Attributes:
         untouched: Per emotion, the share of sliders that were left at the prediction, 0 to 1.
-        people: People with enough rows to be judged (`answers.ENOUGH_ROWS`).
+        people: People with enough rows to be judged (`wakee_contract.emotions.ENOUGH_ANSWERS`).
         constant_people: Those of them whose four answers are the same in every row.
         constant_rows: Their rows.
     """

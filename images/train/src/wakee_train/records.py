@@ -52,7 +52,7 @@ class LabelQuality(Record):
 
     Attributes:
         untouched: Pictures of which no slider was moved away from the prediction.
-        people: People with at least `label_quality.ENOUGH_PICTURES` pictures.
+        people: People with at least `wakee_contract.emotions.ENOUGH_ANSWERS` pictures.
         constant_people: Those of them whose labels are the same for every picture.
         near_duplicates: Pairs of near-duplicates among pictures that were annotated one after the other.
         contradictory: Those of them whose labels differ by more than one level in any emotion.

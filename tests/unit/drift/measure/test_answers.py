@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wakee_contract.emotions import EMOTIONS, HALF_A_STEP
+from wakee_contract.emotions import EMOTIONS, ENOUGH_ANSWERS, HALF_A_STEP
 from wakee_drift.measure import answers
-from wakee_drift.measure.answers import ENOUGH_ROWS, AnswerCounts
+from wakee_drift.measure.answers import AnswerCounts
 
 rows = st.lists(st.tuples(st.integers(-3, 3), st.sampled_from([0.0, 0.1, 1.0]), st.booleans()), min_size=1, max_size=60)
 
@@ -32,7 +32,7 @@ def test_counts_are_those_of_a_plain_loop(drawn, cut):
     by_person = defaultdict(list)
     for person, level, _ in drawn:
         by_person[person].append(level)
-    judged = {person: levels for person, levels in by_person.items() if len(levels) >= ENOUGH_ROWS}
+    judged = {person: levels for person, levels in by_person.items() if len(levels) >= ENOUGH_ANSWERS}
     constant = [levels for levels in judged.values() if max(levels) - min(levels) < HALF_A_STEP]
     assert (found.people, found.constant_people) == (len(judged), len(constant))
     assert found.constant_rows == sum(map(len, constant))

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from wakee_common.errors import BadInputError
+from wakee_common.pictures import UnusablePictureError, as_the_api_does
 from wakee_common.uris import R2Uri
-from wakee_train.data.pictures import UnusablePictureError, prepare, unpack
+from wakee_train.data.pictures import prepare, unpack
 from wakee_train.data.records import Manifest
 from wakee_train.data.shards import load_splits, pack, unpack_shard
-from wakee_train.evaluation.onnx_model import as_the_api_does
 
 from ..environment import Environment, face
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from wakee_train.data.pictures import UnusablePictureError, prepare, unpack
+from wakee_common.pictures import UnusablePictureError
+from wakee_train.data.pictures import prepare, unpack
 
 GOOD = (0.0, 1.0, 2.0, 3.0)
 
@@ -105,7 +106,8 @@ def peak_mebibytes(program: str) -> int:
     frame = """
         import sys, pickle
         from support.memory import peak_mib
-        from wakee_train.data.pictures import UnusablePictureError, prepare
+        from wakee_common.pictures import UnusablePictureError
+        from wakee_train.data.pictures import prepare
         files = pickle.load(sys.stdin.buffer)
         prepare(files[0])
         before = peak_mib()

@@ -11,9 +11,9 @@ import pytest
 import torch
 from huggingface_hub import ModelCard
 from PIL import Image
+from wakee_common.pictures import as_the_api_does
 from wakee_contract.emotions import EMOTIONS
 from wakee_train.data.pictures import prepare, unpack
-from wakee_train.evaluation.onnx_model import as_the_api_does
 from wakee_train.records import Training, TrainingSettings
 from wakee_train.release.hub_config import timm_settings
 from wakee_train.release.model_card import base_model

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from wakee_train.data.pictures import centre_crop
+from wakee_common.pictures import centre_crop
 from wakee_train.data.shards import SplitPixels
 from wakee_train.training import interpolation
 from wakee_train.training.backbone import EmotionRegressor, make_model, normalised

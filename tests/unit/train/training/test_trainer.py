@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from wakee_common.errors import BadInputError, ConfigurationError
-from wakee_train.data.pictures import centre_crop
+from wakee_common.pictures import centre_crop
 from wakee_train.data.shards import SplitPixels
 from wakee_train.training.prediction import predict
 from wakee_train.training.process_group import even_batches

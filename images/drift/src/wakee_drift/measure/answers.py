@@ -6,12 +6,10 @@ repeats the prediction, and a person who always gives the same answer says nothi
 
 import numpy as np
 from numpy.typing import NDArray
-from wakee_contract.emotions import EMOTIONS, HALF_A_STEP
+from wakee_contract.emotions import EMOTIONS, ENOUGH_ANSWERS, HALF_A_STEP
 
 from wakee_drift.records import Answers
 
-ENOUGH_ROWS = 5
-"""People with fewer rows are not judged: two equal answers mean nothing."""
 MOST_PEOPLE = 20_000
 """With more people only those seen first are judged, so that the memory is bounded."""
 
@@ -43,7 +41,7 @@ class AnswerCounts:
 
     def answers(self) -> Answers:
         """What the rows show."""
-        judged = self._counts >= ENOUGH_ROWS
+        judged = self._counts >= ENOUGH_ANSWERS
         constant = judged & (self._highest - self._lowest < HALF_A_STEP).all(axis=1)
         shares = (self._untouched / max(self._rows, 1)).tolist()
         return Answers(

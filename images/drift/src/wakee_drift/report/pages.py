@@ -11,9 +11,8 @@ from evidently.presets import DataDriftPreset, RegressionPreset
 from wakee_common.files import workspace
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
-from wakee_contract.emotions import EMOTIONS
+from wakee_contract.emotions import EMOTIONS, ENOUGH_ANSWERS
 
-from wakee_drift.measure.answers import ENOUGH_ROWS
 from wakee_drift.measure.calculate import fetch_reference
 from wakee_drift.measure.comparisons import fetch_production_sample
 from wakee_drift.measure.distribution import THRESHOLDS, described
@@ -161,7 +160,7 @@ def _answers(answers: Answers) -> str:
     untouched = ", ".join(f"{emotion} {share:.0%}" for emotion, share in answers.untouched.items())
     return (
         f"sliders left at the prediction: {untouched or 'unknown'}; always the same answer: "
-        f"{answers.constant_people} of {answers.people} people with {ENOUGH_ROWS} pictures or more "
+        f"{answers.constant_people} of {answers.people} people with {ENOUGH_ANSWERS} pictures or more "
         f"({answers.constant_rows:,} pictures)"
     )
 

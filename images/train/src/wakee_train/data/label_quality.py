@@ -4,14 +4,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
-from wakee_contract.emotions import HALF_A_STEP
+from wakee_contract.emotions import ENOUGH_ANSWERS, HALF_A_STEP
 
 from wakee_train.data.near_duplicates import pairs
 from wakee_train.data.records import Sample
 from wakee_train.records import LabelQuality
 
-ENOUGH_PICTURES = 5
-"""People with fewer pictures are not counted as constant: two equal answers mean nothing."""
 ONE_LEVEL = 1 + HALF_A_STEP
 """Near-duplicates contradict each other if their labels differ by more. The slider's rounding is left out."""
 COMPARED_TOGETHER = 2_000
@@ -23,7 +21,7 @@ def label_quality(samples: Sequence[Sample]) -> LabelQuality:
     people: defaultdict[int, list[Sample]] = defaultdict(list)
     for sample in samples:
         people[sample.facts.person].append(sample)
-    enough = [own for own in people.values() if len(own) >= ENOUGH_PICTURES]
+    enough = [own for own in people.values() if len(own) >= ENOUGH_ANSWERS]
     near_duplicates, contradictory = _near_duplicates([sample for sample in samples if sample.perceptual_hash])
     return LabelQuality(
         untouched=sum(not sample.facts.corrected for sample in samples),
@@ -40,7 +38,7 @@ def described(quality: LabelQuality | None) -> str:
         return "not counted, the data set is older than these counts"
     return (
         f"{quality.untouched} pictures with no slider moved; {quality.constant_people} of {quality.people} people with "
-        f"{ENOUGH_PICTURES} pictures or more always give the same answer; {quality.contradictory} of "
+        f"{ENOUGH_ANSWERS} pictures or more always give the same answer; {quality.contradictory} of "
         f"{quality.near_duplicates} pairs of near-duplicates contradict each other by more than one level"
     )
 

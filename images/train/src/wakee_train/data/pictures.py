@@ -6,10 +6,7 @@ import numpy as np
 from PIL import Image
 from wakee_common import pictures
 from wakee_common.picture_statistics import measure_picture
-from wakee_common.pictures import LARGEST_FILE as LARGEST_FILE
-from wakee_common.pictures import Pixels as Pixels
-from wakee_common.pictures import UnusablePictureError as UnusablePictureError
-from wakee_common.pictures import centre_crop as centre_crop
+from wakee_common.pictures import Pixels
 from wakee_common.training_sample import PictureStatistics
 
 PREPROCESSING = "rgb-resize256-bilinear-webp-1"

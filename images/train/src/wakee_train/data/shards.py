@@ -18,12 +18,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from wakee_common.errors import BadInputError
+from wakee_common.pictures import Pixels
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 from wakee_contract.emotions import EMOTIONS
 from wakee_contract.pictures import RESIZED
 
-from wakee_train.data.pictures import Pixels, unpack
+from wakee_train.data.pictures import unpack
 from wakee_train.data.records import Manifest, Sample, Shard, Splits
 from wakee_train.records import read_record
 

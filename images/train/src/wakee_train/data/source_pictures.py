@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 
 from wakee_common.concurrency import map_ahead
 from wakee_common.errors import BadInputError
+from wakee_common.pictures import LARGEST_FILE, UnusablePictureError
 from wakee_common.storage import ObjectStore, StoredObject
 from wakee_common.training_sample import PictureStatistics
 
 from wakee_train.data.annotations import Annotation, label_defect
 from wakee_train.data.near_duplicates import perceptual_hash
-from wakee_train.data.pictures import LARGEST_FILE, UnusablePictureError, prepare_and_measure
+from wakee_train.data.pictures import prepare_and_measure
 from wakee_train.data.records import Quarantined
 
 logger = logging.getLogger(__name__)

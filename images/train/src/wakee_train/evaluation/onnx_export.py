@@ -15,6 +15,7 @@ from onnxscript import rewriter
 from onnxscript.rewriter import pattern
 from wakee_common.errors import BadInputError
 from wakee_common.files import workspace
+from wakee_common.pictures import as_the_api_does
 from wakee_common.storage import ObjectStore
 from wakee_common.uris import R2Uri
 from wakee_contract.emotions import EMOTIONS, HIGHEST_LEVEL, LOWEST_LEVEL
@@ -24,7 +25,7 @@ from wakee_contract.pictures import CROPPED, DEVIATION, MEAN, RESIZED
 from wakee_train.data.records import Manifest, Splits
 from wakee_train.data.shards import SplitPixels, load_splits
 from wakee_train.data.splits import TEST, VALIDATION
-from wakee_train.evaluation.onnx_model import OnnxModel, as_the_api_does
+from wakee_train.evaluation.onnx_model import OnnxModel
 from wakee_train.evaluation.quantization import (
     TIMED_CALLS,
     UNTIMED_CALLS,

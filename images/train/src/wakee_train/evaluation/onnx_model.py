@@ -2,8 +2,8 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from wakee_common.errors import BadInputError, one_line
-from wakee_common.pictures import as_the_api_does as as_the_api_does
+from wakee_common.onnx_session import open_session
+from wakee_common.pictures import as_the_api_does
 from wakee_contract.model import INPUT, OUTPUT
 
 from wakee_train.data.shards import SplitPixels, batches
@@ -19,15 +19,7 @@ class OnnxModel:
     """
 
     def __init__(self, content: bytes) -> None:
-        import onnxruntime  # type: ignore[import-untyped]
-
-        try:
-            self._session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime's exceptions have no common base class
-            raise BadInputError(f"no ONNX model: {one_line(error, 200)}") from None
-        names = [i.name for i in self._session.get_inputs()], [o.name for o in self._session.get_outputs()]
-        if names != ([INPUT], [OUTPUT]):
-            raise BadInputError(f"this ONNX model breaks the contract: inputs {names[0]}, outputs {names[1]}")
+        self._session = open_session(content, OUTPUT, "breaks the contract")
 
     def __call__(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
         """Predict levels (N, 4) for normalised pictures (N, 3, 224, 224)."""

@@ -16,6 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from wakee_common.errors import one_line
 from wakee_common.files import workspace
+from wakee_common.pictures import as_the_api_does
 from wakee_common.storage import MissingObjectError, ObjectStore
 from wakee_common.uris import R2Uri
 from wakee_contract.model import INPUT, ONNX_INT8
@@ -23,7 +24,7 @@ from wakee_contract.model import INPUT, ONNX_INT8
 from wakee_train.data.shards import SplitPixels, batches
 from wakee_train.evaluation.gate import worse_parts
 from wakee_train.evaluation.metrics import served
-from wakee_train.evaluation.onnx_model import OnnxModel, as_the_api_does
+from wakee_train.evaluation.onnx_model import OnnxModel
 from wakee_train.evaluation.paired import Contest, Rows
 from wakee_train.records import Export, GateLimits, Int8, read_record
 

@@ -1,7 +1,7 @@
 """A page with the test pictures whose labels deserve a second look.
 
-It shows faces of people, so it stays in the run's folder in R2. No record names it, because records are copied to
-MLflow. Nothing of it is published.
+It shows faces of people, so it stays in R2, in the run's folder below `private/`. No record names it, because records
+are copied to MLflow. Nothing of it is published.
 """
 
 import base64
@@ -11,9 +11,9 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from wakee_common.pictures import Pixels
 from wakee_contract.emotions import EMOTIONS
 
-from wakee_train.data.pictures import Pixels
 from wakee_train.data.shards import SplitPixels
 from wakee_train.evaluation.metrics import served
 

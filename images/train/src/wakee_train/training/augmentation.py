@@ -4,9 +4,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from wakee_common.pictures import Pixels
 from wakee_contract.pictures import CROPPED, RESIZED
-
-from wakee_train.data.pictures import Pixels
 
 LARGEST_SHIFT = 12
 """Largest shift of the crop from the centre, in pixels."""

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 from wakee_common.errors import BadInputError
+from wakee_common.pictures import centre_crop
 
-from wakee_train.data.pictures import centre_crop
 from wakee_train.data.shards import SplitPixels, training_batches
 from wakee_train.training.backbone import EmotionRegressor, normalised
 from wakee_train.training.prediction import INFERENCE_BATCH, mean_errors

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from wakee_common.pictures import Pixels, centre_crop
 
-from wakee_train.data.pictures import Pixels, centre_crop
 from wakee_train.data.shards import SplitPixels
 from wakee_train.training.backbone import EmotionRegressor, normalised
 
