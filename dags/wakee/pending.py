@@ -49,9 +49,14 @@ def _waiting_reason(pod: Any) -> str | None:
 
 
 def _waiting(pod: Any) -> Iterator[tuple[str, Any]]:
-    for container in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]:
+    for container in container_statuses(pod):
         if container.state and container.state.waiting:
             yield container.name, container.state.waiting
+
+
+def container_statuses(pod: Any) -> list[Any]:
+    """The statuses of a pod's containers, those of init containers first."""
+    return [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]
 
 
 def _text(container: str, waiting: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from wakee.pending import STARTING, PendingWatch
+from wakee.pending import STARTING, PendingWatch, container_statuses
 from wakee_tools.airflow.pods import list_pods
 from wakee_tools.shell import answer, last_lines, say
 
@@ -59,7 +59,7 @@ class PodNews:
         return found + crashes
 
     def _crashed(self, pod: Any) -> Iterator[str]:
-        for container in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]:
+        for container in container_statuses(pod):
             ended = container.state and container.state.terminated
             last = ended if ended and ended.exit_code else container.last_state and container.last_state.terminated
             crash = (f"{pod.metadata.name}/{container.name}", container.restart_count + bool(ended))

@@ -57,10 +57,10 @@ class Images(Section):
 class Gpu(Section):
     """GPUs for `fine_tune`."""
 
-    count: int = Field(0, ge=0, le=64)
-    resource: str = Field("nvidia.com/gpu", pattern=r"^[\w.-]+/[\w.-]+$")
+    count: Annotated[int, Field(ge=0, le=64)] = 0
+    resource: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] = "nvidia.com/gpu"
     node_selector: dict[str, str] = {}
-    wait_seconds: int = Field(1800, ge=0)
+    wait_seconds: Annotated[int, Field(ge=0)] = 1800
 
 
 class Airflow(Section):
@@ -94,7 +94,7 @@ class Environment(Section):
     images: Images
     stages: dict[str, str]
     airflow: Airflow
-    gpu: Gpu = Field(default_factory=lambda: Gpu.model_validate({}))
+    gpu: Gpu = Gpu()
     monitoring: bool = True
     resources: list[str] = []
     folder: Path = Path()

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from wakee.resources import DEFAULTS, SETTINGS, variable
 from wakee_tools.paths import REPO
 
 STAGES, AIRFLOW = "## Stage pods", "## Airflow's components"
@@ -13,8 +14,8 @@ SECRET = re.compile(r"\bSecret\.|is a secret\b")
 SECRET_NAME = re.compile(r"(SECRET|TOKEN|PASSWORD|CREDENTIAL|ACCESS_KEY)")
 CREDENTIALS = re.compile(r"://[^/@\s]+@")
 """User and password in an address."""
-PER_STAGE = "WAKEE_STAGE_"
-"""Variables for all stages, which also exist with the name of a stage at their end."""
+OF_ONE_STAGE = {variable(setting, stage): variable(setting) for setting in SETTINGS for stage in DEFAULTS}
+"""The variable for all stages, by the same one for one stage: `WAKEE_STAGE_CPU` by `WAKEE_STAGE_CPU_FINE_TUNE`."""
 IN_SECRET = {
     STAGES: "is secret: put it in the Secret wakee-secrets",
     AIRFLOW: "is secret: put it in the Secret airflow-connections",
@@ -74,7 +75,7 @@ def _faults(given: dict[str, str], part: str, *, complete: bool) -> Iterator[str
 
 def _fault(name: str, value: str, part: str, listed: dict[str, Variable]) -> str:
     """Why a variable cannot be in the settings file; empty if it can."""
-    base = _base(name, listed)
+    base = OF_ONE_STAGE.get(name, name)
     if GIVEN_ELSEWHERE.fullmatch(name):
         return f"{name} has a key of its own in this file"
     if CREDENTIALS.search(value):
@@ -85,16 +86,3 @@ def _fault(name: str, value: str, part: str, listed: dict[str, Variable]) -> str
         return ""
     near = difflib.get_close_matches(name, listed, 1)
     return f"{name} is unknown" + (f" (do you mean {near[0]}?)" if near else "")
-
-
-def _base(name: str, listed: dict[str, Variable]) -> str:
-    """The variable for all stages, if this one is for one stage: `WAKEE_STAGE_CPU` for `WAKEE_STAGE_CPU_FINE_TUNE`."""
-    suffixes = [f"_{stage.upper()}" for stage in stages()]
-    bases = (name.removesuffix(suffix) for suffix in suffixes if name.startswith(PER_STAGE) and name.endswith(suffix))
-    return next((base for base in bases if base in listed), name)
-
-
-def stages() -> list[str]:
-    """The names of all stages, from the table of their resources."""
-    page = (REPO / "docs/configuration.md").read_text()
-    return re.findall(r"^\| `([a-z]\w+)` \| \S+ \| \S+ \| \S+ \|$", page, re.MULTILINE)
