@@ -53,7 +53,7 @@ class FeatureModel:
             raise BadInputError(f"not an ONNX model: {one_line(error, 200)}") from None
         names = [i.name for i in self._session.get_inputs()], [o.name for o in self._session.get_outputs()]
         if names != ([INPUT], [FEATURES]):
-            raise BadInputError(f"this ONNX model computes no features: inputs {names[0]}, outputs {names[1]}")
+            raise BadInputError(f"this ONNX model does not output features: inputs {names[0]}, outputs {names[1]}")
 
     def __call__(self, pixels: Pixels) -> NDArray[np.float32]:
         """Embed prepared pictures: (N, 256, 256, 3) uint8 to (N, features). Positions of a feature are averaged."""

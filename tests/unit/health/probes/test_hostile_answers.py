@@ -28,7 +28,7 @@ WRONG = {
     "half-an-emoji": (saying(jsoned(HEALTHY | {"model_revision": "\ud83d"})), "model_revision: "),
     "wrong-types": (saying(jsoned({"status": {}, "model_loaded": []})), "status: "),
     "circle": (saying(http(status="302 Found", location="/health")), "redirects"),
-    "to-a-file": (saying(http(status="302 Found", location="file:///etc/passwd")), "no http"),
+    "to-a-file": (saying(http(status="302 Found", location="file:///etc/passwd")), "not HTTP"),
     "not-http": (saying(b"220 mail ESMTP\r\n"), "cannot be reached"),
     "slow-head": (dripping(http(b"{}")), "no answer within 0.5 s"),
     "slow-body": (dripping(http(b"{}" * 500), 0.01), "no answer within 0.5 s"),
@@ -138,7 +138,7 @@ def test_a_value_that_the_database_cannot_hold_does_not_end_the_summary(environm
     result = environment.summary(checks, run_id="nul")
 
     assert result["rows"] == 0
-    assert any("cannot hold a value" in warning for warning in result["warnings"])
+    assert any("cannot store a value" in warning for warning in result["warnings"])
 
 
 healthy = st.one_of(st.just("healthy"), json_values)

@@ -106,8 +106,10 @@ def test_the_summary_survives_the_database(environment: Environment, closed_port
     address = environment.url("NEON_DATABASE_URL")
     port = psycopg2.extensions.parse_dsn(address)["port"]
     without = environment.but(NEON_DATABASE_URL=address.replace(f":{port}/", f":{closed_port}/"))
-    cause = without.summary(told(test_database=failed("no database connection after 1 s")), exit_code=2)["cause"]
-    note = "the database did not take this report, it is in R2 only: no database connection after 1 s"
+    cause = without.summary(told(test_database=failed("cannot connect to the database within 1 s")), exit_code=2)[
+        "cause"
+    ]
+    note = "the database did not take this report, it is in R2 only: cannot connect to the database within 1 s"
     assert note in cause
     assert "; report: r2://" in cause
     assert note in page(environment)
@@ -119,7 +121,7 @@ def test_the_summary_survives_a_database_that_takes_no_rows(environment: Environ
     address = f"{environment.url('NEON_DATABASE_URL')}?options=-c%20default_transaction_read_only%3Don"
     result = environment.but(NEON_DATABASE_URL=address).summary(told())
     note = (
-        "the database did not take this report, it is in R2 only: the database refuses us: "
+        "the database did not take this report, it is in R2 only: the database rejected the request: "
         "cannot execute INSERT in a read-only transaction"
     )
     assert (result["verdict"], result["rows"], result["warnings"]) == ("passed", 0, [note])
