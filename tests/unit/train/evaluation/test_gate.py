@@ -119,7 +119,7 @@ def test_saying_nothing_is_not_rewarded():
 def test_the_first_model_must_beat_who_always_says_the_median(better, accept_any, verdict):
     decision = decide_first(contest(0, better=better), LIMITS, accept_any=accept_any)
     assert decision.verdict == verdict
-    assert decision.reasons[0].startswith("there is no champion yet; against always saying the median: MAE ")
+    assert decision.reasons[0].startswith("there is no champion yet, compared with predicting the median: MAE ")
 
 
 def test_the_numbers_are_those_of_the_models():

@@ -182,13 +182,13 @@ def test_cramped_then_killed_then_stopped_then_alone_a_training_ends_as_one_that
     (tmp_path / "sitecustomize.py").write_text(CRAMPED)
 
     log = killed(faces, splits, tmp_path)
-    assert "out of memory: starting again from the checkpoint with 2 pictures at a time" in log
+    assert "out of memory: restarting from the checkpoint with 2 pictures at a time" in log
     assert outcome(faces)["cause"].startswith("training process 0 of 0 to 1 was killed by SIGKILL"), log
     log = told_to_stop(faces, splits)
     assert outcome(faces)["error"] == "InterruptedStageError", log
     assert "resumed at epoch" in log
     assert "2 x CPU" in log
-    assert "a checkpoint follows this step" in log
+    assert "writing a checkpoint after this step" in log
     resumed = faces.train("together", splits, **FLAGS)
 
     assert resumed["resumed"] is True

@@ -74,9 +74,9 @@ def decide_first(contest: Contest, limits: GateLimits, *, accept_any: bool) -> D
     too_few = _too_few(overall, limits)
     verdict: Verdict
     verdict, reason = (UNDECIDED, too_few) if too_few else _better(overall, limits)
-    reason = f"there is no champion yet; against always saying the median: {reason}"
+    reason = f"there is no champion yet, compared with predicting the median: {reason}"
     if accept_any and verdict != PROMOTE:
-        verdict, reason = PROMOTE, f"{reason}; promoted all the same, as accept_any_first_model asks"
+        verdict, reason = PROMOTE, f"{reason}; promoted nevertheless, because accept_any_first_model is set"
     return Decision(verdict=verdict, reasons=[reason], parts=[_part("all", overall, limits)], limits=limits)
 
 
@@ -91,8 +91,8 @@ def _too_few(overall: Comparison, limits: GateLimits) -> str:
     if _large((overall.samples, overall.people), limits):
         return ""
     return (
-        f"the test split has {overall.samples} pictures of {overall.people} people; "
-        f"{limits.min_test_samples} of {limits.min_test_people} are needed"
+        f"the test split has {overall.samples} pictures of {overall.people} people, "
+        f"{limits.min_test_samples} of {limits.min_test_people} are required"
     )
 
 
@@ -106,7 +106,7 @@ def _better(overall: Comparison, limits: GateLimits) -> tuple[Verdict, str]:
     by = f" by {limits.min_improvement:g}" if limits.min_improvement else ""
     return (
         verdict,
-        f"{_change('MAE', overall)}; better{by} with probability {sure:.2f}, {limits.confidence:g} is needed",
+        f"{_change('MAE', overall)}; better{by} with probability {sure:.2f}, {limits.confidence:g} is required",
     )
 
 

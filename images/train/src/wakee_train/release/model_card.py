@@ -166,7 +166,7 @@ def int8_note(int8: Int8 | None) -> str:
     """Describe the int8 variant, if there is one."""
     if int8 is None or not int8.kept:
         return ""
-    return f"`model_int8.onnx` does the same with int8 arithmetic; measured by the exporting CPU: {int8.reason}.\n"
+    return f"`model_int8.onnx` is the same model in int8 arithmetic. Measured on the exporting CPU: {int8.reason}.\n"
 
 
 def splits_table(splits: Splits) -> str:

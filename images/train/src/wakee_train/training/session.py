@@ -53,7 +53,7 @@ class StopSignal:
 
     def __call__(self, _signal: int, _frame: FrameType | None) -> None:
         """Handle the signal."""
-        logger.warning("told to stop (SIGTERM): a checkpoint follows this step")
+        logger.warning("received SIGTERM: writing a checkpoint after this step")
         self.received = True
 
 
@@ -113,7 +113,7 @@ def _session(job: Job, store: ObjectStore, scratch: Path, device: torch.device, 
         logger.info("resumed at epoch %d, step %d", trainer.progress.epoch, trainer.progress.step)
     trainer.progress.micro_batch = min(trainer.progress.micro_batch, job.micro_batch)
     logger.info(
-        "%s at %d px on %s, started from %s; %d training and %d validation pictures",
+        "%s at %d px on %s, started from %s, with %d training and %d validation pictures",
         job.settings.backbone,
         job.settings.image_size,
         _devices(trainer),

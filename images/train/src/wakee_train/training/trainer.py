@@ -194,7 +194,7 @@ class Trainer:
         loss = self._gradients(pixels, labels, light[:, mine], seed + self.ranks.rank, len(rows))
         length = float(nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT))
         if not math.isfinite(loss) or not math.isfinite(length):
-            raise self._diverged(f"the loss is {loss}, the gradient's length {length}")
+            raise self._diverged(f"Training diverged: the loss is {loss}, the gradient norm {length}")
         self.optimizer.step()
         if self.ranks.first:
             update_average(self.average, self.model, ema_decay(number))
@@ -202,8 +202,8 @@ class Trainer:
 
     def _diverged(self, what: str) -> BadInputError:
         return BadInputError(
-            f"{what} in epoch {self.progress.epoch}, step {self.progress.step}: "
-            f"lower the learning rate (now {self.settings.learning_rate}) or use precision fp32"
+            f"{what} in epoch {self.progress.epoch}, step {self.progress.step}. "
+            f"Lower the learning rate (now {self.settings.learning_rate}) or use precision fp32"
         )
 
     def _gradients(self, pixels: Tensor, labels: Tensor, light: Tensor, seed: int, of: int) -> float:
@@ -227,7 +227,7 @@ class Trainer:
                 self.progress.micro_batch = math.ceil(self.progress.micro_batch / 2)
                 torch.cuda.empty_cache()
                 logger.warning(
-                    "out of memory: from now on %d pictures at a time, gradients accumulated to batches of %d",
+                    "out of memory: training now uses %d pictures at a time and accumulates gradients to batches of %d",
                     self.progress.micro_batch,
                     self.settings.batch_size,
                 )
@@ -261,7 +261,7 @@ class Trainer:
             return
         done = progress.finished_epoch(errors, self.steps_per_epoch, self.optimizer.param_groups[0]["lr"])
         if not math.isfinite(done.validation_mae):
-            raise self._diverged(f"the validation MAE is {done.validation_mae}")
+            raise self._diverged(f"Training diverged: the validation MAE is {done.validation_mae}")
         progress.history.append(done.model_dump())
         if done.validation_mae < progress.best_mae:
             progress.best_mae, progress.best_epoch = done.validation_mae, progress.epoch
