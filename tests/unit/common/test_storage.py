@@ -111,7 +111,7 @@ def test_the_servers_own_words_are_in_the_message(make_r2_settings):
         store = ObjectStore(make_r2_settings(endpoint_url=server.url, attempts=1))
         with pytest.raises(
             ConfigurationError,
-            match=rf"\(AccessDenied: {words}\): .* R2_ENDPOINT_URL if the bucket has a jurisdiction$",
+            match=rf"\(AccessDenied: {words}\)\. .* R2_ENDPOINT_URL if the bucket has a jurisdiction$",
         ):
             store.get_bytes(store.uri("key"))
 
