@@ -24,7 +24,7 @@ from wakee_train.results import TrainingResult
 from wakee_train.settings import ProcessSettings
 from wakee_train.training.backbone import choose_device
 from wakee_train.training.launching import launch, number_of_processes
-from wakee_train.training.process_group import Ranks
+from wakee_train.training.process_group import ProcessGroup
 from wakee_train.training.session import CHECKPOINT, FORMAT, RECORD, Job, read_checkpoint, train
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def _train(job: Job, store: ObjectStore, scratch: Path) -> bool:
     resumed = _fetch_checkpoint(job, store, scratch)
     count = number_of_processes(load(ProcessSettings), job.settings.batch_size)
     if count == 1:
-        train(job, store, scratch, choose_device(), Ranks())
+        train(job, store, scratch, choose_device(), ProcessGroup())
         return resumed
     while (smaller := launch(job, scratch, count)) is not None:
         job = job.model_copy(update={"micro_batch": smaller})
