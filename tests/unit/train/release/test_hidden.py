@@ -98,7 +98,7 @@ def test_a_repository_without_a_model_is_another_one_where_there_is_a_production
 
     refused = release.check(exit_code=2)
 
-    assert f"{release.repository} is not visible to HF_TOKEN, so it has no model on main" in refused["cause"]
+    assert f"{release.repository} is not visible to HF_TOKEN, so it holds no model on main" in refused["cause"]
     assert "v1" in refused["cause"]
     assert "Check HF_MODEL_REPO" in refused["cause"]
     assert release.titles() is None, "nothing is made under a wrong name"
@@ -110,7 +110,7 @@ def test_an_emptied_main_is_no_first_model(release):
 
     refused = release.check(exit_code=2)
 
-    assert "has no model on main, the registry's alias champion points to v1" in refused["cause"]
+    assert "holds no model on main, the registry's alias champion points to v1" in refused["cause"]
     assert "clear upload_to_hub of the run that made v1" in refused["cause"]
 
 

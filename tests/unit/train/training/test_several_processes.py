@@ -107,7 +107,7 @@ def test_all_end_when_one_s_loss_is_no_number(together):
     causes = {told["spoilt"] for _, told in together}
 
     assert len(causes) == 1
-    assert causes.pop().startswith("the loss is nan")
+    assert causes.pop().startswith("Training diverged: the loss is nan")
 
 
 @pytest.fixture

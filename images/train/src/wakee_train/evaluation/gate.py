@@ -92,7 +92,7 @@ def _too_few(overall: Comparison, limits: GateLimits) -> str:
         return ""
     return (
         f"the test split has {overall.samples} pictures of {overall.people} people, "
-        f"{limits.min_test_samples} of {limits.min_test_people} are required"
+        f"{limits.min_test_samples} of {limits.min_test_people} are needed"
     )
 
 
@@ -106,7 +106,7 @@ def _better(overall: Comparison, limits: GateLimits) -> tuple[Verdict, str]:
     by = f" by {limits.min_improvement:g}" if limits.min_improvement else ""
     return (
         verdict,
-        f"{_change('MAE', overall)}; better{by} with probability {sure:.2f}, {limits.confidence:g} is required",
+        f"{_change('MAE', overall)}; better{by} with probability {sure:.2f}, {limits.confidence:g} is needed",
     )
 
 

@@ -88,7 +88,7 @@ class Places:
 
     def described(self) -> str:
         """Describe the three places for a message."""
-        shown = "has" if self.head else "is not visible to HF_TOKEN, so it has"
+        shown = "holds" if self.head else "is not visible to HF_TOKEN, so it holds"
         held = (self.version or UNKNOWN) if self.has_model else "no model"
         row = self.row.version if self.row else ("no row in production" if self.has_rows else "no rows")
         return (
