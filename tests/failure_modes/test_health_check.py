@@ -15,7 +15,7 @@ from wakee_tools.airflow import sandbox
 CASES = [
     HealthCase("api", "silent", {"test_api"}, "no answer within 10 s"),
     HealthCase("api", "nonsense", {"test_api"}, "breaks the contract"),
-    HealthCase("sourcing", "nonsense", {"test_app_sourcing"}, "is no web page", run="success"),
+    HealthCase("sourcing", "nonsense", {"test_app_sourcing"}, "is not a web page", run="success"),
     HealthCase("sourcing", "silent", {"test_app_sourcing"}, "no answer within", run="success"),
     HealthCase("hub", "silent", {"test_model_hub"}, "cannot be reached"),
     HealthCase("hub", "nonsense", {"test_model_hub"}, "is not from a Hub"),

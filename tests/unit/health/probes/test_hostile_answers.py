@@ -18,10 +18,10 @@ MUCH = b"x" * 65536
 
 WRONG = {
     "huge": (endless(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n", MUCH), "too long"),
-    "deep": (saying(http(b"[" * 100_000)), "no JSON object"),
-    "no-json": (saying(http(b"<html>", kind="text/html")), "no JSON object"),
-    "list": (saying(jsoned([HEALTHY])), "no JSON object"),
-    "number": (saying(http(b"NaN")), "no JSON object"),
+    "deep": (saying(http(b"[" * 100_000)), "did not answer with a JSON object"),
+    "no-json": (saying(http(b"<html>", kind="text/html")), "did not answer with a JSON object"),
+    "list": (saying(jsoned([HEALTHY])), "did not answer with a JSON object"),
+    "number": (saying(http(b"NaN")), "did not answer with a JSON object"),
     "compressed": (saying(http(b"\x1f\x8b", content_encoding="gzip")), "compressed"),
     "novel": (saying(jsoned(HEALTHY | {"runtime": "x" * 10_000})), "runtime: string should have at most"),
     "nul": (saying(jsoned(HEALTHY | {"runtime": "\x00"})), "runtime: string should match"),
