@@ -66,7 +66,7 @@ def test_a_worse_model_is_hardly_ever_promoted():
 def test_a_few_pictures_or_people_decide_nothing(pictures, people):
     decision = decide(contest(0, better=0.5, pictures=pictures, people=people), {}, LIMITS)
     assert decision.verdict == "undecided"
-    assert decision.reasons == [f"the test split has {pictures} pictures of {people} people; 30 of 5 are needed"]
+    assert decision.reasons == [f"the test split has {pictures} pictures of {people} people, 30 of 5 are needed"]
 
 
 def test_worse_in_the_days_that_asked_for_it_is_worse():
