@@ -12,7 +12,7 @@ PREFIX = "drift__"
 LONGEST_RUN_ID = 250
 """Airflow's limit, in characters."""
 PAUSED = (
-    "Cannot trigger {dag}: it is paused, so a run would wait until it is unpaused. Unpause it and clear this task, or"
+    "{dag} is paused: a run would wait until it is unpaused. Unpause it and clear this task, or"
     " let the run wait with the parameter queue_while_paused."
 )
 

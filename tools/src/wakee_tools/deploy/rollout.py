@@ -21,7 +21,7 @@ def wait_for(namespace: str, *names: str) -> None:
     for name in names:
         if not succeeds("kubectl", "-n", namespace, *_waiting(name), f"--timeout={SECONDS}s"):
             _print_state(namespace, name)
-            raise ToolError(f"{name} in namespace {namespace} did not become ready in {SECONDS} s")
+            raise ToolError(f"{name} in namespace {namespace} did not become ready within {SECONDS} s")
 
 
 def _waiting(name: str) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ def _wait_for_migration(stages: tuple[str, ...]) -> None:
         print_lines(answer(*stages, "get", "pods").stdout)
         print_lines(answer(*stages, "logs", MIGRATION, "--tail=20").stdout)
         raise ToolError(
-            "The schema migration did not complete: the lines above say why. Check the Secret wakee-secrets."
+            "The schema migration did not complete. See the lines above, and check the Secret wakee-secrets."
         )
 
 
