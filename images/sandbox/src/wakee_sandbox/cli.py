@@ -176,11 +176,11 @@ def sourcing(port: int = 8501) -> None:
 
 
 @app.command()
-def impostor() -> None:
+def fault_server() -> None:
     """Run a faulty server, which tests put in place of a service: 503 on port 9001, no response on 9002, ..."""
     import asyncio
 
-    from wakee_sandbox import impostor as server
+    from wakee_sandbox import fault_server as server
 
     with _errors_as_one_line():
         asyncio.run(server.serve())

@@ -14,7 +14,7 @@ from wakee_tools.jobs import run_together
 from wakee_tools.paths import REPO, program
 from wakee_tools.shell import ToolError, answer, console, output, say, succeeds, timed
 
-SERVICES = ("hub", "mlflow", "api", "sourcing", "mail", "impostor", "pushgateway")
+SERVICES = ("hub", "mlflow", "api", "sourcing", "mail", "fault-server", "pushgateway")
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 DAG_SECONDS = 120
 
