@@ -14,7 +14,7 @@ from dataclasses import dataclass
 PREFIX = "WAKEE_STAGE_"
 CPU, MEMORY, MEMORY_REQUEST, SCRATCH = "CPU", "MEMORY", "MEMORY_REQUEST", "SCRATCH"
 SETTINGS = {
-    CPU: "CPU request. There is no CPU limit: a stage uses what is free.",
+    CPU: "CPU request. There is no CPU limit: a stage uses all free CPUs.",
     MEMORY: "Memory limit, and memory request unless the next variable is set.",
     MEMORY_REQUEST: "Memory request, if it should be lower than the limit. It is at most the limit.",
     SCRATCH: "Size of `/tmp`, the only writable place: request and limit of ephemeral storage.",

@@ -56,7 +56,7 @@ def test_database(
     slow_ms: SlowMs = 500,
     stale_days: Annotated[float, option(HEALTH["stale_days"])] = HEALTH["stale_days"].default,
     most_nulls: Annotated[
-        float, typer.Option(min=0, max=1, help="Warn when a larger share of validated rows lacks a correction.")
+        float, typer.Option(min=0, max=1, help="Warn when a larger share of validated rows has no correction.")
     ] = 0.05,
 ) -> ProbeResult:
     """Check the database: connection, schema, fresh data, and a write that is rolled back."""

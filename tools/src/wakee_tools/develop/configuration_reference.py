@@ -45,26 +45,27 @@ DEFAULTS = {"HUB_UI": "https://huggingface.co", "ALERT_AFTER_HOURS": "6, or 36 f
 
 HEAD = """# Configuration
 
-Made from the code by `make configuration`; `tests/docs` fails when it is out of step. What one run varies (windows,
-thresholds, epochs, ...) is no configuration: it stands in each DAG's trigger form, with its range.
+Generated from the code by `make configuration`. `tests/docs` fails if it is out of date. The parameters of a run
+(windows, thresholds, epochs, ...) are not configuration. They are in each DAG's trigger form, with their ranges.
 
 ## Stage pods
 
-By environment, from the Secret `wakee-secrets` and the ConfigMap `wakee-config`. A stage that lacks one it needs ends
-at once with exit code 2 and names it.
+Environment variables, from the Secret `wakee-secrets` and the ConfigMap `wakee-config`. A stage without a required
+variable ends immediately with exit code 2, and its message names the variable.
 """
 
 AIRFLOW = """## Airflow's components
 
-By environment, from the ConfigMap `wakee-images` (namespace `airflow`); what is secret from `airflow-connections`. A
-change needs new pods: `make helm-install` starts them when the ConfigMap changed.
+Environment variables, from the ConfigMap `wakee-images` (namespace `airflow`), and secret ones from
+`airflow-connections`. A change needs new pods: `make helm-install` starts them if the ConfigMap has changed.
 """
 
 RESOURCES = """### Resources of the stages
 
-Each variable holds for all stages. With the name of a stage at its end, e.g. `WAKEE_STAGE_MEMORY_FINE_TUNE`, it holds
-for that stage only and has priority. Values are in Kubernetes notation, e.g. `50m` or `2` CPUs, `512Mi` or `4Gi`. An
-invalid one becomes an import error of the DAG, which names the variable. The second table has the defaults.
+Each variable applies to all stages. With the name of a stage at its end, e.g. `WAKEE_STAGE_MEMORY_FINE_TUNE`, it
+applies to that stage only and has priority. Values are in Kubernetes notation, e.g. `50m` or `2` CPUs, `512Mi` or
+`4Gi`. An invalid value becomes an import error of the DAG, which names the variable. The second table has the
+defaults.
 """
 
 

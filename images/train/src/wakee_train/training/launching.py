@@ -145,7 +145,7 @@ def _fail(failure: ProcessFailure, count: int, error: ChildFailedError) -> NoRet
     who = f"training process {failure.local_rank} of 0 to {count - 1}"
     if _was_killed(failure):
         raise UnavailableError(
-            f"{who} was killed by {failure.signal_name()} (does the pod have too little memory?)"
+            f"{who} was killed by {failure.signal_name()} (is the pod's memory limit too low?)"
         ) from error
     kind, _, text = _said(failure).partition(": ")
     if kind in OURS:
