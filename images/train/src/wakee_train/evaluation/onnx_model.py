@@ -24,7 +24,7 @@ class OnnxModel:
         try:
             self._session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's exceptions have no common base class
-            raise BadInputError(f"not an ONNX model:  {one_line(error, 200)}") from None
+            raise BadInputError(f"not an ONNX model: {one_line(error, 200)}") from None
         names = [i.name for i in self._session.get_inputs()], [o.name for o in self._session.get_outputs()]
         if names != ([INPUT], [OUTPUT]):
             raise BadInputError(f"this ONNX model breaks the contract: inputs {names[0]}, outputs {names[1]}")

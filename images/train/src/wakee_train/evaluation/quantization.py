@@ -143,7 +143,7 @@ def judge(plain: OnnxModel, int8: OnnxModel, examination: Examination) -> Int8:
         worse = worse_parts(Contest(new, old, test.labels, people), slices, limits)
     said = f"{after:.2f} ms per picture instead of {before:.2f} ms, MAE of the worst emotion {rise:+.4f}"
     kept = after < before and not worse
-    why = "" if kept else f"not accurate enough:  {'; '.join(worse)}: " if worse else "not faster: "
+    why = "" if kept else f"not accurate enough: {'; '.join(worse)}: " if worse else "not faster: "
     logger.info("int8: %s, %s%s", "kept" if kept else "discarded", why, said)
     return Int8(
         kept=kept,
