@@ -49,7 +49,7 @@ class Precision(StrEnum):
 
 EvaluationRecord = Annotated[str, typer.Option(help="The evaluation_uri of evaluate.")]
 TrainingRecord = Annotated[str, typer.Option(help="The training_uri of fine-tune.")]
-DriftReportId = Annotated[str, typer.Option(help="Id of the drift report that asked for this training. Empty: none.")]
+DriftReportId = Annotated[str, typer.Option(help="Id of the drift report that triggered this training. Empty: none.")]
 Publish = Annotated[bool, option(RETRAIN["publish"])]
 RestoreExperiment = Annotated[bool, option(RETRAIN["restore_deleted_experiment"])]
 Backbone = Annotated[str, option(RETRAIN["backbone"])]

@@ -21,7 +21,7 @@ from wakee_train.records import Decision, GateLimits, PartOfGate, Verdict
 PROMOTE: Final[Verdict] = "promote"
 KEEP: Final[Verdict] = "keep champion"
 UNDECIDED: Final[Verdict] = "undecided"
-BALANCED = "every level alike"
+BALANCED = "balanced levels"
 EVEN = 0.5
 VISIBLE = 1e-4
 """Smallest change of an MAE that counts. The same model on other hardware differs by rounding errors below this."""
