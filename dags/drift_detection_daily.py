@@ -67,7 +67,7 @@ with DAG(
     params=form(DRIFT),
     tags=["wakee", "drift"],
     doc_md=__doc__,
-    description="Compare annotations with predictions; retrain when the model in production drifts.",
+    description="Compare annotations with predictions. Retrain when the model in production drifts.",
 ):
     fetch_annotations = stage(
         "drift",

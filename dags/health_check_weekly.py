@@ -54,7 +54,7 @@ with DAG(
     user_defined_macros={"health_results": health_results},
     tags=["wakee", "health"],
     doc_md=__doc__,
-    description="Probe everything that Wakee stands on; report; fail when a critical check fails.",
+    description="Check every service that Wakee needs and write a report. Fail when a critical check fails.",
 ):
     probes = [
         stage(

@@ -62,7 +62,7 @@ with DAG(
     params=form(RETRAIN),
     tags=["wakee", "retrain"],
     doc_md=__doc__,
-    description="Fine-tune on the validated annotations; promote when better.",
+    description="Fine-tune on the validated annotations. Promote the model when it is better.",
 ):
     check_targets = stage("train", "check_targets", RESTORE, DRIFT_REPORT, PUBLISH)
     try_backbone = stage("train", "try_backbone", *MODEL)

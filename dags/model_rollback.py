@@ -30,6 +30,6 @@ with DAG(
     params=form(ROLLBACK),
     tags=["wakee", "retrain"],
     doc_md=__doc__,
-    description="Put Hub, registry and database back to an earlier version.",
+    description="Restore an earlier version on Hub, registry and database.",
 ):
     stage("train", "rollback", "--version={{ params.version }}")

@@ -29,7 +29,7 @@ def parsed(name: str, default: str, parse: Callable[[str], T], form: str) -> T:
     try:
         return parse(text)
     except ValueError:
-        raise VariableError(f"Cannot read {name}: {text!r} is not {form}. Set it anew, or leave it out.") from None
+        raise VariableError(f"Cannot read {name}: {text!r} is not {form}. Correct it, or unset it.") from None
 
 
 def number(name: str, default: str) -> int:

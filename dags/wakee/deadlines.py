@@ -16,7 +16,9 @@ from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from wakee.config import parsed
 from wakee.notifications import Channels, message
 
-QUEUED = "it has not started: is the DAG paused, does another run hold its place, is the scheduler at work?"
+QUEUED = (
+    "it has not started. Check that the DAG is not paused, that no other run is active, and that the scheduler runs"
+)
 
 
 def ends_within(hours: float) -> dict[str, Any]:
@@ -35,9 +37,9 @@ async def send_alert(context: dict[str, Any]) -> None:
 
 
 def _send(run: dict[str, Any]) -> None:
-    state = QUEUED if run["state"] == "queued" else f"it runs since {run['start_date']}"
+    state = QUEUED if run["state"] == "queued" else f"it has been running since {run['start_date']}"
     subject = f"{run['dag_id']} has not ended in time"
-    Channels().send(message(run["dag_id"], run["dag_run_id"], subject, [f"queued at {run['queued_at']}; {state}"]))
+    Channels().send(message(run["dag_id"], run["dag_run_id"], subject, [f"queued at {run['queued_at']}, {state}"]))
 
 
 def _hours(text: str) -> float:

@@ -90,7 +90,7 @@ def on_failure(context: Any) -> None:
         return
     run = _Run(context)
     failures = [f"{task}: {run.cause(task)}" for task in run.failed_tasks()]
-    lines = failures or [str(context.get("reason") or "no cause known")]
+    lines = failures or [str(context.get("reason") or "unknown cause")]
     channels.send(run.message(f"{run.dag_id} failed", lines + _news(run, _drift, _verdict) + _gate(run)))
     run.remember_failure()
 
@@ -140,12 +140,12 @@ class _Run:
         return str(self.result(task_id).get("cause") or "see its log")
 
     def remember_failure(self) -> None:
-        with _only_logged("the failure is not remembered"):
+        with _only_logged("cannot store that the run failed"):
             Variable.set(self._failure, self.run_id, description="No run has succeeded since.")
 
     def recovered(self) -> bool:
         """Return whether a failure is stored, and delete it."""
-        with _only_logged("it is not known whether a run had failed"):
+        with _only_logged("cannot read whether an earlier run failed"):
             if Variable.get(self._failure, default=None):
                 Variable.delete(self._failure)
                 return True
@@ -177,8 +177,8 @@ def _verdict(run: _Run) -> str | None:
     if "promoted" not in published:
         return None
     if published["promoted"]:
-        return f"model {published['version']} promoted to production"
-    return f"model {published['version']} not promoted; published as {published['branch']}"
+        return f"model {published['version']} was promoted to production"
+    return f"model {published['version']} was not promoted, it is published as {published['branch']}"
 
 
 def _rehearsal(run: _Run) -> str | None:
@@ -247,7 +247,7 @@ def _post(message: Message, webhook: str) -> None:
 def _refusal(status: int, location: str, attempts: int) -> str:
     if location:
         host = urlsplit(location).netloc or "the same host"
-        return f"it answered {status} and leads to another address, at {host}: set WAKEE_ALERT_WEBHOOK to the new one"
+        return f"it answered {status} with a redirect to {host}. Set WAKEE_ALERT_WEBHOOK to the new address"
     return f"it answered {status}, {attempts} time{'s' if attempts > 1 else ''}"
 
 
@@ -257,7 +257,7 @@ def _pause(retry_after: str, attempt: int) -> float:
 
 
 def _attempt(channel: str, send: Callable[[], None]) -> None:
-    with _only_logged(f"no alert by {channel}"):
+    with _only_logged(f"cannot send the alert by {channel}"):
         send()
         logger.info("alert sent by %s", channel)
 

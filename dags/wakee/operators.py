@@ -30,8 +30,8 @@ KEPT_FAILED = timedelta(days=7)
 BEYOND_GRACE_SECONDS = 30
 SKIPPING = {
     "insufficient_data": "not enough data",
-    "already_done": "an earlier run has done the same",
-    "not_published": "a rehearsal, which publishes nothing",
+    "already_done": "an earlier run did the same",
+    "not_published": "a rehearsal does not publish",
 }
 """Statuses after which all downstream tasks are skipped, and why."""
 
@@ -86,7 +86,7 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         try:
             self._delete_old_failures(context)
         except Exception as error:  # no error here may stop the new pod
-            self.log.warning("Pods that failed long ago may be left: %s", error)
+            self.log.warning("Cannot delete old failed pods: %s", error)
         return super().get_or_create_pod(pod_request_obj, context)
 
     def cleanup(
@@ -152,10 +152,10 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
     def _checked(self, result: dict[str, Any] | None, context: Any) -> dict[str, Any]:
         if not result:
             raise AirflowException(
-                f"{self.task_id} ended without a result; its record, if any, is under runs/{self.dag_id}/ in R2"
+                f"{self.task_id} ended without a result. Look for its run record under runs/{self.dag_id}/ in R2"
             )
         if (status := str(result.get("status"))) in SKIPPING:
-            self.log.warning("%s: %s; everything downstream is skipped", self.task_id, SKIPPING[status])
+            self.log.warning("%s: %s. All downstream tasks are skipped", self.task_id, SKIPPING[status])
             context["ti"].xcom_push("return_value", result)
             self.skip(context["ti"], self.downstream_list)
         return result
@@ -171,17 +171,19 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
         reason = pending_reason(present)
         if not reason:
             return ""
-        remedy = self._give_it_room() if unscheduled_reason(present) else "The remedies are in docs/faq.md."
+        remedy = self._give_it_room() if unscheduled_reason(present) else "See docs/faq.md."
         return f"Pod {pod.metadata.name} did not start: {reason.rstrip('.')}. {remedy}"
 
     def _give_it_room(self) -> str:
         requests = self.container_resources.requests if self.container_resources else {}
         wanted = ", ".join(f"{count} {name}" for name, count in requests.items())
         if requests.keys() - {"cpu", "memory", "ephemeral-storage"}:
-            remedy = "Does the device plugin run on a node with as many GPUs? WAKEE_GPU_COUNT=0 trains on the CPU."
+            remedy = (
+                "Check that the device plugin runs on a node with that many GPUs. WAKEE_GPU_COUNT=0 trains on the CPU."
+            )
         else:
             lower = " or ".join(variable(setting, self.task_id) for setting in (CPU, MEMORY_REQUEST))
-            remedy = f"Add a node with that much room, or lower {lower} of Airflow's components."
+            remedy = f"Add a node with enough free resources, or lower {lower} of Airflow's components."
         return f"The pod requests {wanted}. {remedy}"
 
     def _what_ran_out(self, pod: k8s.V1Pod) -> str:

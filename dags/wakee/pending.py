@@ -38,8 +38,8 @@ def unscheduled_reason(pod: Any) -> str | None:
     if pod.spec.node_name or (condition and condition.status == "True"):
         return None
     if condition is None:
-        return "the scheduler of Kubernetes has not looked at it yet"
-    return _one_line(condition.message or condition.reason or "it has no node")
+        return "the Kubernetes scheduler has not processed it yet"
+    return _one_line(condition.message or condition.reason or "it is not assigned to a node")
 
 
 def _waiting_reason(pod: Any) -> str | None:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 PREFIX = "WAKEE_STAGE_"
 CPU, MEMORY, MEMORY_REQUEST, SCRATCH = "CPU", "MEMORY", "MEMORY_REQUEST", "SCRATCH"
 SETTINGS = {
-    CPU: "CPU request. There is no CPU limit: a stage uses what is free.",
+    CPU: "CPU request. There is no CPU limit: a stage uses all free CPUs.",
     MEMORY: "Memory limit, and memory request unless the next variable is set.",
-    MEMORY_REQUEST: "Memory request, where it should be lower than the limit. Above the limit, the limit counts.",
+    MEMORY_REQUEST: "Memory request, if it should be lower than the limit. It is at most the limit.",
     SCRATCH: "Size of `/tmp`, the only writable place: request and limit of ephemeral storage.",
 }
 
@@ -85,7 +85,7 @@ def stage_resources(task_id: str) -> StageResources:
         ResourceSettingError: a variable has an invalid value, or the stage has no defaults.
     """
     if task_id not in DEFAULTS:
-        raise ResourceSettingError(f"Stage {task_id} has no resources: add it to DEFAULTS in dags/wakee/resources.py.")
+        raise ResourceSettingError(f"Stage {task_id} has no resources. Add it to DEFAULTS in dags/wakee/resources.py.")
     default = DEFAULTS[task_id]
     memory = _bytes(MEMORY, task_id, default.memory)
     return StageResources(
@@ -105,7 +105,7 @@ def check_names() -> None:
     known = {variable(setting, task_id) for setting in SETTINGS for task_id in ("", *DEFAULTS)}
     for name in sorted(_names_in_use() - known):
         raise ResourceSettingError(
-            f"Unknown variable {name}: it ends in no stage's name. Use one of {', '.join(DEFAULTS)}, in upper case."
+            f"Unknown variable {name}: it does not name a stage. Use one of {', '.join(DEFAULTS)}, in upper case."
         )
 
 
@@ -125,7 +125,7 @@ def _bytes(setting: str, task_id: str, default: str) -> str:
     if not BYTES.fullmatch(value):
         raise ResourceSettingError(f'Cannot read {name}: "{value}" is not a size. Set e.g. 512Mi or 4Gi.')
     if _count(value) < LEAST_BYTES:
-        raise ResourceSettingError(f'{name} is too small: "{value}" is less than 1Mi. Set e.g. 512Mi or 4Gi.')
+        raise ResourceSettingError(f'Cannot use {name}: "{value}" is less than 1Mi. Set e.g. 512Mi or 4Gi.')
     return value
 
 

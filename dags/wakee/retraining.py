@@ -12,8 +12,8 @@ PREFIX = "drift__"
 LONGEST_RUN_ID = 250
 """Airflow's limit, in characters."""
 PAUSED = (
-    "{dag} is paused: a run of it would wait until somebody unpauses it. Unpause it and clear this task; or let the"
-    " run wait, with the parameter queue_while_paused."
+    "{dag} is paused: a run would wait until it is unpaused. Unpause it and clear this task, or"
+    " let the run wait with the parameter queue_while_paused."
 )
 
 

@@ -104,7 +104,7 @@ def test_a_run_whose_id_is_as_long_as_airflow_allows_has_its_logs_and_its_folder
 
     assert states.pop("fetch_annotations") == "success"
     assert set(states.values()) == {"skipped"}
-    assert "everything downstream is skipped" in airflow.log(DAG, run_id, "fetch_annotations")
+    assert "All downstream tasks are skipped" in airflow.log(DAG, run_id, "fetch_annotations")
     folder = RunContext.model_construct(dag_id=DAG, run_id=run_id, task_id="fetch_annotations").folder(store.root)
     assert store.get_bytes(folder / "result.json")
 

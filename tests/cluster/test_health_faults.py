@@ -28,7 +28,7 @@ def test_a_registry_that_is_gone_is_a_warning(airflow, kubernetes):
 
     assert set(states.values()) == {"success"}
     (warning,) = airflow.result(DAG, run_id, "test_model_hub")["warnings"]
-    assert warning.startswith("registry champion is not known: MLflow: ")
+    assert warning.startswith("registry champion is not available: MLflow: ")
 
 
 @pytest.mark.usefixtures("model_in_production")

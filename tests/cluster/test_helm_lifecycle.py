@@ -111,7 +111,7 @@ def test_a_failing_upgrade_is_put_back_and_says_why(airflow, helm, drift_run):
 
     assert code == 1
     assert "localhost/wakee/airflow:missing" in output
-    assert "runs again" in output
+    assert "rolled back" in output
     assert running_image() == before
     assert succeeded(airflow, run_id)
 

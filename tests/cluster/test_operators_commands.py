@@ -24,7 +24,7 @@ def test_the_doctor_names_the_remedy_of_a_missing_cluster(monkeypatch, tmp_path)
 
 def test_the_doctor_names_missing_secrets(monkeypatch):
     monkeypatch.setattr("wakee_tools.airflow.doctor.WANTED_SECRETS", {"NEON_DATABASE_URL", "NEW_TOKEN"})
-    with pytest.raises(UnhealthyError, match="lacks NEW_TOKEN") as trouble:
+    with pytest.raises(UnhealthyError, match="missing keys: NEW_TOKEN") as trouble:
         _secrets()
     assert ".env" in trouble.value.remedy
 

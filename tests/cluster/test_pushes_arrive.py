@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 BEGUN = datetime.now(UTC)
 RUN = re.compile(r"run_id=manual__(\d{4}-\d\d-\d\dT[^/]+)/")
 ENDED = re.compile(r"\w+ ends: ")
-LOST = "no metrics pushed"
+LOST = "cannot push metrics"
 ENOUGH = 20
 
 

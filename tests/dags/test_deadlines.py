@@ -42,12 +42,12 @@ def test_a_run_that_waits_is_told_of(told):
     (message,) = told(state="queued")
     assert message.subject == "[Wakee] model_retrain has not ended in time"
     assert message.link.endswith("/dags/model_retrain/runs/drift__manual__1")
-    assert "is the DAG paused" in message.text()
+    assert "Check that the DAG is not paused" in message.text()
 
 
 def test_a_run_that_takes_long_is_told_of(told):
     (message,) = told(state="running", start_date="2026-04-05T03:01:00Z")
-    assert "it runs since 2026-04-05T03:01:00Z" in message.text()
+    assert "it has been running since 2026-04-05T03:01:00Z" in message.text()
 
 
 def test_every_dag_has_a_deadline(dag_bag):

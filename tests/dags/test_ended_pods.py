@@ -126,7 +126,7 @@ def unconfigured():
     [
         pytest.param(unscheduled(), f"did not start: {NO_GPU} The pod requests 1 cpu, 8Gi memory,", id="no node"),
         pytest.param(unscheduled(), "lower WAKEE_STAGE_CPU_FINE_TUNE or WAKEE_STAGE_MEMORY_REQUEST_FINE", id="remedy"),
-        pytest.param(unconfigured(), f"CreateContainerConfigError: {NO_SECRET}. The remedies are", id="no Secret"),
+        pytest.param(unconfigured(), f"CreateContainerConfigError: {NO_SECRET}. See docs/faq.md", id="no Secret"),
         pytest.param(pod("Running"), "returned a failure", id="it has started since"),
         pytest.param(ApiException(status=404), "returned a failure", id="it is gone"),
     ],

@@ -198,11 +198,11 @@ GATE_LINES = [
         ),
         pytest.param(
             "model_retrain", "update_model_versions", {"upload_to_hub": PROMOTED},
-            "[Wakee] model v20260405-1a2b3c4d promoted to production", id="promotion",
+            "[Wakee] model v20260405-1a2b3c4d was promoted to production", id="promotion",
         ),
         pytest.param(
             "model_retrain", "update_model_versions", {"upload_to_hub": REFUSED},
-            "[Wakee] model v20260405-1a2b3c4d not promoted; published as candidate/v20260405-1a2b3c4d",
+            "[Wakee] model v20260405-1a2b3c4d was not promoted, it is published as candidate/v20260405-1a2b3c4d",
             id="not-promoted",
         ),
         pytest.param(
@@ -273,7 +273,7 @@ def test_what_a_failed_run_did_all_the_same_is_told(inbox, ended):
     (message,) = inbox.messages()
     assert message["subject"] == "[Wakee] model_retrain failed"
     assert "log_to_mlflow: MLflow: no answer" in message["body"]
-    assert "model v20260405-1a2b3c4d promoted to production" in message["body"]
+    assert "model v20260405-1a2b3c4d was promoted to production" in message["body"]
 
 
 @pytest.mark.parametrize("dag_id", ["drift_detection_daily", "health_check_weekly", "model_retrain"])
@@ -302,5 +302,5 @@ def test_a_broken_webhook_stays_secret(inbox, ended, monkeypatch, caplog):
     monkeypatch.setenv("WAKEE_ALERT_WEBHOOK", f"http://127.0.0.1:{free_port()}/services/T0/B0/s3cret")
     ended("health_check_weekly", "failed", HEALTH, HEALTH_STATES)
     assert len(inbox.messages()) == 1
-    assert "no alert by webhook: ConnectionError" in caplog.text
+    assert "cannot send the alert by webhook: ConnectionError" in caplog.text
     assert "s3cret" not in caplog.text

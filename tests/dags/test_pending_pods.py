@@ -56,7 +56,7 @@ GATED = k8s.V1PodCondition(type="PodScheduled", status="False", reason="Scheduli
         pytest.param(pod(unscheduled=NO_CPU), NO_CPU, id="no room"),
         pytest.param(pod(unscheduled="two\n lines"), "two lines", id="one line"),
         pytest.param(pod(node=None, conditions=[GATED]), "SchedulingGated", id="no message"),
-        pytest.param(pod(node=None), "the scheduler of Kubernetes has not looked at it yet", id="no scheduler"),
+        pytest.param(pod(node=None), "the Kubernetes scheduler has not processed it yet", id="no scheduler"),
         pytest.param(pod(), "node a-node has not started it yet", id="no kubelet"),
         pytest.param(pod(CREATING, CREATING), "container airflow-stage: ContainerCreating", id="starting"),
         pytest.param(

@@ -141,5 +141,5 @@ def test_good_names_are_accepted(monkeypatch):
 
 
 def test_a_stage_without_defaults_is_named():
-    with pytest.raises(ResourceSettingError, match="Stage new_stage has no resources: add it to DEFAULTS"):
+    with pytest.raises(ResourceSettingError, match=r"Stage new_stage has no resources\. Add it to DEFAULTS"):
         stage_resources("new_stage")

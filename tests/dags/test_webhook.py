@@ -9,7 +9,7 @@ ALERT = Message("[Wakee] a test", ("run a-run",), "http://airflow.example/")
 MOVED = http(status="301 Moved", location="https://new.example/T0/s3cret")
 AWAY = http(status="503 Unavailable", retry_after="0")
 REFUSALS = {
-    "moved": (MOVED, 1, "it answered 301 and leads to another address, at new.example: set WAKEE_ALERT_WEBHOOK"),
+    "moved": (MOVED, 1, "it answered 301 with a redirect to new.example. Set WAKEE_ALERT_WEBHOOK"),
     "gone": (http(status="410 Gone"), 1, "it answered 410, 1 time"),
     "away": (AWAY, 3, "it answered 503, 3 times"),
 }
@@ -31,7 +31,7 @@ def test_a_refusal_is_named_and_nothing_is_called_sent(caplog, answer, requests,
     with served(answering(answer)) as server:
         send_to(server)
     assert [request.split()[0] for request in server.requests] == [b"POST"] * requests
-    assert f"no alert by webhook: {words}" in caplog.text
+    assert f"cannot send the alert by webhook: {words}" in caplog.text
     assert "alert sent" not in caplog.text
     assert "s3cret" not in caplog.text
 

@@ -15,11 +15,11 @@ from wakee_tools.airflow import sandbox
 CASES = [
     HealthCase("api", "silent", {"test_api"}, "no answer within 10 s"),
     HealthCase("api", "nonsense", {"test_api"}, "breaks the contract"),
-    HealthCase("sourcing", "nonsense", {"test_app_sourcing"}, "is no web page", run="success"),
+    HealthCase("sourcing", "nonsense", {"test_app_sourcing"}, "is not a web page", run="success"),
     HealthCase("sourcing", "silent", {"test_app_sourcing"}, "no answer within", run="success"),
     HealthCase("hub", "silent", {"test_model_hub"}, "cannot be reached"),
-    HealthCase("hub", "nonsense", {"test_model_hub"}, "is not a Hub's"),
-    HealthCase("r2", "nonsense", {"test_storage"}, "R2 failed"),
+    HealthCase("hub", "nonsense", {"test_model_hub"}, "is not from a Hub"),
+    HealthCase("r2", "nonsense", {"test_storage"}, "R2 request failed"),
     HealthCase("r2", "unavailable", {"test_storage"}, "503"),
 ]
 
@@ -37,8 +37,11 @@ IN_THE_MIDDLE = [
 
 REFUSED = "postgresql://wakee_app:wrong@neondb:5432/wakee"
 DATABASE = {
-    "database gone": (lambda cluster: faults.out_of_order(cluster, "neondb", "gone"), "no database connection"),
-    "database nonsense": (lambda cluster: faults.out_of_order(cluster, "neondb", "nonsense"), "no database connection"),
+    "database gone": (lambda cluster: faults.out_of_order(cluster, "neondb", "gone"), "cannot connect to the database"),
+    "database nonsense": (
+        lambda cluster: faults.out_of_order(cluster, "neondb", "nonsense"),
+        "cannot connect to the database",
+    ),
     "wrong database password": (lambda cluster: faults.setting(cluster, NEON_DATABASE_URL=REFUSED), "NEON_DATABASE"),
 }
 """How each is brought about, and part of what the probe says."""

@@ -79,14 +79,14 @@ def test_old_api_servers_get_client_side_apply(cluster):
 def test_a_missing_secret_is_named_before_anything_is_installed(cluster):
     done, calls = cluster("install", secrets=SECRETS - {"airflow-users"})
     assert done.returncode == 1
-    assert "no Secret airflow-users in namespace airflow" in done.stderr
+    assert "Secrets are missing in namespace airflow: airflow-users" in done.stderr
     assert not [call for call in calls if call.startswith("upgrade")]
 
 
 def test_missing_settings_are_named_before_anything_is_installed(cluster):
     done, calls = cluster("install", settings="")
     assert done.returncode == 1
-    assert "no ConfigMap wakee-images in namespace airflow" in done.stderr
+    assert "The ConfigMap wakee-images does not exist in namespace airflow" in done.stderr
     assert not [call for call in calls if call.startswith("upgrade")]
 
 
@@ -146,5 +146,5 @@ def test_a_difference_is_no_error(cluster):
 def test_uninstall_says_what_stays(cluster):
     done, calls = cluster("uninstall")
     assert done.returncode == 0, done.stderr
-    assert "Secrets, the database and k8s/ stay" in done.stderr
+    assert "not removed: Secrets, the database and the objects of k8s/" in done.stderr
     assert calls == ["uninstall airflow --namespace airflow --wait"]

@@ -63,13 +63,13 @@ def audit(tmp_path):
 def test_an_audit_that_nobody_answers_says_so(audit):
     done = audit(CLEAN, CLEAN)
     assert done.returncode == 3
-    assert "nothing was audited" in done.stderr
+    assert "Nothing was audited" in done.stderr
 
 
 def test_a_clean_audit_counts_what_it_asked(audit):
     done = audit(KNOWN, CLEAN)
     assert done.returncode == 0, done.stderr
-    assert "images/train/requirements-cuda.lock: 1 packages, 0 not known to the service" in done.stdout
+    assert "images/train/requirements-cuda.lock: 1 packages, 0 unknown to the service" in done.stdout
 
 
 def test_a_finding_names_package_and_remedy(audit):

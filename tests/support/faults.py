@@ -28,7 +28,7 @@ PORTS = {
     "severed": 9007,
     "gone": 9999,
 }
-"""`wakee_sandbox.impostor.MODES`, and a port without a listener. `slow` and `severed` are for R2 only."""
+"""`wakee_sandbox.fault_server.MODES`, and a port without a listener. `slow` and `severed` are for R2 only."""
 POLICY_V1 = 22
 """Minor version of Kubernetes since which evictions use policy/v1."""
 DAG_READERS = ("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
@@ -39,9 +39,9 @@ DAG_READERS = ("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"
 def out_of_order(kubernetes: client.CoreV1Api, service: str, mode: str) -> Iterator[None]:
     """Redirect new connections to the Service to the fault. Existing connections are not affected."""
     before = kubernetes.read_namespaced_service(service, NAMESPACE).spec
-    impostor = {"app.kubernetes.io/name": "impostor"}
+    fault_server = {"app.kubernetes.io/name": "fault-server"}
     try:
-        _lead(kubernetes, service, impostor, {port.port: PORTS[mode] for port in before.ports})
+        _lead(kubernetes, service, fault_server, {port.port: PORTS[mode] for port in before.ports})
         yield
     finally:
         _lead(kubernetes, service, before.selector, {port.port: port.target_port for port in before.ports})

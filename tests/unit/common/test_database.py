@@ -80,7 +80,7 @@ def test_an_address_that_libpq_cannot_read(url):
 def test_a_database_that_never_wakes_up():
     settings = DatabaseSettings(url="postgresql://user:secret@127.0.0.1:9/x", wake_up_seconds=0.5)
 
-    with pytest.raises(UnavailableError, match=r"no database connection after 0\.5 s"):
+    with pytest.raises(UnavailableError, match=r"cannot connect to the database within 0\.5 s"):
         connect(settings)
 
 
@@ -94,7 +94,7 @@ def test_a_new_pod_waits_no_longer_for_a_database_that_is_unreachable(first_seco
     nowhere = DatabaseSettings(url="postgresql://user:secret@255.255.255.255/x", wake_up_seconds=0.1)
     start = time.monotonic()
 
-    with pytest.raises(UnavailableError, match=r"no database connection after 0\.1 s: .*unreachable"):
+    with pytest.raises(UnavailableError, match=r"cannot connect to the database within 0\.1 s: .*unreachable"):
         connect(nowhere)
 
     assert time.monotonic() - start < 10
@@ -104,7 +104,7 @@ def test_a_database_that_wakes_up_late(make_postgres_server, caplog):
     server = make_postgres_server()
     with ThreadPoolExecutor(1) as pool:
         connecting = pool.submit(connect, server.settings(wake_up_seconds=30))
-        wait_for(lambda: "trying again" in caplog.text, 60, "a first failed attempt", every=0.05)
+        wait_for(lambda: "Retrying in" in caplog.text, 60, "a first failed attempt", every=0.05)
         server.start()
         connection = connecting.result(30)
 
@@ -133,7 +133,7 @@ def test_a_transaction_that_is_always_cut_gives_up(database):
         terminate(database, cursor.connection.get_backend_pid())
         cursor.execute("SELECT 1")
 
-    with pytest.raises(UnavailableError, match="dropped 4 transactions"):
+    with pytest.raises(UnavailableError, match="transaction failed in 4 attempts"):
         transact(database, work)
 
 
@@ -154,7 +154,7 @@ def test_a_reader_that_is_cut(database):
             terminate(database, connection.get_backend_pid())
             cursor.execute("SELECT 1")
 
-    with pytest.raises(UnavailableError, match="dropped us"):
+    with pytest.raises(UnavailableError, match="closed the connection"):
         read()
 
 
@@ -177,18 +177,21 @@ def test_a_schema_that_was_never_migrated_says_what_to_run(empty_database):
 
 READ_ONLY = "SET TRANSACTION READ ONLY"
 """A database that is up but takes no rows, e.g. NeonDB over its quota."""
+REJECTED = "the database rejected the request"
 
 
 @pytest.mark.parametrize(
     ("before", "error", "says"),
     [
-        pytest.param(READ_ONLY, UnavailableError, "cannot execute INSERT in a read-only transaction", id="read-only"),
-        pytest.param("SET LOCAL ROLE pg_monitor", ConfigurationError, "permission denied for table", id="no-rights"),
-        pytest.param(INSERT, UnavailableError, "duplicate key value", id="twice"),
+        pytest.param(READ_ONLY, UnavailableError, f"{REJECTED}: cannot execute INSERT in a read-only", id="read-only"),
+        pytest.param(
+            "SET LOCAL ROLE pg_monitor", ConfigurationError, "permission denied by the database", id="no-rights"
+        ),
+        pytest.param(INSERT, UnavailableError, f"{REJECTED}: duplicate key value", id="twice"),
     ],
 )
 def test_a_refused_write_is_one_of_our_errors(database, before, error, says):
-    with pytest.raises(error, match=f"^the database refuses us: {says}") as raised:
+    with pytest.raises(error, match=f"^{says}") as raised:
         transact(database, lambda cursor: cursor.execute(f"{before}; {INSERT}"))
 
     assert len(str(raised.value).splitlines()) == 1

@@ -51,14 +51,18 @@ def test_a_hub_that_is_silent_is_not_waited_for_for_ever(tmp_path, call):
 
 FULL = "You have exceeded your 100GB storage limit for private repositories"
 REFUSALS = {
-    "a wrong token": ("401 Unauthorized", "Invalid credentials in Authorization header", "check HF_TOKEN$"),
-    "a full account": ("403 Forbidden", FULL, "free space there or raise the limit$"),
+    "a wrong token": ("401 Unauthorized", "Invalid credentials in Authorization header", "Check HF_TOKEN$"),
+    "a full account": ("403 Forbidden", FULL, "Free space there or raise the limit$"),
     "a token that may only read": (
         "403 Forbidden",
         "you must use a write token",
-        "HF_TOKEN may do this",
+        "permissions of HF_TOKEN",
     ),
-    "a gated repository": ("403 Forbidden", "Access is gated, ask for it", "ask for access on the repository's page$"),
+    "a gated repository": (
+        "403 Forbidden",
+        "Access is gated, ask for it",
+        "Request access on the repository's page with the account of HF_TOKEN$",
+    ),
 }
 
 
@@ -86,15 +90,25 @@ def test_a_commit_in_between_is_final_only_where_a_parent_was_named(tmp_path, pa
 GATED = {"x_error_code": "GatedRepo", "x_error_message": "Access to this model is restricted"}
 HIDDEN = {"x_error_code": "RepoNotFound", "x_error_message": "Repository not found"}
 NOT_FOUND_BY_THE_CLIENT = {
-    "gated": ("403 Forbidden", GATED, ConfigurationError, "ask for access on the repository's page$"),
+    "gated": (
+        "403 Forbidden",
+        GATED,
+        ConfigurationError,
+        "Request access on the repository's page with the account of HF_TOKEN$",
+    ),
     "gated, without a token": (
         "401 Unauthorized",
         GATED,
         ConfigurationError,
-        "ask for access on the repository's page$",
+        "Request access on the repository's page with the account of HF_TOKEN$",
     ),
-    "a token that expired": ("401 Unauthorized", HIDDEN, ConfigurationError, "check HF_TOKEN"),
-    "missing or hidden": ("404 Not Found", HIDDEN, RepositoryNotVisibleError, "or hidden from the account of HF_TOKEN"),
+    "a token that expired": ("401 Unauthorized", HIDDEN, ConfigurationError, "Check HF_TOKEN"),
+    "missing or hidden": (
+        "404 Not Found",
+        HIDDEN,
+        RepositoryNotVisibleError,
+        "or is hidden from the account of HF_TOKEN",
+    ),
 }
 """What the client calls `RepositoryNotFoundError`."""
 READING = {name: CALLS[name] for name in ("main", "find", "download")} | {

@@ -69,19 +69,19 @@ REFUSED = {
     "quotes around a key": ("R2_SECRET_ACCESS_KEY", '"planted"', R2Settings, "quotes"),
     "quotes around a name": ("R2_BUCKET_NAME", "'wakee'", R2Settings, "quotes"),
     "a line break in a key": ("R2_SECRET_ACCESS_KEY", "plan\nted", R2Settings, "line break"),
-    "a blank in a key": ("R2_ACCESS_KEY_ID", "plan ted", R2Settings, "blank"),
+    "a blank in a key": ("R2_ACCESS_KEY_ID", "plan ted", R2Settings, "whitespace"),
     "another alphabet in a key": ("R2_ACCESS_KEY_ID", "plänted", R2Settings, "ASCII"),
     "the bucket in the endpoint": ("R2_ENDPOINT_URL", "https://a.r2.example.org/wakee", R2Settings, "R2_BUCKET_NAME"),
     "an endpoint without a scheme": ("R2_ENDPOINT_URL", "s3.example.org", R2Settings, "http(s)://"),
-    "an address for a bucket": ("R2_BUCKET_NAME", "r2://wakee", R2Settings, "bucket's name"),
+    "an address for a bucket": ("R2_BUCKET_NAME", "r2://wakee", R2Settings, "valid bucket name"),
     "an address for an account": ("R2_ACCOUNT_ID", "https://abc.r2.example.org", R2Settings, "pattern"),
     "a prefix without a slash at its end": ("R2_PREFIX", "staging", R2Settings, "R2_PREFIX"),
     "a prefix with a slash at its start": ("R2_PREFIX", "/staging/", R2Settings, "R2_PREFIX"),
     "a prefix that leads out": ("R2_PREFIX", "../", R2Settings, "R2_PREFIX"),
-    "only blanks": ("R2_BUCKET_NAME", "  ", R2Settings, "bucket's name"),
+    "only blanks": ("R2_BUCKET_NAME", "  ", R2Settings, "valid bucket name"),
     "a number of words": ("DATABASE_LOCK_SECONDS", "a minute", DatabaseSettings, "number"),
     "quotes around an address": ("NEON_DATABASE_URL", "'postgresql://u:planted@h/d'", DatabaseSettings, "quotes"),
-    "a blank in an address": ("NEON_DATABASE_URL", "postgresql://u:plan ted@h/d", DatabaseSettings, "blank"),
+    "a blank in an address": ("NEON_DATABASE_URL", "postgresql://u:plan ted@h/d", DatabaseSettings, "whitespace"),
 }
 
 

@@ -41,7 +41,7 @@ def test_api_certificate_of_nobody(environment: Environment, silent_port: int):
     cause = environment.but(WAKEE_API_URL=f"https://127.0.0.1:{silent_port}", HEALTH_TIMEOUT_SECONDS="0.5").cause(
         "test-api"
     )
-    assert cause.startswith("no TLS connection to 127.0.0.1:")
+    assert cause.startswith("cannot open a TLS connection to 127.0.0.1:")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_api_certificate_of_nobody(environment: Environment, silent_port: int):
 def test_missing_setting(environment: Environment, name: str, command: str):
     variables = {key: value for key, value in environment.variables.items() if key != name}
     cause = Environment(variables, environment.store, environment.folder).cause(command, exit_code=2)
-    assert cause.startswith(f"settings: {name} (field required). Set ")
+    assert cause.startswith(f"invalid settings: {name} (field required). Set ")
 
 
 def test_sourcing_down(environment: Environment):
@@ -74,20 +74,20 @@ def test_sourcing_slow(impatient: Environment):
 def test_sourcing_wrong(environment: Environment):
     with environment.fault("APP_SOURCING_URL", "wrong"):
         cause = environment.cause("test-app-sourcing")
-    assert cause == """the sourcing page: GET / is no web page but application/json: '{"unexpected":true}'"""
+    assert cause == """the sourcing page: GET / is not a web page but application/json: '{"unexpected":true}'"""
 
 
 def test_database_down(environment: Environment, closed_port: int):
     cause = _with_port(environment, closed_port).cause("test-database")
-    assert cause.startswith("no database connection after 1 s: ")
+    assert cause.startswith("cannot connect to the database within 1 s: ")
     assert "Connection refused" in cause
 
 
 def test_database_password(environment: Environment):
     address = environment.url("NEON_DATABASE_URL").replace("p%40ss-w0rd", "an0ther")
     cause = environment.but(NEON_DATABASE_URL=address).cause("test-database", exit_code=2)
-    assert cause.startswith("the database refuses us: ")
-    assert cause.endswith(": check NEON_DATABASE_URL")
+    assert cause.startswith("the database rejected the connection: ")
+    assert cause.endswith(". Check NEON_DATABASE_URL")
     assert "an0ther" not in cause
 
 
@@ -100,7 +100,7 @@ def test_database_without_a_column(environment: Environment):
         environment.execute("ALTER TABLE emotion_labels RENAME user_bored TO user_boredom")
         environment.execute("ALTER TABLE drift_reports ALTER num_samples TYPE integer USING num_samples::integer")
     assert cause == (
-        "the database's schema is not ours: emotion_labels.user_boredom is missing, "
+        "the database schema does not match this image: emotion_labels.user_boredom is missing, "
         "drift_reports.num_samples is text, not integer"
     )
 
@@ -108,8 +108,8 @@ def test_database_without_a_column(environment: Environment):
 @pytest.mark.parametrize(
     ("revision", "remedy"),
     [
-        pytest.param("0002", "run `wakee-db upgrade`", id="behind"),
-        pytest.param("9999", "the image is older than the schema, deploy a newer one", id="ahead"),
+        pytest.param("0002", "Run `wakee-db upgrade`", id="behind"),
+        pytest.param("9999", "The image is older than the schema: deploy a newer one", id="ahead"),
     ],
 )
 def test_database_at_another_migration(environment: Environment, revision: str, remedy: str):
@@ -118,13 +118,13 @@ def test_database_at_another_migration(environment: Environment, revision: str, 
         cause = environment.cause("test-database", exit_code=2)
     finally:
         environment.execute("UPDATE alembic_version SET version_num = %s", [head_revision()])
-    assert cause == f"the schema is at migration {revision}, this image expects {head_revision()}: {remedy}"
+    assert cause == f"the schema is at migration {revision}, this image expects {head_revision()}. {remedy}"
 
 
 def test_database_read_only(environment: Environment):
     address = f"{environment.url('NEON_DATABASE_URL')}?options=-c%20default_transaction_read_only%3Don"
     cause = environment.but(NEON_DATABASE_URL=address).cause("test-database")
-    assert cause == "the database takes no rows: cannot execute INSERT in a read-only transaction"
+    assert cause == "cannot write to the database: cannot execute INSERT in a read-only transaction"
 
 
 def test_database_with_a_lock_that_only_stops_writers(environment: Environment, monkeypatch: pytest.MonkeyPatch):
@@ -136,7 +136,9 @@ def test_database_with_a_lock_that_only_stops_writers(environment: Environment, 
         # The lock is given back at last, should nobody lose patience with it.
         cursor.execute("SET idle_in_transaction_session_timeout = '10s'; LOCK TABLE emotion_labels IN EXCLUSIVE MODE")
         cause = environment.cause("test-database")
-    assert cause.startswith("the database dropped us: canceling statement due to statement timeout")
+    assert cause.startswith(
+        "the database closed the connection or canceled a query: canceling statement due to statement timeout"
+    )
 
 
 def test_stale_and_incomplete_rows_are_warnings(environment: Environment):
@@ -155,14 +157,14 @@ def test_storage_down(environment: Environment, closed_port: int):
 
 def test_storage_credentials(environment: Environment):
     cause = environment.but(R2_SECRET_ACCESS_KEY="an0ther").cause("test-storage", exit_code=2)
-    assert cause.startswith("R2 refused the credentials for r2://")
-    assert "check R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY" in cause
+    assert cause.startswith("R2 rejected the credentials for r2://")
+    assert "Check R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY" in cause
 
 
 def test_storage_without_the_bucket(environment: Environment):
     cause = environment.but(R2_BUCKET_NAME="nowhere").cause("test-storage", exit_code=2)
     assert cause.startswith("the bucket of r2://nowhere/")
-    assert cause.endswith("check R2_BUCKET_NAME")
+    assert cause.endswith(". Check R2_BUCKET_NAME")
 
 
 def test_storage_orphans(environment: Environment):
@@ -176,7 +178,7 @@ def test_storage_orphans(environment: Environment):
 def test_storage_does_not_need_the_database(environment: Environment, closed_port: int):
     result = _with_port(environment, closed_port).stage("test-storage")
     (warning,) = result["warnings"]
-    assert warning.startswith("the pictures were not looked for: no database connection after 1 s")
+    assert warning.startswith("the pictures were not checked: cannot connect to the database within 1 s")
 
 
 def test_probes_do_not_need_r2(environment: Environment, closed_port: int):
@@ -197,7 +199,7 @@ def test_hub_silent(impatient: Environment, silent_port: int):
 
 def test_hub_without_the_repository(environment: Environment):
     cause = environment.but(HF_MODEL_REPO="wakee/nothing").cause("test-model-hub")
-    assert cause.startswith("wakee/nothing is not on the Hub, or hidden from the account of HF_TOKEN (404: ")
+    assert cause.startswith("wakee/nothing does not exist on the Hub, or is hidden from the account of HF_TOKEN (404: ")
 
 
 def test_hub_is_judged_without_the_others(environment: Environment, closed_port: int):
@@ -206,8 +208,8 @@ def test_hub_is_judged_without_the_others(environment: Environment, closed_port:
     warnings = alone.stage("test-model-hub")["warnings"]
     assert [warning.partition(":")[0] for warning in warnings] == [
         "the API was not compared",
-        "registry champion is not known",
-        "is_production is not known",
+        "registry champion is not available",
+        "is_production is not available",
     ]
 
 

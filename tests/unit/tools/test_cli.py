@@ -63,11 +63,16 @@ def test_it_works_from_any_folder(tmp_path):
     [
         pytest.param(["cluster", "up"], {"WAKEE_CLUSTER": "minikube"}, "Set it to kind or debian", id="cluster"),
         pytest.param(["deploy"], {"AIRFLOW_INSTALL": "x"}, "Set it to chart or manifests", id="installation"),
-        pytest.param(["images", "nginx"], {}, "no image is called nginx", id="image"),
+        pytest.param(["images", "nginx"], {}, "Unknown image nginx", id="image"),
         pytest.param(["seed"], {"CLUSTER": "/x"}, "make seed writes to the local sandbox only", id="seed elsewhere"),
         pytest.param(["trigger", "x"], {"CONF": "{"}, "CONF is not a JSON object", id="params"),
-        pytest.param(["test", "everything"], {}, "no suite is called everything", id="suite"),
-        pytest.param(["helm", "render"], {"VALUES": "/none.yaml"}, "no file /none.yaml: set VALUES", id="values"),
+        pytest.param(["test", "everything"], {}, "Unknown suite everything", id="suite"),
+        pytest.param(
+            ["helm", "render"],
+            {"VALUES": "/none.yaml"},
+            "Cannot find the values file /none.yaml. Set VALUES",
+            id="values",
+        ),
     ],
 )
 def test_an_error_is_a_line_without_a_traceback(words, variables, error):

@@ -39,7 +39,7 @@ def test_when_one_fails_the_other_ends_with_its_children(tmp_path):
     long = f"sh -c 'echo $$ >{child}.part; mv {child}.part {child}; {FOREVER}' & wait"
     start = time.monotonic()
 
-    with pytest.raises(ToolError, match="ended with 3"):
+    with pytest.raises(ToolError, match="failed with exit code 3"):
         run_together(shell(f"until [ -e {child} ]; do sleep 0.05; done; exit 3"), shell(long))
 
     assert time.monotonic() - start < 10

@@ -59,6 +59,6 @@ def test_scripts_and_command_wait_for_each_other(installs):
 
 def test_what_cannot_be_installed_is_named(installs, monkeypatch):
     monkeypatch.setattr(packages.os, "geteuid", lambda: 1000)
-    with pytest.raises(ToolError, match=r"missing packages: alpha\. Install them, or run as root"):
+    with pytest.raises(ToolError, match=r"Packages are missing: alpha\. Install them, or run as root"):
         packages.install_packages("alpha")
     assert installs() == []

@@ -44,7 +44,7 @@ def story(
 def test_first_version_is_promoted(story):
     assert story.first["evaluate"]["promote"] is True
     (reason,) = story.first["evaluate"]["reasons"]
-    assert reason.startswith("there is no champion yet; against always saying the median: MAE ")
+    assert reason.startswith("there is no champion yet, compared with predicting the median: MAE ")
     assert story.first["update"]["is_production"] is True
     assert story.version("first").startswith("v20260401-")
 
@@ -100,9 +100,9 @@ def test_int8_variant_is_on_the_hub_in_the_version_that_has_one_only(story):
     path = story.hub.hf_hub_download(story.repository, "model_int8.onnx", revision=revision)
     card = Path(story.hub.hf_hub_download(story.repository, "README.md", revision=revision)).read_text()
 
-    assert exported["int8"].startswith("kept: 1.00 ms a picture against 2.00 ms")
+    assert exported["int8"].startswith("kept: 1.00 ms per picture instead of 2.00 ms")
     assert Path(path).read_bytes() == story.environment.read(exported["int8_uri"])
-    assert "`model_int8.onnx` does the same with int8 arithmetic" in card
+    assert "`model_int8.onnx` is the same model in int8 arithmetic" in card
     assert story.better["export"]["int8"] is None
     assert "model_int8.onnx" not in story.hub.list_repo_files(story.repository)
 
@@ -114,7 +114,7 @@ def test_a_published_version_is_never_another_model(story):
     finally:
         restored = story.environment.train(FIRST, story.first["split"]["splits_uri"], epochs=1)
 
-    assert "with other weights: trigger a new run" in refused["cause"]
+    assert "with other weights. Trigger a new run" in refused["cause"]
     assert restored["weights_sha256"] == story.first["tune"]["weights_sha256"]
 
 

@@ -37,7 +37,9 @@ def _wait(jobs: list[subprocess.Popen[bytes]]) -> None:
         codes = [job.poll() for job in jobs]
         for job, code in zip(jobs, codes, strict=True):
             if code:
-                raise ToolError(f"{' '.join(map(str, job.args))} ended with {code}: the lines above say why.")  # type: ignore[arg-type]
+                raise ToolError(
+                    f"{' '.join(map(str, job.args))} failed with exit code {code}. See the lines above for the cause."
+                )  # type: ignore[arg-type]
         if None not in codes:
             return
         time.sleep(INTERVAL_SECONDS)

@@ -32,7 +32,7 @@ def _install(missing: list[str]) -> None:
     if not missing:
         return
     if not shutil.which("apt-get") or os.geteuid() != 0:
-        raise ToolError(f"missing packages: {words}. Install them, or run as root on Debian or Ubuntu.")
+        raise ToolError(f"Packages are missing: {words}. Install them, or run as root on Debian or Ubuntu.")
     say(f"installing {words}")
     if answer("dpkg", "--audit").stdout:
         _apt("dpkg", "--configure", "-a")  # complete an interrupted installation

@@ -136,7 +136,7 @@ def _starting(command: tuple[str, ...]) -> Iterator[None]:
 
 
 def _failure(command: tuple[str, ...], code: int) -> ToolError:
-    return ToolError(f"{' '.join(command[:4])} ... ended with {code}: the lines above say why.")
+    return ToolError(f"{' '.join(command[:4])} ... failed with exit code {code}. See the lines above for the cause.")
 
 
 def last_lines(text: str, number: int) -> str:
@@ -162,5 +162,5 @@ def wait_until(seconds: float, what: str, ready: Callable[[], bool]) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() >= deadline:
-            raise ToolError(f"{what}: not there after {seconds:g} s")
+            raise ToolError(f"Timed out after {seconds:g} s: {what}")
         time.sleep(INTERVAL_SECONDS)

@@ -65,7 +65,9 @@ def connect(settings: DatabaseSettings) -> Connection:
     try:
         return retrying(_connect_once, settings)
     except _TransientError as error:
-        raise UnavailableError(f"no database connection after {settings.wake_up_seconds:g} s: {error}") from error
+        raise UnavailableError(
+            f"cannot connect to the database within {settings.wake_up_seconds:g} s: {error}"
+        ) from error
 
 
 def _connect_once(settings: DatabaseSettings) -> Connection:
@@ -79,7 +81,7 @@ def _connect_once(settings: DatabaseSettings) -> Connection:
         raise (_TransientError(cause) if isinstance(meaning, UnavailableError) else meaning) from error
     except psycopg2.ProgrammingError:
         # libpq could not parse the address. Its message contains the address, and so the password.
-        raise ConfigurationError("libpq cannot read the database's address: check NEON_DATABASE_URL") from None
+        raise ConfigurationError("libpq cannot parse the database's address. Check NEON_DATABASE_URL") from None
 
 
 @contextlib.contextmanager
@@ -98,7 +100,9 @@ def reading(settings: DatabaseSettings) -> Iterator[Connection]:
                 cursor.execute("; ".join(first_statements(settings)))
             yield connection
     except TRANSIENT as error:
-        raise UnavailableError(f"the database dropped us: {one_line(error, LONGEST_CAUSE)}") from error
+        raise UnavailableError(
+            f"the database closed the connection or canceled a query: {one_line(error, LONGEST_CAUSE)}"
+        ) from error
     finally:
         connection.close()
 
@@ -127,7 +131,7 @@ def transact(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T:
         done: T = retrying(_transact_once, settings, work)
         return done
     except _TransientError as error:
-        raise UnavailableError(f"the database dropped {TRANSACTION_TRIES} transactions: {error}") from error
+        raise UnavailableError(f"the database transaction failed in {TRANSACTION_TRIES} attempts: {error}") from error
 
 
 def _transact_once(settings: DatabaseSettings, work: Callable[[Cursor], T]) -> T:
@@ -225,4 +229,4 @@ def _stop_after(seconds: float) -> Callable[[RetryCallState], bool]:
 def _log_retry(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     pause = state.next_action.sleep if state.next_action else 0
-    logger.warning("database: %s; trying again in %.1f s", error, pause)
+    logger.warning("database: %s. Retrying in %.1f s", error, pause)

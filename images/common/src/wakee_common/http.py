@@ -70,7 +70,7 @@ class BoundedClient:
             async with asyncio.timeout(seconds):
                 return await self._answer(self._client.build_request(method, url, timeout=seconds, **content))
         except TimeoutError:
-            raise httpx.ReadTimeout(f"no whole answer within {seconds:g} s") from None
+            raise httpx.ReadTimeout(f"no complete answer within {seconds:g} s") from None
         except httpx.ConnectError as error:
             raise httpx.ConnectError(_told(error)) from error
 
@@ -85,14 +85,14 @@ class BoundedClient:
             finally:
                 await response.aclose()
             if following.url.scheme not in ("http", "https"):
-                raise UnreadableAnswerError(f"a redirect to {following.url.scheme[:20]!r}, which is no http")
+                raise UnreadableAnswerError(f"redirect to {following.url.scheme[:20]!r}, which is not HTTP")
             request = following
         raise httpx.TooManyRedirects(f"more than {MOST_REDIRECTS} redirects", request=request)
 
     async def _whole(self, response: httpx.Response) -> httpx.Response:
         """Return a copy of the response in memory, with the content type as its only header."""
         if (packing := response.headers.get("content-encoding", "identity")) != "identity":
-            raise UnreadableAnswerError(f"the answer is compressed, unasked: {packing[:20]!r}")
+            raise UnreadableAnswerError(f"the answer is compressed, which was not requested: {packing[:20]!r}")
         body = bytearray()
         async for chunk in response.aiter_raw():
             body += chunk

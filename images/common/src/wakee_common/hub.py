@@ -126,7 +126,7 @@ class ModelHub:
         """Return whether main still holds this version. A late retry must not undo a later promotion or a rollback."""
         held = self.version(self.main())
         if held != version:
-            logger.warning("main holds %s by now: production stays as it is", held or "a model of unknown version")
+            logger.warning("production was not changed: main now contains %s", held or "a model of unknown version")
         return held == version
 
     def download(self, path: str, revision: str) -> Path:
@@ -159,10 +159,10 @@ class ModelHub:
                 self._api.create_repo(self.repository, exist_ok=False, private=private or None)
         except ConflictError as error:
             raise ConfigurationError(
-                f"Cannot see {self.repository} on the Hub: it exists, for the Hub refuses to make it ({error}), and is "
-                "hidden from HF_TOKEN. Give this token read and write access to it, or correct HF_MODEL_REPO"
+                f"Cannot access {self.repository} on the Hub: it exists (the Hub did not create it: {error}), but "
+                "is hidden from HF_TOKEN. Give this token read and write access to it, or correct HF_MODEL_REPO"
             ) from error
-        logger.info("%s is new on the Hub", self.repository)
+        logger.info("created the repository %s on the Hub", self.repository)
         return True
 
     def check_token(self) -> None:
@@ -181,7 +181,7 @@ class ModelHub:
             RepositoryNotVisibleError: the repository does not exist, or is hidden from the token.
             ConfigurationError: the token may not write to it.
         """
-        with translated(f"to write to {self.repository}"):
+        with translated(f"write access to {self.repository}"):
             self._api.auth_check(self.repository, write=True)
 
     def ensure_branch(self, branch: str) -> None:
@@ -245,7 +245,7 @@ class ModelHub:
         except ConflictError as error:
             if parent is not None:
                 raise
-            raise UnavailableError(f"another commit came in between: {error}") from error
+            raise UnavailableError(f"another commit was made in the meantime: {error}") from error
         logger.info("commit %s on %s: %s", made.oid, branch, title)
         return str(made.oid)
 

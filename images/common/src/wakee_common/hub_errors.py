@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
 
 HTTP_UNAUTHORIZED = 401
-ASK_FOR_ACCESS = "let the account of HF_TOKEN ask for access on the repository's page"
+ASK_FOR_ACCESS = "Request access on the repository's page with the account of HF_TOKEN"
 
 
 class NotOnHubError(BadInputError):
@@ -52,12 +52,12 @@ def _ours(what: str, error: Exception) -> WakeeError:
     if isinstance(error, errors.EntryNotFoundError | errors.RevisionNotFoundError):
         return NotOnHubError(f"not on the Hub: {what}: {_line(error)}")
     if isinstance(error, errors.HFValidationError):
-        return ConfigurationError(f"HF_MODEL_REPO is no repository's name: {_line(error)}")
+        return ConfigurationError(f"HF_MODEL_REPO is not a valid repository name: {_line(error)}")
     if isinstance(error, errors.HfHubHTTPError):
         status = error.response.status_code
         return refusal(HUB, str(status), f"{status}: {_said(error)}", what)
     if isinstance(error, KeyError | TypeError | ValueError | AttributeError):  # the client cannot parse the response
-        return WrongHubAnswerError(f"the Hub's answer for {what} is not a Hub's: {_line(error)}")
+        return WrongHubAnswerError(f"the answer for {what} is not from a Hub: {_line(error)}")
     return UnavailableError(f"the Hub cannot be reached for {what}: {_line(error)}")
 
 
@@ -67,14 +67,14 @@ def _not_visible(what: str, error: "HfHubHTTPError") -> WakeeError:
 
     status, said = error.response.status_code, _said(error)
     if isinstance(error, GatedRepoError):
-        return ConfigurationError(f"the Hub refuses {what} ({status}: {said}): {ASK_FOR_ACCESS}")
+        return ConfigurationError(f"the Hub denied access to {what} ({status}: {said}). {ASK_FOR_ACCESS}")
     if status == HTTP_UNAUTHORIZED:
         return ConfigurationError(
-            f"the Hub refuses {what} ({status}: {said}): check HF_TOKEN, and that HF_MODEL_REPO exists"
+            f"the Hub denied access to {what} ({status}: {said}). Check HF_TOKEN, and that HF_MODEL_REPO exists"
         )
     return RepositoryNotVisibleError(
-        f"{what} is not on the Hub, or hidden from the account of HF_TOKEN ({status}: {said}). "
-        "Check HF_MODEL_REPO, and that HF_TOKEN may read it"
+        f"{what} does not exist on the Hub, or is hidden from the account of HF_TOKEN ({status}: {said}). "
+        "Check HF_MODEL_REPO, and that HF_TOKEN may read this repository"
     )
 
 

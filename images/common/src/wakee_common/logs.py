@@ -27,12 +27,12 @@ class LogSettings(Settings):
     """Level and format of the log."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", alias="WAKEE_LOG_LEVEL", description="Level of the log: DEBUG, INFO, WARNING or ERROR."
+        "INFO", alias="WAKEE_LOG_LEVEL", description="Log level: DEBUG, INFO, WARNING or ERROR."
     )
     line_format: Literal["text", "json"] = Field(
         "text",
         alias="WAKEE_LOG_FORMAT",
-        description="`text` for people; `json` for log collectors: an object per line, with DAG, run and task.",
+        description="`text` for humans, or `json` for log collectors: one object per line, with DAG, run and task.",
     )
 
 

@@ -25,8 +25,8 @@ def open_session(source: bytes | Path, output: str, fault: str) -> Any:
         model = str(source) if isinstance(source, Path) else source
         session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's exceptions have no common base class
-        raise BadInputError(f"not an ONNX model: {one_line(error, 200)}") from None
+        raise BadInputError(f"Cannot open the ONNX model: {one_line(error, 200)}") from None
     names = [i.name for i in session.get_inputs()], [o.name for o in session.get_outputs()]
     if names != ([INPUT], [output]):
-        raise BadInputError(f"this ONNX model {fault}: inputs {names[0]}, outputs {names[1]}")
+        raise BadInputError(f"This ONNX model {fault}: inputs {names[0]}, outputs {names[1]}.")
     return session

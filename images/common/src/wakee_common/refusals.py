@@ -55,21 +55,25 @@ def refusal(table: tuple[Refusal, ...], code: str, said: str, what: str = "") ->
 
 DATABASE = (
     Refusal(
-        ConfigurationError, "the database's schema is not ours: {said}: run `wakee-db upgrade`", ("42P01", "42703")
+        ConfigurationError,
+        "the database schema does not match this image: {said}. Run `wakee-db upgrade`",
+        ("42P01", "42703"),
     ),
     Refusal(
         UnavailableError,
-        "the transaction that was being read has ended: {said}: the stage starts again",
+        "the transaction of the snapshot has ended: {said}. A retry reads everything again",
         ("22023", "42704"),
         ("invalid snapshot identifier", "snapshot"),
     ),
-    Refusal(BadInputError, "the database cannot hold a value: {said}", ("22",)),
+    Refusal(BadInputError, "the database cannot store a value: {said}", ("22",)),
     Refusal(
-        ConfigurationError, "the database refuses us: {said}: check the rights of NEON_DATABASE_URL's user", ("42501",)
+        ConfigurationError,
+        "permission denied by the database: {said}. Check the privileges of NEON_DATABASE_URL's user",
+        ("42501",),
     ),
     Refusal(
         ConfigurationError,
-        "the database refuses us: {said}: check NEON_DATABASE_URL",
+        "the database rejected the connection: {said}. Check NEON_DATABASE_URL",
         # libpq and PgBouncer give no codes for a failed connection.
         words=(
             "password authentication failed",
@@ -92,77 +96,80 @@ DATABASE = (
             "requires a value",
         ),
     ),
-    Refusal(UnavailableError, "the database refuses us: {said}"),
+    Refusal(UnavailableError, "the database rejected the request: {said}"),
 )
 """PostgreSQL, libpq and PgBouncer."""
 
 R2 = (
     Refusal(
-        ConfigurationError, "the bucket of {what} does not exist ({said}): check R2_BUCKET_NAME", ("NoSuchBucket",)
+        ConfigurationError, "the bucket of {what} does not exist ({said}). Check R2_BUCKET_NAME", ("NoSuchBucket",)
     ),
     Refusal(
         ConfigurationError,
-        "R2 refused the credentials for {what} ({said}): check R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY, whether the "
-        "token may use this bucket, and for a bucket with a jurisdiction R2_ENDPOINT_URL",
+        "R2 rejected the credentials for {what} ({said}). Check R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY, whether the "
+        "token may use this bucket, and R2_ENDPOINT_URL if the bucket has a jurisdiction",
         ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "ExpiredToken", "Unauthorized", "401", "403"),
     ),
     Refusal(
         ConfigurationError,
-        "the server at R2_ENDPOINT_URL is no S3 server for {what} ({said}): check R2_ENDPOINT_URL",
+        "R2 request failed for {what}: the server is not an S3 server ({said}). Check R2_ENDPOINT_URL",
         ("AuthorizationHeaderMalformed", "MethodNotAllowed", "PermanentRedirect", "301", "307", "405"),
     ),
     Refusal(MissingObjectError, "no such object: {what}", ("NoSuchKey", "404", "NotFound")),
     Refusal(
         UnavailableError,
-        "Cannot write {what}: another process has changed it in the meantime ({said}). A retry reads it again.",
+        "Cannot write {what}: another process has changed it in the meantime ({said}). A retry reads it again",
         ("PreconditionFailed", "ConditionalRequestConflict", "412", "409"),
     ),
-    Refusal(BadInputError, "R2 does not take {what} ({said})", ("EntityTooLarge", "KeyTooLongError", "413")),
+    Refusal(BadInputError, "R2 does not accept {what} ({said})", ("EntityTooLarge", "KeyTooLongError", "413")),
     Refusal(
         UnavailableError,
-        "R2 refuses {what}: this node's clock is wrong ({said}): check its time service",
+        "R2 rejected the request for {what}: this node's clock is wrong ({said}). Check the node's time service",
         ("RequestTimeTooSkewed",),
     ),
-    Refusal(UnavailableError, "R2 failed on {what}: {said}"),
+    Refusal(UnavailableError, "R2 request failed for {what}: {said}"),
 )
 """R2, or another S3 server."""
 
 HUB = (
     Refusal(
         ConfigurationError,
-        "the Hub refuses {what} ({said}): free space there or raise the limit",
+        "the Hub rejected the request for {what} ({said}). Free space there or raise the limit",
         ("402", "403"),
         ("storage", "quota", "limit"),
     ),
     Refusal(
         ConfigurationError,
-        "the Hub refuses {what} ({said}): let the account of HF_TOKEN ask for access on the repository's page",
+        "the Hub denied access to {what} ({said}). Request access on the repository's page with the account of "
+        "HF_TOKEN",
         ("401", "403"),
         ("gated", "awaiting", "authorized list"),
     ),
-    Refusal(ConfigurationError, "the Hub refuses {what} ({said}): check HF_TOKEN", ("401",)),
+    Refusal(ConfigurationError, "the Hub denied access to {what} ({said}). Check HF_TOKEN", ("401",)),
     Refusal(
         ConfigurationError,
-        "the Hub refuses {what} ({said}): check that HF_TOKEN may do this in the repository",
+        "the Hub denied access to {what} ({said}). Check the permissions of HF_TOKEN in the repository",
         ("402", "403"),
     ),
-    Refusal(ConflictError, "the repository changed meanwhile: {what} ({said}): evaluate again", ("409", "412")),
-    Refusal(BadInputError, "the Hub does not take {what} ({said})", ("400", "413", "422")),
-    Refusal(UnavailableError, "the Hub fails on {what} ({said})"),
+    Refusal(
+        ConflictError, "the repository has changed in the meantime: {what} ({said}). Run evaluate again", ("409", "412")
+    ),
+    Refusal(BadInputError, "the Hub does not accept the request for {what} ({said})", ("400", "413", "422")),
+    Refusal(UnavailableError, "Hub request failed for {what}: {said}"),
 )
 """The Hugging Face Hub."""
 
 MLFLOW = (
     Refusal(
         ConfigurationError,
-        "MLflow refuses us: check MLFLOW_TRACKING_URI and its credentials: {said}",
+        "MLflow denied access: {said}. Check MLFLOW_TRACKING_URI and its credentials",
         ("401", "403"),
     ),
     Refusal(
         ConfigurationError,
-        "MLflow cannot do this: {said}. Check MLFLOW_EXPERIMENT_NAME and MLFLOW_MODEL_NAME",
+        "MLflow rejected the request: {said}. Check MLFLOW_EXPERIMENT_NAME and MLFLOW_MODEL_NAME",
         ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"),
     ),
-    Refusal(UnavailableError, "MLflow fails: {said}"),
+    Refusal(UnavailableError, "MLflow request failed: {said}"),
 )
 """MLflow's tracking server and registry. A proxy in front of them responds without MLflow's error codes."""

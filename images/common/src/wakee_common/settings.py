@@ -52,13 +52,13 @@ def tidy(value: str, *, secret: bool = False) -> str:
     """
     text = value.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in QUOTES:
-        raise ValueError("it has quotes around it: remove them")
+        raise ValueError("it is in quotes: remove them")
     if not text.isprintable():
-        raise ValueError("it has a line break or a control character inside: remove it")
+        raise ValueError("it contains a line break or a control character: remove it")
     if secret and re.search(r"\s", text):
-        raise ValueError("it has a blank inside: remove it, or set the value again")
+        raise ValueError("it contains whitespace: remove it, or set the value again")
     if secret and not text.isascii():
-        raise ValueError("it has a character that is not ASCII: set the value again")
+        raise ValueError("it contains a character that is not ASCII: set the value again")
     return text
 
 
@@ -67,10 +67,10 @@ class DatabaseSettings(Settings):
 
     url: SecretStr = Field(alias="NEON_DATABASE_URL", description="postgresql://user:password@host/database")
     wake_up_seconds: float = Field(
-        60, gt=0, alias="DATABASE_WAKE_UP_SECONDS", description="How long to keep trying while the database wakes up."
+        60, gt=0, alias="DATABASE_WAKE_UP_SECONDS", description="How long to retry while the database wakes up."
     )
     lock_seconds: float = Field(
-        60, gt=0, alias="DATABASE_LOCK_SECONDS", description="How long a query waits for a lock that another one holds."
+        60, gt=0, alias="DATABASE_LOCK_SECONDS", description="How long a query waits for another query's lock."
     )
 
     @field_validator("url")
@@ -86,7 +86,9 @@ class R2Settings(Settings):
     """Cloudflare R2, or any S3 server when `R2_ENDPOINT_URL` is given."""
 
     access_key_id: SecretStr = Field(alias="R2_ACCESS_KEY_ID", description="S3 access key id of the R2 API token.")
-    secret_access_key: SecretStr = Field(alias="R2_SECRET_ACCESS_KEY", description="S3 secret of the R2 API token.")
+    secret_access_key: SecretStr = Field(
+        alias="R2_SECRET_ACCESS_KEY", description="S3 secret access key of the R2 API token."
+    )
     bucket: str = Field(alias="R2_BUCKET_NAME", description="The bucket with the pictures and our artefacts.")
     prefix: str = Field(
         "",
@@ -94,27 +96,27 @@ class R2Settings(Settings):
         max_length=200,
         pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*/)*$",
         description="Folder of the bucket, such as `staging/`, for what the pipeline writes. Keys of pictures are "
-        "complete, and are read as they are.",
+        "complete and are used unchanged.",
     )
     account_id: str = Field(
         "",
         alias="R2_ACCOUNT_ID",
         pattern="^[A-Za-z0-9-]*$",
-        description="Cloudflare account, its id alone; makes the endpoint's name.",
+        description="Id of the Cloudflare account, used to build the endpoint's address.",
     )
     endpoint_url: str = Field(
         "",
         alias="R2_ENDPOINT_URL",
         description="Endpoint of another S3 server, or of a bucket with a jurisdiction, "
-        "`https://<account>.eu.r2.cloudflarestorage.com`; without the bucket.",
+        "`https://<account>.eu.r2.cloudflarestorage.com`, without the bucket.",
     )
-    attempts: int = Field(6, ge=1, le=20, alias="R2_ATTEMPTS", description="Tries per request, with growing pauses.")
+    attempts: int = Field(6, ge=1, le=20, alias="R2_ATTEMPTS", description="Attempts per request, with growing pauses.")
     transfers: int = Field(
         16,
         ge=1,
         le=256,
         alias="R2_TRANSFERS",
-        description="Concurrent transfers; more help where R2 is far away, and take more memory.",
+        description="Number of concurrent transfers. More are faster where R2 is far away, but need more memory.",
     )
 
     @field_validator("endpoint_url")
@@ -124,14 +126,14 @@ class R2Settings(Settings):
         if url and not re.fullmatch(HTTP_ADDRESS, url):
             raise ValueError("not an http(s):// address")
         if urlsplit(url).path.strip("/"):
-            raise ValueError("it has a path: leave it out, the bucket's name is R2_BUCKET_NAME")
+            raise ValueError("it contains a path: remove it, the bucket's name is R2_BUCKET_NAME")
         return url.rstrip("/")
 
     @field_validator("bucket")
     @classmethod
     def _is_a_bucket(cls, name: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}", name):
-            raise ValueError("not a bucket's name: letters, digits, dots and dashes, without r2:// or a path")
+            raise ValueError("not a valid bucket name: use letters, digits, dots and dashes, without r2:// or a path")
         return name
 
     @property
@@ -149,7 +151,7 @@ class R2Settings(Settings):
         if self.endpoint_url:
             return self.endpoint_url
         if not self.account_id:
-            raise ConfigurationError("R2_ACCOUNT_ID is not set (or R2_ENDPOINT_URL for another S3 server)")
+            raise ConfigurationError("R2_ACCOUNT_ID is not set. Set it, or R2_ENDPOINT_URL for another S3 server")
         return f"https://{self.account_id}.r2.cloudflarestorage.com"
 
 
@@ -160,8 +162,8 @@ class RunContext(Settings):
 
     dag_id: str = Field("by_hand", alias="WAKEE_DAG_ID", description="The DAG.")
     run_id: str = Field("by-hand", alias="WAKEE_RUN_ID", description="The DAG run.")
-    task_id: str = Field("", alias="WAKEE_TASK_ID", description="The task; the stage's own name when unset.")
-    try_number: int = Field(1, alias="WAKEE_TRY_NUMBER", description="Which attempt at the task this is.")
+    task_id: str = Field("", alias="WAKEE_TASK_ID", description="The task. Default: the name of the stage.")
+    try_number: int = Field(1, alias="WAKEE_TRY_NUMBER", description="Number of this attempt of the task.")
     image: str = Field("", alias="WAKEE_IMAGE", description="The image this runs in, by digest or content tag.")
     git_commit: str = Field("", alias="WAKEE_GIT_COMMIT", description="The commit that the image was built from.")
 
@@ -186,7 +188,7 @@ def load(kind: type[S]) -> S:
     except ValidationError as error:
         problems = ", ".join(f"{_variable(kind, e['loc'])} ({_problem(e['msg'])})" for e in error.errors())
         raise ConfigurationError(
-            f"settings: {problems}. Set them in .env (see .env.example) and apply the Secret wakee-secrets."
+            f"invalid settings: {problems}. Set them in .env (see .env.example) and apply the Secret wakee-secrets."
         ) from None
 
 

@@ -90,7 +90,7 @@ def _refuse_no_numbers(flags: Mapping[str, object]) -> None:
     """
     for name, value in flags.items():
         if isinstance(value, float) and not math.isfinite(value):
-            raise BadInputError(f"--{name.replace('_', '-')} {value} is no number to work with")
+            raise BadInputError(f"--{name.replace('_', '-')} {value} is not a finite number")
 
 
 def run_context(stage_name: str = "") -> RunContext:
@@ -142,7 +142,7 @@ def _outcome(name: str, call: Callable[[], StageResult]) -> tuple[RunContext, di
     try:
         signal.signal(signal.SIGTERM, _interrupt)
         context = run_context(name)
-        logger.info("%s starts: dag=%s run=%s try=%d", name, context.dag_id, context.run_id, context.try_number)
+        logger.info("%s starts: dag=%s run=%s attempt=%d", name, context.dag_id, context.run_id, context.try_number)
         return context, _checked(call().model_dump(mode="json")), 0
     except (WakeeError, InterruptedStageError) as error:
         logger.error("%s", redact(str(error)))
@@ -162,7 +162,7 @@ def _checked(outcome: dict[str, Any]) -> dict[str, Any]:
     """
     size = len(json.dumps(outcome, allow_nan=False))
     if size > LARGEST_OUTCOME:
-        raise ValueError(f"a result of {size} bytes is too large for XCom ({LARGEST_OUTCOME}): pass an address")
+        raise ValueError(f"a result of {size} bytes is too large for XCom ({LARGEST_OUTCOME}): return an address")
     return outcome
 
 
@@ -186,7 +186,7 @@ def _write_record(record: dict[str, Any], context: RunContext, exit_code: int, r
     try:
         _save_to_r2(json.dumps(record), context)
     except Exception as error:
-        logger.error("the record is not in R2: %s", redact(str(error)))
+        logger.error("cannot write the run record to R2: %s", redact(str(error)))
         if exit_code == 0 and record_required:
             record |= _failure(error)
             exit_code = getattr(error, "exit_code", 1)
@@ -216,4 +216,4 @@ def _end_soon(_signal: int, _frame: FrameType | None) -> None:
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     startup.allow_retries(False)
-    raise InterruptedStageError("the pod was told to stop (SIGTERM) before the stage was done")
+    raise InterruptedStageError("the pod was stopped (SIGTERM) before the stage completed")

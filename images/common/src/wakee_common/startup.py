@@ -37,7 +37,7 @@ class StartupSettings(Settings):
         alias="WAKEE_STARTUP_RETRY_SECONDS",
         description=(
             "A refused connection is retried until the stage's process is this many seconds old: network policies "
-            "let a new pod in after a delay. 0: no retries."
+            "apply to a new pod after a delay. 0: no retries."
         ),
     )
 

@@ -245,7 +245,7 @@ def _client(settings: R2Settings) -> Any:
             config=config,
         )
     except ValueError as error:
-        raise ConfigurationError(f"R2 has no usable endpoint ({error}): check R2_ENDPOINT_URL") from error
+        raise ConfigurationError(f"the R2 endpoint is not valid ({error}). Check R2_ENDPOINT_URL") from error
     # Below botocore's own retries, so that refused connections at startup do not count as attempts.
     session = client._endpoint.http_session
     session.send = functools.partial(retry_refused, session.send)
@@ -265,12 +265,13 @@ def _translated(uri: R2Uri) -> Iterator[None]:
         code, words = str(answer.get("Code", "")), one_line(answer.get("Message", ""))
         if _is_no_s3(error, code):
             raise UnavailableError(
-                f"R2 failed on {uri}: what answers is no S3 server, it says 404 without a cause: check R2_ENDPOINT_URL"
+                f"R2 request failed for {uri}: the server is not an S3 server, its 404 has no error code. "
+                "Check R2_ENDPOINT_URL"
             ) from error
         said = ": ".join(dict.fromkeys(part for part in (code, words) if part)) or one_line(error)
         raise refusal(R2, code, said, str(uri)) from error
     except ParamValidationError as error:
-        raise BadInputError(f"S3 allows no such address: {uri}: {' '.join(str(error).split())}") from error
+        raise BadInputError(f"not a valid S3 address: {uri}: {' '.join(str(error).split())}") from error
     except (BotoCoreError, RetriesExceededError, OSError) as error:
         raise UnavailableError(f"R2 cannot be reached for {uri}: {error}") from error
 
@@ -284,13 +285,13 @@ def _is_no_s3(error: Any, code: str) -> bool:
 def _forbidden(uri: R2Uri, bucket: str) -> str:
     """Return why an address may not be used; empty if it may."""
     if uri.bucket != bucket:
-        return f"not in our bucket {bucket!r}"
+        return f"not in the bucket {bucket!r}"
     try:
         size = len(uri.key.encode())
     except UnicodeEncodeError:
-        return "S3 allows no such address: half a character"
+        return "not a valid S3 address: it contains an unpaired surrogate"
     if size > LONGEST_KEY:
-        return f"S3 allows no key of more than {LONGEST_KEY} bytes"
+        return f"not a valid S3 address: the key is longer than {LONGEST_KEY} bytes"
     if {".", ".."} & set(uri.key.split("/")):
-        return "S3 allows no such address: a relative one"
+        return "not a valid S3 address: it is relative"
     return ""

@@ -38,7 +38,7 @@ _noted: dict[str, _Measured] = {}
 class TelemetrySettings(Settings):
     """Where metrics are pushed to."""
 
-    gateway: str = Field("", alias="PUSHGATEWAY_URL", description="Address of a Prometheus Pushgateway; empty: none.")
+    gateway: str = Field("", alias="PUSHGATEWAY_URL", description="Address of a Prometheus Pushgateway. Empty: none.")
 
 
 def measured(name: str, description: str, value: float | None, **labels: str) -> None:
@@ -65,16 +65,16 @@ def push(context: RunContext, record: dict[str, Any]) -> None:
         names = {"dag_id": context.dag_id, "task_id": context.task_id}
         retry_refused(pushadd_to_gateway, gateway, JOB, _registry(), grouping_key=names, timeout=PATIENCE_SECONDS)
     except Exception as error:  # no error here may fail the stage
-        logger.warning("no metrics pushed: %s", error)
+        logger.warning("cannot push metrics: %s", error)
 
 
 def _note_end(record: dict[str, Any]) -> None:
     outcome = record["status"]
     measured("wakee_stage_duration_seconds", "Duration of the last run.", record["seconds"], outcome=outcome)
-    measured("wakee_stage_peak_memory_mebibytes", "The most it had in memory.", record.get("peak_memory_mib"))
-    measured("wakee_stage_rows", "Rows that the last run worked on.", record.get("rows"))
+    measured("wakee_stage_peak_memory_mebibytes", "Peak memory of the last run.", record.get("peak_memory_mib"))
+    measured("wakee_stage_rows", "Rows that the last run processed.", record.get("rows"))
     if outcome != "failed":
-        measured("wakee_stage_last_success_timestamp_seconds", "When it last ended well.", time.time())
+        measured("wakee_stage_last_success_timestamp_seconds", "Time of the last successful run.", time.time())
 
 
 def _registry() -> "CollectorRegistry":

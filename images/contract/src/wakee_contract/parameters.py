@@ -18,7 +18,7 @@ DRIFT: Final = {
         "string",
         None,
         "Report date",
-        "Judge the days up to and including this one. Empty: up to the time of the run.",
+        "Last day of the window, inclusive. Empty: up to the time of the run.",
         format="date",
     ),
     "look_back_days": Parameter("integer", 7, "Look-back", "Length of the window in days.", 1, 365),
@@ -34,7 +34,7 @@ DRIFT: Final = {
         "number",
         0.15,
         "Drift threshold",
-        "There is drift when the mean absolute error (0 to 3) is above this.",
+        "Drift is detected when the mean absolute error (0 to 3) is above this value.",
         0,
         3,
     ),
@@ -42,7 +42,7 @@ DRIFT: Final = {
         "integer",
         10,
         "Minimum samples",
-        "With fewer valid annotations nothing is reported or triggered.",
+        "With fewer valid annotations there is no report and no retraining.",
         1,
         1_000_000,
     ),
@@ -50,7 +50,7 @@ DRIFT: Final = {
         "integer",
         200,
         "Picture sample",
-        "How many pictures of the window to compare with the model's training pictures, annotated or not. 0: none.",
+        "Number of pictures of the window, annotated or not, to compare with the model's training pictures. 0: none.",
         0,
         1000,
     ),
@@ -59,7 +59,7 @@ DRIFT: Final = {
         "lower_bound",
         "Decide on",
         "What must be above the threshold for a retraining: the score of the rows that the version in production"
-        " predicted, or the lower end of its 95 % interval, which chance alone seldom reaches.",
+        " predicted, or the lower end of its 95 % interval, which seldom exceeds it by chance.",
         choices=("lower_bound", "score"),
         section=TRIGGER,
     ),
@@ -67,7 +67,7 @@ DRIFT: Final = {
         "integer",
         1,
         "Days in a row",
-        "On how many days in a row it must be above, this one included.",
+        "Number of days in a row on which it must be above the threshold, including this one.",
         1,
         30,
         section=TRIGGER,
@@ -79,7 +79,7 @@ DRIFT: Final = {
         "integer",
         20,
         "New annotations",
-        "How many there must be since the last retraining. With the same ones it would end in the same model.",
+        "Minimum number since the last retraining. Without new ones, training would produce the same model.",
         0,
         1_000_000,
         section=TRIGGER,
@@ -88,8 +88,8 @@ DRIFT: Final = {
         "number",
         30,
         "Reload time",
-        "Minutes after a promotion in which the API may still answer with the version before. Rows of that time do not"
-        " count for the new one.",
+        "Minutes after a promotion in which the API may still use the previous version. Rows from that time are not"
+        " counted for the new version.",
         0,
         1440,
         section=TRIGGER,
@@ -98,7 +98,7 @@ DRIFT: Final = {
         "boolean",
         False,
         "Queue while paused",
-        "Where model_retrain is paused, let the retraining wait. Off: the run fails and says so.",
+        "If model_retrain is paused, let the retraining wait. Off: the run fails with an error.",
         section=TRIGGER,
     ),
 }
@@ -108,7 +108,7 @@ RETRAIN: Final = {
         "string",
         "efficientnet_b4",
         "Backbone",
-        "Name of a timm model. The production weights are the start only where they fit it.",
+        "Name of a timm model. Training starts from the production weights only if they fit it.",
         pattern=f"^[a-z0-9_.]+{WHOLE}",
         longest=100,
         cluster_default=True,
@@ -117,20 +117,20 @@ RETRAIN: Final = {
         "integer",
         224,
         "Image size",
-        "Pixels at which the backbone works. The exported model takes 224 x 224 in any case.",
+        "Input size of the backbone, in pixels. The exported model always takes 224 x 224.",
         32,
         512,
         cluster_default=True,
     ),
-    "epochs": Parameter("integer", 10, "Epochs", "At most.", 1, 1000, cluster_default=True),
+    "epochs": Parameter("integer", 10, "Epochs", "Maximum number of epochs.", 1, 1000, cluster_default=True),
     "learning_rate": Parameter(
-        "number", 3e-4, "Learning rate", "The highest, after the warm-up.", 1e-7, 1, cluster_default=True
+        "number", 3e-4, "Learning rate", "Maximum learning rate, after the warm-up.", 1e-7, 1, cluster_default=True
     ),
     "batch_size": Parameter(
         "integer",
         32,
         "Batch size",
-        "With too little GPU memory it is split up and accumulated.",
+        "If GPU memory is too small, batches are split and gradients accumulated.",
         1,
         4096,
         cluster_default=True,
@@ -139,41 +139,41 @@ RETRAIN: Final = {
         "string",
         "smooth_l1",
         "Loss",
-        "What training lowers: l1 the absolute error, mse the squared one, smooth_l1 something of both.",
+        "l1: absolute error. mse: squared error. smooth_l1: squared for small errors, absolute for large ones.",
         choices=("smooth_l1", "l1", "mse"),
     ),
     "freeze_epochs": Parameter(
-        "integer", 0, "Frozen epochs", "Epochs at the start in which only the head learns.", 0, 1000
+        "integer", 0, "Frozen epochs", "Epochs at the start in which only the head is trained.", 0, 1000
     ),
     "patience": Parameter(
-        "integer", 5, "Patience", "Stop after so many epochs without a better validation MAE.", 1, 1000
+        "integer", 5, "Patience", "Stop after this number of epochs without a better validation MAE.", 1, 1000
     ),
     "start": Parameter(
         "string",
         "auto",
         "Start from",
-        "auto: the production weights when they fit, else timm's pretrained ones. random: by name only.",
+        "auto: the production weights if they fit, else timm's pretrained ones. random: never chosen by auto.",
         choices=("auto", "hub", "imagenet", "random"),
         cluster_default=True,
     ),
-    "seed": Parameter("integer", 0, "Seed", "Same seed, data and machine: same weights.", 0, 2**31 - 1),
+    "seed": Parameter("integer", 0, "Seed", "The same seed, data and machine give the same weights.", 0, 2**31 - 1),
     "deterministic": Parameter(
         "boolean",
         False,
         "Deterministic",
-        "On a GPU, choose algorithms that give the same weights again with the same seed. Slower. A CPU always does.",
+        "On a GPU, use slower algorithms that give the same weights for the same seed. A CPU always does.",
     ),
     "min_samples": Parameter(
-        "integer", 100, "Minimum samples", "With fewer usable annotations nothing is trained.", 20, 10_000_000
+        "integer", 100, "Minimum samples", "With fewer usable annotations no model is trained.", 20, 10_000_000
     ),
     "max_bad_share": Parameter(
-        "number", 0.1, "Bad share", "Fail when a larger share of the annotations cannot be used.", 0, 1
+        "number", 0.1, "Bad share", "Fail when a larger share of the annotations is unusable.", 0, 1
     ),
     "confidence": Parameter(
         "number",
         0.8,
         "Confidence",
-        "How sure it must be that the new model is better. Higher: fewer promotions, and fewer wrong ones.",
+        "Required probability that the new model is better. Higher: fewer promotions, and fewer wrong ones.",
         0.5,
         0.999,
         section=GATE,
@@ -182,7 +182,7 @@ RETRAIN: Final = {
         "number",
         0.0,
         "Minimum improvement",
-        "By how much the mean MAE (0 to 3) must fall for a promotion; it must fall in any case.",
+        "Required decrease of the mean MAE (0 to 3) for a promotion. It must decrease in any case.",
         0,
         3,
         section=GATE,
@@ -191,7 +191,7 @@ RETRAIN: Final = {
         "number",
         0.05,
         "Maximum regression",
-        "By how much the MAE of an emotion, or of a part of the test pictures, may rise in a promotion.",
+        "Largest increase of the MAE of an emotion, or of a part of the test pictures, in a promotion.",
         0,
         3,
         section=GATE,
@@ -200,7 +200,7 @@ RETRAIN: Final = {
         "integer",
         30,
         "Minimum test pictures",
-        "With fewer nothing is promoted; parts of the test pictures that are smaller are not asked.",
+        "With fewer, no model is promoted. Smaller parts of the test pictures are not compared.",
         1,
         1_000_000,
         section=GATE,
@@ -209,7 +209,7 @@ RETRAIN: Final = {
         "integer",
         5,
         "Minimum test people",
-        "The same for the people whose pictures they are.",
+        "The same for the number of people in the test pictures.",
         1,
         1_000_000,
         section=GATE,
@@ -218,7 +218,7 @@ RETRAIN: Final = {
         "boolean",
         False,
         "Accept any first model",
-        "Promote a repository's first model even if it is no better than always saying the median.",
+        "Promote a repository's first model even if it is not better than predicting the median.",
         section=GATE,
     ),
     "int8": Parameter(
@@ -231,7 +231,7 @@ RETRAIN: Final = {
         "boolean",
         True,
         "Publish",
-        "Off: a rehearsal. Train, evaluate and export, and change nothing outside the run's own folder in R2.",
+        "Off: a rehearsal. Train, evaluate and export, but change nothing outside the run's own folder in R2.",
     ),
     "train_again": Parameter(
         "boolean",
@@ -243,10 +243,10 @@ RETRAIN: Final = {
         "boolean",
         False,
         "Restore the experiment",
-        "Restore the MLflow experiment when somebody deleted it. Off: a deleted experiment fails the run at its start.",
+        "Restore the MLflow experiment if it was deleted. Off: a deleted experiment fails the run at its start.",
     ),
     "drift_report_id": Parameter(
-        "integer", None, "Drift report", "Id of the drift report that asked for this training.", 1
+        "integer", None, "Drift report", "Id of the drift report that triggered this training.", 1
     ),
 }
 
@@ -262,26 +262,26 @@ ROLLBACK: Final = {
 }
 
 HEALTH: Final = {
-    "calls": Parameter("integer", 5, "Calls", "How many calls per service to measure.", 1, 100),
+    "calls": Parameter("integer", 5, "Calls", "Number of measured calls per service.", 1, 100),
     "slow_ms": Parameter(
         "integer",
         2000,
         "Slow",
-        "Warn when the 95th percentile of API or page is above so many milliseconds.",
+        "Warn when the 95th percentile of API or page is above this number of milliseconds.",
         1,
         60_000,
     ),
     "stale_days": Parameter(
-        "number", 14, "Stale after", "Warn when the newest annotation is older than so many days.", 0, 3650
+        "number", 14, "Stale after", "Warn when the newest annotation is older than this number of days.", 0, 3650
     ),
     "orphan_sample": Parameter(
-        "integer", 50, "Picture sample", "For how many rows to look whether the picture exists. 0: none.", 0, 1000
+        "integer", 50, "Picture sample", "Number of rows whose pictures are checked for existence. 0: none.", 0, 1000
     ),
     "insert": Parameter(
         "boolean",
         False,
         "Try /insert",
-        "Also write an annotation through the API, and remove it again. Off: the check writes nothing.",
+        "Also write an annotation through the API, and remove it. Off: the check writes nothing.",
     ),
 }
 
@@ -290,7 +290,7 @@ SEVERITY: Final = {
         "string",
         DEFAULT_SEVERITY[check],
         f"Severity of {check}",
-        f"What a failed {check} does to the run: critical fails it, warning is only reported.",
+        f"Effect of a failed {check}: critical fails the run, warning is only reported.",
         choices=SEVERITIES,
         section="Severity",
     )

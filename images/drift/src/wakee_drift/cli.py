@@ -26,7 +26,7 @@ Pairs = Annotated[str, typer.Option(help="Pairs of prediction and correction: th
 ReferencePairs = Annotated[
     str,
     typer.Option(
-        help="Pairs of the reference window: the reference_pairs_uri of load-predictions. Empty, or nothing there: "
+        help="Pairs of the reference window: the reference_pairs_uri of load-predictions. If empty or missing, "
         "distributions are not compared."
     ),
 ]
@@ -34,8 +34,8 @@ TrainingSampleUri = Annotated[
     str,
     typer.Option(
         "--training-sample",
-        help="Training data of the version in production: the training_sample_uri of load-predictions. Empty, or "
-        "nothing there: distributions are compared with the reference window only.",
+        help="Training data of the version in production: the training_sample_uri of load-predictions. If empty or "
+        "missing, distributions are compared with the reference window only.",
     ),
 ]
 Pictures = Annotated[
@@ -52,8 +52,8 @@ def fetch_annotations(
     until: Annotated[
         str,
         typer.Option(
-            help="Last day of the look-back window, whole (2026-03-31), or the moment where it ends, exclusive "
-            "(2026-03-31T02:00:00+00:00; UTC when it names no offset)."
+            help="Last day of the look-back window, inclusive (2026-03-31), or its end time, exclusive "
+            "(2026-03-31T02:00:00+00:00, UTC if there is no offset)."
         ),
     ],
     look_back_days: Annotated[int, option(DRIFT["look_back_days"])] = DRIFT["look_back_days"].default,
@@ -84,8 +84,8 @@ def load_predictions(
         typer.Option(
             min=0,
             max=256,
-            help="How many pictures to send to the API at WAKEE_API_URL, to see whether the model there "
-            "still says what is stored. 0: none.",
+            help="Number of pictures to send to the API at WAKEE_API_URL, to compare its answers "
+            "with the stored predictions. 0: none.",
         ),
     ] = 16,
     reload_minutes: Annotated[float, option(DRIFT["reload_minutes"])] = DRIFT["reload_minutes"].default,

@@ -281,4 +281,4 @@ def read_metrics(data: bytes, origin: object) -> DriftMetrics:
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(str(part) for part in problem["loc"])
-        raise BadInputError(f"{origin} is no metrics.json of this version: {place}: {problem['msg']}") from None
+        raise BadInputError(f"{origin} is not a metrics.json of this version: {place}: {problem['msg']}") from None

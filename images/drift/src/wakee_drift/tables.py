@@ -87,7 +87,7 @@ def read_provenance(path: Path) -> Provenance:
         metadata = pq.read_metadata(path).metadata or {}
         return Provenance.model_validate_json(metadata[PROVENANCE_KEY])
     except (pa.ArrowException, KeyError, ValidationError) as error:
-        raise BadInputError(f"{path.name} is no Parquet file of a drift stage: {error}") from error
+        raise BadInputError(f"{path.name} is not a Parquet file of a drift stage: {error}") from error
 
 
 def row_count(path: Path) -> int:
@@ -104,7 +104,7 @@ def batches(path: Path, schema: pa.Schema, rows: int = 50_000) -> Iterator[pa.Re
     try:
         with pq.ParquetFile(path) as file:
             if not file.schema_arrow.equals(schema):
-                raise BadInputError(f"{path.name} has other columns than expected: {file.schema_arrow.names}")
+                raise BadInputError(f"{path.name} does not have the expected columns: {file.schema_arrow.names}")
             # Not iter_batches: its memory grows with the file.
             for group in range(file.num_row_groups):
                 yield from file.read_row_group(group).to_batches(max_chunksize=rows)

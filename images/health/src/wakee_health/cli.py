@@ -56,7 +56,7 @@ def test_database(
     slow_ms: SlowMs = 500,
     stale_days: Annotated[float, option(HEALTH["stale_days"])] = HEALTH["stale_days"].default,
     most_nulls: Annotated[
-        float, typer.Option(min=0, max=1, help="Warn when a larger share of validated rows lacks a correction.")
+        float, typer.Option(min=0, max=1, help="Warn when a larger share of validated rows has no correction.")
     ] = 0.05,
 ) -> ProbeResult:
     """Check the database: connection, schema, fresh data, and a write that is rolled back."""
@@ -72,7 +72,7 @@ def test_storage(
     slow_ms: SlowMs = 3000,
     orphan_sample: Annotated[int, option(HEALTH["orphan_sample"])] = HEALTH["orphan_sample"].default,
     most_orphans: Annotated[
-        float, typer.Option(min=0, max=1, help="Fail when a larger share of them is not there.")
+        float, typer.Option(min=0, max=1, help="Fail when a larger share of the sampled pictures is missing.")
     ] = 0.2,
 ) -> ProbeResult:
     """Check that R2 stores a temporary object, and that it has the pictures of a sample of rows."""
@@ -96,7 +96,10 @@ def test_app_sourcing(calls: Calls = 3, slow_ms: SlowMs = HEALTH["slow_ms"].defa
 @stage(app, record_required=False)
 def test_model_hub(
     tolerance: Annotated[
-        float, typer.Option(min=0, max=3, help="Fail when the API's levels differ by more from the Hub's model.")
+        float,
+        typer.Option(
+            min=0, max=3, help="Fail when the API's levels differ from those of the Hub's model by more than this."
+        ),
     ] = 0.01,
 ) -> ProbeResult:
     """Check that the production model is complete, works, and is the same on Hub, API, registry and database."""
@@ -119,9 +122,11 @@ def run_pytest_suite() -> SuiteResult:
 
 @stage(app, record_required=False)
 def generate_summary(
-    results: Annotated[str, typer.Option(help="JSON: per task id its state and its result, as the DAG makes it.")],
+    results: Annotated[
+        str, typer.Option(help="JSON: for each task id its state and its result, as the DAG writes it.")
+    ],
     severity: Annotated[
-        list[str] | None, typer.Option(help="check=critical or check=warning; may be given for each check.")
+        list[str] | None, typer.Option(help="check=critical or check=warning. Can be repeated, once for each check.")
     ] = None,
 ) -> SummaryResult:
     """Write the summary of all checks to R2, the table health_reports and the log. Fails if a critical check failed."""

@@ -18,8 +18,8 @@ class ProbeSettings(Settings):
         le=300,
         alias="HEALTH_STARTUP_WAIT_SECONDS",
         description=(
-            "A probe opens its first connection when its process is this many seconds old: until the network policies "
-            "of its pod take effect, it would reach what they forbid. 0: at once."
+            "Age of its process, in seconds, at which a probe opens its first connection. Before the network policies "
+            "of its pod take effect, it could reach what they forbid. 0: immediately."
         ),
     )
 
@@ -51,4 +51,6 @@ class RegistrySettings(Settings):
         alias="MLFLOW_TRACKING_URI", pattern=HTTP_ADDRESS, description="Address of the MLflow server, http(s)://host."
     )
     model: str = Field(REGISTERED_MODEL, alias="MLFLOW_MODEL_NAME", description="Name in the model registry.")
-    token: SecretStr = Field(SecretStr(""), alias="MLFLOW_TRACKING_TOKEN", description="Bearer token, if it asks.")
+    token: SecretStr = Field(
+        SecretStr(""), alias="MLFLOW_TRACKING_TOKEN", description="Bearer token, if the server requires one."
+    )

@@ -113,7 +113,7 @@ def _table_expected() -> Iterator[None]:
     try:
         yield
     except psycopg2.errors.UndefinedTable as error:
-        raise ConfigurationError("the table emotion_labels does not exist: run 'wakee-db upgrade' first") from error
+        raise ConfigurationError("the table emotion_labels does not exist. Run 'wakee-db upgrade' first") from error
 
 
 def _csv(population: Population) -> TextIO:

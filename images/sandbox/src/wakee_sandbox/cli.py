@@ -17,7 +17,7 @@ HABITS = Habits()
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
-Data = Annotated[Path, typer.Option(help="Where the service keeps its data.")]
+Data = Annotated[Path, typer.Option(help="Folder of the service's data.")]
 
 
 @contextmanager
@@ -63,47 +63,50 @@ def s3_ready() -> None:
 
 @app.command()
 def seed(
-    rows: Annotated[int, typer.Option(min=1, help="Sound rows.")] = 600,
-    days: Annotated[float, typer.Option(min=0.01, help="Over how many days they are spread.")] = 14,
+    rows: Annotated[int, typer.Option(min=1, help="Number of valid rows.")] = 600,
+    days: Annotated[float, typer.Option(min=0.01, help="Number of days over which the rows are spread.")] = 14,
     until: Annotated[
         str, typer.Option(help="End of these days: ISO 8601 (UTC), or 'now' (the last full hour).")
     ] = "now",
     bias: Annotated[str, typer.Option(help="Prediction minus truth: a number, or emotion=number,...")] = "0.1",
     noise: Annotated[float, typer.Option(min=0, help="Standard deviation of the prediction.")] = 0.2,
-    drift_days: Annotated[float, typer.Option(min=0, help="The last days, in which the drift values hold.")] = 7,
-    drift_bias: Annotated[str | None, typer.Option(help="As --bias, for the last days.")] = None,
-    drift_noise: Annotated[float | None, typer.Option(min=0, help="As --noise, for the last days.")] = None,
+    drift_days: Annotated[float, typer.Option(min=0, help="Number of days at the end with the drift values.")] = 7,
+    drift_bias: Annotated[str | None, typer.Option(help="Like --bias, for the last days.")] = None,
+    drift_noise: Annotated[float | None, typer.Option(min=0, help="Like --noise, for the last days.")] = None,
     bad: Annotated[
-        int, typer.Option(min=0, help="Broken rows on top: NaN, out of range, no picture, half a picture.")
+        int,
+        typer.Option(min=0, help="Number of additional broken rows: NaN, out of range, no picture, half a picture."),
     ] = 0,
     people: Annotated[
-        int, typer.Option(min=0, help="How many people take the pictures; 0: somebody else each time.")
+        int, typer.Option(min=0, help="Number of people in the pictures. 0: a different person in each.")
     ] = HABITS.people,
     burst: Annotated[float, typer.Option(min=1, help="Pictures per session, on average.")] = HABITS.burst,
     unequal: Annotated[
         float, typer.Option(min=0, help="The n-th person takes a share of 1 / n to this power of the pictures.")
     ] = HABITS.unequal,
     personal_bias: Annotated[
-        float, typer.Option(min=0, help="How far people set the sliders from the truth, each in their own way (SD).")
+        float, typer.Option(min=0, help="Standard deviation of each person's own offset of the sliders from the truth.")
     ] = HABITS.personal_bias,
     anonymous: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the people who are not logged in.")
     ] = HABITS.anonymous,
     untouched: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the sliders that nobody moves.")
+        float, typer.Option(min=0, max=1, help="Share of the sliders that are not moved.")
     ] = HABITS.untouched,
-    seed: Annotated[int, typer.Option(help="The same number makes the same rows and pictures.")] = 7,
+    seed: Annotated[int, typer.Option(help="The same seed produces the same rows and pictures.")] = 7,
     production_days: Annotated[
         float | None,
         typer.Option(
             min=0,
-            help="Back-date the model versions: the newest promotion was so many days before the end, so that the rows "
-            "since then are predictions of that version.",
+            help="Back-date the model versions: the newest promotion is this many days before the end, so that the "
+            "rows since then are predictions of that version.",
         ),
     ] = None,
-    pictures_only: Annotated[bool, typer.Option("--pictures-only", help="Leave the database alone.")] = False,
-    labels_only: Annotated[bool, typer.Option("--labels-only", help="Leave the bucket alone.")] = False,
-    reset: Annotated[bool, typer.Option("--reset", help="First delete what earlier seeders wrote.")] = False,
+    pictures_only: Annotated[bool, typer.Option("--pictures-only", help="Do not change the database.")] = False,
+    labels_only: Annotated[bool, typer.Option("--labels-only", help="Do not change the bucket.")] = False,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="First delete the rows and pictures of earlier seeds.")
+    ] = False,
 ) -> None:
     """Fill database and bucket with annotations and drawn pictures (NEON_DATABASE_URL, R2_*). Idempotent."""
     from wakee_sandbox import seeding
@@ -173,11 +176,11 @@ def sourcing(port: int = 8501) -> None:
 
 
 @app.command()
-def impostor() -> None:
+def fault_server() -> None:
     """Run a faulty server, which tests put in place of a service: 503 on port 9001, no response on 9002, ..."""
     import asyncio
 
-    from wakee_sandbox import impostor as server
+    from wakee_sandbox import fault_server as server
 
     with _errors_as_one_line():
         asyncio.run(server.serve())
@@ -187,8 +190,8 @@ def impostor() -> None:
 def mail(
     port: int = 8025,
     smtp_port: int = 1025,
-    certificate: Annotated[Path | None, typer.Option(help="PEM file; with one, clients have to speak TLS.")] = None,
-    key: Annotated[Path | None, typer.Option(help="The certificate's key, where it is in a file of its own.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="PEM file. If set, clients must use TLS.")] = None,
+    key: Annotated[Path | None, typer.Option(help="The certificate's key, if it is in a separate file.")] = None,
 ) -> None:
     """Run a mail server and a webhook that store what they receive: GET /messages, GET /webhook."""
     from wakee_sandbox.mail import application

@@ -16,8 +16,8 @@ class Fault(BaseModel):
     """The fault and the requests that it applies to: status 503, a late response, or a wrong response."""
 
     mode: Literal["none", "down", "slow", "wrong"] = "none"
-    seconds: float = Field(default=20, ge=0, le=600, description="How late a slow answer is.")
-    path: str = Field(default="", description="Only for requests whose path holds this.")
+    seconds: float = Field(default=20, ge=0, le=600, description="Delay of a slow answer, in seconds.")
+    path: str = Field(default="", description="Only for requests whose path contains this text.")
 
 
 class FaultSwitch:

@@ -94,7 +94,7 @@ def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(certificate, key)
     except OSError as error:
-        raise ConfigurationError(f"no certificate and key in {certificate}: {error}") from error
+        raise ConfigurationError(f"cannot read a certificate and a key from {certificate}: {error}") from error
     return context
 
 

@@ -26,10 +26,12 @@ CHUNK = 1 << 20
 class ModelSettings(Settings):
     """Location of the model."""
 
-    endpoint: str = Field(PUBLIC_HUB, alias="HF_ENDPOINT", description="The Hub, or its double.")
+    endpoint: str = Field(PUBLIC_HUB, alias="HF_ENDPOINT", description="Address of the Hub, or of its stand-in.")
     repository: str = Field(alias="HF_MODEL_REPO", description="The model's repository, namespace/name.")
     token: SecretStr = Field(SecretStr(""), alias="HF_TOKEN", description="Needed for private repositories only.")
-    poll_seconds: float = Field(5, gt=0, alias="HF_POLL_SECONDS", description="How often to look whether main moved.")
+    poll_seconds: float = Field(
+        5, gt=0, alias="HF_POLL_SECONDS", description="Seconds between two checks whether main has changed."
+    )
 
 
 @dataclass(frozen=True)
@@ -123,5 +125,5 @@ class ProductionModel:
                 said = ""
             except Exception as error:  # an invalid new model must not stop the service
                 if said != (said := f"{type(error).__name__}: {error}".splitlines()[0]):
-                    logger.warning("no new model: %s", said)
+                    logger.warning("cannot load a new model: %s", said)
             self._stop.wait(self._settings.poll_seconds)

@@ -126,9 +126,9 @@ def parse_bias(text: str) -> tuple[float, ...]:
             return (_number(text or "0"),) * len(EMOTIONS)
         given = {name.strip(): _number(value) for name, value in (part.split("=") for part in text.split(","))}
     except ValueError as error:
-        raise BadInputError(f"not a bias: {text!r} (expected a number, or emotion=number,...)") from error
+        raise BadInputError(f"not a valid bias: {text!r} (expected a number, or emotion=number,...)") from error
     if unknown := set(given) - set(EMOTIONS):
-        raise BadInputError(f"unknown emotion {sorted(unknown)[0]!r} in {text!r}; there are {', '.join(EMOTIONS)}")
+        raise BadInputError(f"unknown emotion {sorted(unknown)[0]!r} in {text!r}. Use some of {', '.join(EMOTIONS)}")
     return tuple(given.get(emotion, 0.0) for emotion in EMOTIONS)
 
 
@@ -146,7 +146,7 @@ def parse_until(text: str) -> datetime:
     try:
         return parse_utc(text)
     except ValueError as error:
-        raise BadInputError(f"not a time: {text!r} (expected ISO 8601 or 'now')") from error
+        raise BadInputError(f"not a valid time: {text!r} (expected ISO 8601 or 'now')") from error
 
 
 def _number(text: str) -> float:

@@ -29,7 +29,7 @@ class PostgresSettings(Settings):
     password: SecretStr = Field(alias="POSTGRES_PASSWORD", description="The owner's password.")
     database: str = Field("wakee", alias="POSTGRES_DB", description="The database of the application.")
     extra_databases: str = Field(
-        "", alias="POSTGRES_EXTRA_DATABASES", description="More databases of the same owner, separated by commas."
+        "", alias="POSTGRES_EXTRA_DATABASES", description="Additional databases of the same owner, separated by commas."
     )
 
     @property
@@ -78,7 +78,7 @@ def prepare(data: Path, settings: PostgresSettings) -> Path:
 def _program(name: str) -> Path:
     found = sorted(INSTALLATIONS.glob(f"*/bin/{name}"), key=lambda path: float(path.parts[-3]))
     if not found:
-        raise ConfigurationError(f"PostgreSQL is not installed: no {INSTALLATIONS}/*/bin/{name}")
+        raise ConfigurationError(f"PostgreSQL is not installed: {INSTALLATIONS}/*/bin/{name} does not exist")
     return found[-1]
 
 
@@ -97,12 +97,12 @@ def _initialise(part: Path) -> Path:
 
 def _check_user() -> None:
     if os.geteuid() == 0:
-        raise ConfigurationError("PostgreSQL refuses to run as root: set runAsUser to another UID")
+        raise ConfigurationError("PostgreSQL does not run as root. Set runAsUser to another UID")
     try:
         pwd.getpwuid(os.geteuid())
     except KeyError:
         raise ConfigurationError(
-            f"initdb needs a user name: UID {os.geteuid()} has no entry in /etc/passwd of this image"
+            f"Cannot run initdb: UID {os.geteuid()} has no entry in /etc/passwd of this image"
         ) from None
 
 
@@ -128,7 +128,7 @@ def _run(command: list[str], what: str, statements: str = "") -> str:
     done = subprocess.run(command, input=statements, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise WakeeError(f"{what} failed with {done.returncode}: {last}")
+        raise WakeeError(f"{what} failed with exit code {done.returncode}: {last}")
     return done.stdout
 
 

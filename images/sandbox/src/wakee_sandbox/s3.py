@@ -65,7 +65,7 @@ def ready(settings: R2Settings) -> None:
     uri = store.uri(PROBE_KEY)
     store.put_bytes(uri, b"ready", "text/plain")
     if store.get_bytes(uri) != b"ready":
-        raise UnavailableError("S3 returned another object than was written")
+        raise UnavailableError("S3 returned other bytes than were written")
 
 
 def _ensure_bucket(client: Any, bucket: str) -> None:

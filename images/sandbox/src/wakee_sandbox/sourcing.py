@@ -12,7 +12,7 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Wakee App 
 <style>body{font:16px sans-serif;max-width:40em;margin:3em auto}</style>
 <h1>Wakee App Sourcing</h1>
 <p>In production people take a picture here, see the four scores, correct them with sliders and validate.
-This stand-in only answers; <code>wakee-sandbox seed</code> makes the annotations.</p></html>"""
+This stand-in has no function. <code>wakee-sandbox seed</code> creates the annotations.</p></html>"""
 
 
 async def page(_request: Request) -> Response:

@@ -14,10 +14,10 @@ class TrackingSettings(Settings):
     """MLflow's backend store."""
 
     backend: SecretStr = Field(
-        alias="MLFLOW_BACKEND_STORE_URI", description="postgresql://user:password@host/database, of MLflow alone."
+        alias="MLFLOW_BACKEND_STORE_URI", description="postgresql://user:password@host/database, used by MLflow only."
     )
     allowed_hosts: str = Field(
-        "*", alias="MLFLOW_ALLOWED_HOSTS", description="Host headers (with ports) by which the server may be called."
+        "*", alias="MLFLOW_ALLOWED_HOSTS", description="Host headers (with ports) that the server accepts."
     )
 
     @property

@@ -16,7 +16,7 @@ def report_id(text: str) -> int | None:
     try:
         return TypeAdapter(NonNegativeInt).validate_python(text)
     except ValidationError:
-        raise BadInputError(f"--drift-report-id {text[:40]!r} is no id") from None
+        raise BadInputError(f"--drift-report-id {text[:40]!r} is not a valid id") from None
 
 
 def moment(text: str) -> str:
@@ -28,4 +28,4 @@ def moment(text: str) -> str:
     try:
         return parse_utc(text).isoformat(sep=" ") if text else ""
     except (ValueError, OverflowError):
-        raise BadInputError(f"--until {text[:40]!r} is no ISO 8601 timestamp") from None
+        raise BadInputError(f"--until {text[:40]!r} is not an ISO 8601 timestamp") from None

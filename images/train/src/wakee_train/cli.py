@@ -49,9 +49,7 @@ class Precision(StrEnum):
 
 EvaluationRecord = Annotated[str, typer.Option(help="The evaluation_uri of evaluate.")]
 TrainingRecord = Annotated[str, typer.Option(help="The training_uri of fine-tune.")]
-DriftReportId = Annotated[
-    str, typer.Option(help="Id of the drift report that asked for this training. Empty: none did.")
-]
+DriftReportId = Annotated[str, typer.Option(help="Id of the drift report that triggered this training. Empty: none.")]
 Publish = Annotated[bool, option(RETRAIN["publish"])]
 RestoreExperiment = Annotated[bool, option(RETRAIN["restore_deleted_experiment"])]
 Backbone = Annotated[str, option(RETRAIN["backbone"])]
@@ -102,7 +100,9 @@ def fetch_training_data(
     drift_report_id: DriftReportId = "",
     choices: Annotated[
         str,
-        typer.Option(help="The run's parameters as JSON, to find an earlier run of the same. Empty: none is sought."),
+        typer.Option(
+            help="The run's parameters as JSON, to search for an earlier run with the same. Empty: no search."
+        ),
     ] = "",
     train_again: Annotated[bool, option(RETRAIN["train_again"])] = RETRAIN["train_again"].default,
     publish: Publish = RETRAIN["publish"].default,
@@ -225,11 +225,11 @@ def export_onnx(
     parity_limit: Annotated[
         float, typer.Option(min=0, max=1, help="Largest difference between ONNX and PyTorch on any output.")
     ] = 1e-3,
-    parity_samples: Annotated[int, typer.Option(min=1, help="Test pictures to compare on.")] = 128,
+    parity_samples: Annotated[int, typer.Option(min=1, help="Number of test pictures to compare.")] = 128,
     int8: Annotated[bool, option(RETRAIN["int8"])] = RETRAIN["int8"].default,
     int8_mae_limit: Annotated[
         float,
-        typer.Option(min=0, max=3, help="By how much the MAE of an emotion, or of a part, may rise with int8."),
+        typer.Option(min=0, max=3, help="Largest rise of the MAE of an emotion, or of a part, with int8."),
     ] = 0.01,
     publish: Publish = RETRAIN["publish"].default,
 ) -> ExportResult:

@@ -273,7 +273,7 @@ def parse_record(content: bytes, uri: R2Uri, kind: type[R]) -> R:
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:
-        raise BadInputError(f"{uri} is no {kind.__name__}: {error.errors()[0]['msg']}") from None
+        raise BadInputError(f"{uri} is not a valid {kind.__name__}: {error.errors()[0]['msg']}") from None
 
 
 def write_record(store: ObjectStore, uri: R2Uri, record: Record) -> R2Uri:

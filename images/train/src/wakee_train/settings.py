@@ -12,8 +12,10 @@ from wakee_contract.model import EXPERIMENT, REGISTERED_MODEL, mlflow_run_page
 class HubSettings(hub.HubSettings):
     """The Hub, with write access."""
 
-    token: SecretStr = Field(alias="HF_TOKEN", description="A token that may write to the repository.")
-    private: bool = Field(False, alias="HF_PRIVATE", description="Whether a repository that we make is private.")
+    token: SecretStr = Field(alias="HF_TOKEN", description="A token with write access to the repository.")
+    private: bool = Field(
+        False, alias="HF_PRIVATE", description="Whether a repository that the pipeline creates is private."
+    )
 
 
 class TrackingSettings(Settings):
@@ -39,7 +41,7 @@ class ModelPage(Settings):
     )
 
     ui: str = Field(
-        "", alias="WAKEE_MLFLOW_UI", description="Where a browser finds MLflow; no link in the model card when empty."
+        "", alias="WAKEE_MLFLOW_UI", description="Address of MLflow for browsers. Empty: no link in the model card."
     )
     model: str = Field(REGISTERED_MODEL, alias="MLFLOW_MODEL_NAME", description="Name in the model registry.")
 
@@ -71,5 +73,9 @@ class ProcessSettings(Settings):
     """The number of training processes."""
 
     processes: int = Field(
-        0, ge=0, le=64, alias="WAKEE_TRAINING_PROCESSES", description="Processes; 0: one for each GPU, or one in all."
+        0,
+        ge=0,
+        le=64,
+        alias="WAKEE_TRAINING_PROCESSES",
+        description="Number of training processes. 0: one for each GPU, or one without GPUs.",
     )

@@ -100,7 +100,7 @@ def test_a_connection_that_is_cut_is_not_taken_for_the_end(database):
             terminate(database, ours)
             return sum(batch.num_rows for batch in batches)
 
-    with pytest.raises(UnavailableError, match=r"dropped us: \[libpq\]"):
+    with pytest.raises(UnavailableError, match=r"closed the connection .*: \[libpq\]"):
         read()
 
 
@@ -156,7 +156,7 @@ def test_a_transaction_that_ends_before_it_is_joined_is_taken_again(database, mo
                 pytest.fail("joined what has ended")
 
     AdbcConnection = adbc.AdbcConnection  # noqa: N806 - as the library calls it
-    with pytest.raises(UnavailableError, match=r"has ended: .*snapshot.*: the stage starts again"):
+    with pytest.raises(UnavailableError, match=r"has ended: .*snapshot.*A retry reads everything again"):
         read()
 
 
@@ -167,13 +167,13 @@ def test_a_database_that_goes_between_the_two_connections_may_come_back(database
         with reading(database) as connection, copier(gone, connection):
             pytest.fail("connected to nobody")
 
-    with pytest.raises(UnavailableError, match=r"dropped us.*refused"):
+    with pytest.raises(UnavailableError, match=r"closed the connection.*refused"):
         read()
 
 
 @pytest.mark.parametrize("value", ["'no number'", "ARRAY[1]"])
 def test_a_value_of_another_kind_is_bad_input(database, value):
-    with pytest.raises(BadInputError, match="another kind"), source_of(database) as source:
+    with pytest.raises(BadInputError, match="unexpected type"), source_of(database) as source:
         list(source.batches(sql.SQL(f"SELECT 'a', {value}"), SCHEMA))
 
 
@@ -185,7 +185,7 @@ def test_an_error_among_the_rows_is_told_as_the_database_says_it(database):
 
 
 def test_a_missing_column_is_a_matter_of_configuration(database):
-    with pytest.raises(ConfigurationError, match="schema is not ours"), source_of(database) as source:
+    with pytest.raises(ConfigurationError, match="schema does not match this image"), source_of(database) as source:
         list(source.batches(sql.SQL("SELECT version_name, nothing FROM model_versions"), SCHEMA))
 
 

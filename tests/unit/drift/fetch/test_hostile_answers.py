@@ -62,7 +62,7 @@ def test_a_slow_loris_costs_no_more_than_its_time(pairs, pipeline, monkeypatch, 
         monkeypatch.setenv("WAKEE_API_URL", server.url)
         comparison = pipeline.load(pairs)["api_comparison"]
 
-    assert "no whole answer within 0.5 s" in comparison["cause"]
+    assert "no complete answer within 0.5 s" in comparison["cause"]
     assert time.monotonic() - start < 3 * 0.5 + 3
 
 

@@ -40,4 +40,4 @@ def test_only_the_present_is_told(monkeypatch, caplog, days_ago, told):
         measure._tell(metrics)
 
     assert heard == told
-    assert (f"{day} is past" in caplog.text) is not bool(told)
+    assert (f"{day} is in the past" in caplog.text) is not bool(told)

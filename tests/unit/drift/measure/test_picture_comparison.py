@@ -56,7 +56,7 @@ def test_files_that_differ_are_not_compared():
 @pytest.mark.parametrize(
     ("now", "before", "reason"),
     [
-        pytest.param(range(10), range(29), "29 training pictures with such values, fewer than 30", id="few-pictures"),
+        pytest.param(range(10), range(29), "29 training pictures with these values, fewer than 30", id="few-pictures"),
         pytest.param(range(9), range(30), "the look-back window: pictures of 9 people, fewer than 10", id="few-people"),
         pytest.param(range(10), [1] * 30, "the training data: pictures of 1 people, fewer than 10", id="one-person"),
         pytest.param(range(10), range(30), "", id="enough"),

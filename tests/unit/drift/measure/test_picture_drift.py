@@ -195,7 +195,7 @@ def test_an_older_version_is_not_compared(annotations, pipeline, pod):
 
     reason = skipped(annotations, pipeline, pod)
 
-    assert reason == (f"0 training pictures with such values, fewer than 30; {picture_drift.NO_EMBEDDINGS}")
+    assert reason == (f"0 training pictures with these values, fewer than 30; {picture_drift.NO_EMBEDDINGS}")
 
 
 def test_without_a_version_nothing_is_compared(annotations, pipeline, pod):

@@ -56,7 +56,7 @@ def test_all_conditions_met():
         ),
         pytest.param(
             {"history": LONG_AGO.model_copy(update={"asked_for_at": NOW - timedelta(hours=12)})},
-            ["a report asked for one 0.5 days ago (2 needed)"],
+            ["a report requested one 0.5 days ago (2 needed)"],
             id="one may be going on",
         ),
         pytest.param(
@@ -90,7 +90,7 @@ def test_days_count_with_those_before():
 def test_without_any_row_of_the_version_there_is_no_score():
     decision = judged(ProductionScore())
 
-    assert "no score of the version in production" in decision.reasons
+    assert "there is no score for the version in production" in decision.reasons
     assert not decision.above
 
 

@@ -107,7 +107,7 @@ def test_a_retraining_that_goes_on_is_not_asked_for_again(life, monkeypatch):
     monkeypatch.setenv("WAKEE_RUN_ID", "by hand")
     again = life.report(1)
 
-    assert (again["retrain"], again["reasons"]) == (False, ["a report asked for one 0.0 days ago (2 needed)"])
+    assert (again["retrain"], again["reasons"]) == (False, ["a report requested one 0.0 days ago (2 needed)"])
 
 
 def test_rows_of_the_first_minutes_do_not_count(life):

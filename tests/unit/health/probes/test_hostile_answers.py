@@ -18,17 +18,17 @@ MUCH = b"x" * 65536
 
 WRONG = {
     "huge": (endless(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n", MUCH), "too long"),
-    "deep": (saying(http(b"[" * 100_000)), "no JSON object"),
-    "no-json": (saying(http(b"<html>", kind="text/html")), "no JSON object"),
-    "list": (saying(jsoned([HEALTHY])), "no JSON object"),
-    "number": (saying(http(b"NaN")), "no JSON object"),
+    "deep": (saying(http(b"[" * 100_000)), "did not answer with a JSON object"),
+    "no-json": (saying(http(b"<html>", kind="text/html")), "did not answer with a JSON object"),
+    "list": (saying(jsoned([HEALTHY])), "did not answer with a JSON object"),
+    "number": (saying(http(b"NaN")), "did not answer with a JSON object"),
     "compressed": (saying(http(b"\x1f\x8b", content_encoding="gzip")), "compressed"),
     "novel": (saying(jsoned(HEALTHY | {"runtime": "x" * 10_000})), "runtime: string should have at most"),
     "nul": (saying(jsoned(HEALTHY | {"runtime": "\x00"})), "runtime: string should match"),
     "half-an-emoji": (saying(jsoned(HEALTHY | {"model_revision": "\ud83d"})), "model_revision: "),
     "wrong-types": (saying(jsoned({"status": {}, "model_loaded": []})), "status: "),
     "circle": (saying(http(status="302 Found", location="/health")), "redirects"),
-    "to-a-file": (saying(http(status="302 Found", location="file:///etc/passwd")), "no http"),
+    "to-a-file": (saying(http(status="302 Found", location="file:///etc/passwd")), "not HTTP"),
     "not-http": (saying(b"220 mail ESMTP\r\n"), "cannot be reached"),
     "slow-head": (dripping(http(b"{}")), "no answer within 0.5 s"),
     "slow-body": (dripping(http(b"{}" * 500), 0.01), "no answer within 0.5 s"),
@@ -138,7 +138,7 @@ def test_a_value_that_the_database_cannot_hold_does_not_end_the_summary(environm
     result = environment.summary(checks, run_id="nul")
 
     assert result["rows"] == 0
-    assert any("cannot hold a value" in warning for warning in result["warnings"])
+    assert any("cannot store a value" in warning for warning in result["warnings"])
 
 
 healthy = st.one_of(st.just("healthy"), json_values)

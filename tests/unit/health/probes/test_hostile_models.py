@@ -29,15 +29,15 @@ def levels_of(content: bytes) -> np.ndarray:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        pytest.param(b"", "does not load: ", id="empty"),
-        pytest.param(b"<html>503 Service Unavailable</html>", "does not load: ", id="a page"),
-        pytest.param(b"\x80\x04\x95c__builtin__\nexec\n.", "does not load: ", id="a pickle"),
-        pytest.param(GOOD[: len(GOOD) // 2], "does not load: ", id="cut in half"),
-        pytest.param(GOOD[:-40], "does not load: ", id="without its end"),
+        pytest.param(b"", "cannot load ", id="empty"),
+        pytest.param(b"<html>503 Service Unavailable</html>", "cannot load ", id="a page"),
+        pytest.param(b"\x80\x04\x95c__builtin__\nexec\n.", "cannot load ", id="a pickle"),
+        pytest.param(GOOD[: len(GOOD) // 2], "cannot load ", id="cut in half"),
+        pytest.param(GOOD[:-40], "cannot load ", id="without its end"),
         pytest.param(linear_model(input_name="picture"), "the model's input breaks the contract: ", id="another name"),
         pytest.param(linear_model(side=128), "the model's input breaks the contract: ", id="another size"),
-        pytest.param(linear_model((NOT_A_NUMBER,) * 4), "the model answers no four numbers: ", id="NaN"),
-        pytest.param(linear_model((INFINITE, 1, 1, 1)), "the model answers no four numbers: ", id="infinity"),
+        pytest.param(linear_model((NOT_A_NUMBER,) * 4), "the model does not output four numbers: ", id="NaN"),
+        pytest.param(linear_model((INFINITE, 1, 1, 1)), "the model does not output four numbers: ", id="infinity"),
     ],
 )
 def test_refused(content, says):

@@ -41,7 +41,7 @@ def test_what_an_earlier_check_left_is_removed(environment: Environment):
 
     result = environment.stage("test-api", insert=True)
 
-    assert result["warnings"] == ["an earlier check had left 2 annotations behind"]
+    assert result["warnings"] == ["removed 2 annotations of an earlier check"]
     assert traces(environment) == []
 
 
@@ -56,7 +56,9 @@ def test_what_only_looks_like_ours_stays(environment: Environment):
 def test_a_row_that_stays_is_a_warning_and_its_picture_goes(environment: Environment):
     (warning,) = environment.stage("test-api", insert=True)["warnings"]
 
-    assert warning.startswith("a row of ours may be left: the database refuses us: rows stay")
+    assert warning.startswith(
+        "a row of this check may not have been deleted: the database rejected the request: rows stay"
+    )
     (row,) = traces(environment)
     assert environment.execute("SELECT img_name FROM emotion_labels WHERE img_name = %s", [row])
 
@@ -64,13 +66,13 @@ def test_a_row_that_stays_is_a_warning_and_its_picture_goes(environment: Environ
 def test_a_picture_that_stays_is_a_warning_and_its_row_goes(environment: Environment):
     class KeepingStore(ObjectStore):
         def delete(self, uri):
-            raise UnavailableError("R2 failed")
+            raise UnavailableError("R2 request failed")
 
     leave(environment, LEFT, LEFT)
     store = KeepingStore(R2Settings.model_validate(environment.variables))
 
     count, warnings = remove_traces(DatabaseSettings(url=environment.url("NEON_DATABASE_URL")), store)
 
-    assert (count, warnings) == (1, ["a picture of ours may be left: R2 failed"])
+    assert (count, warnings) == (1, ["a picture of this check may not have been deleted: R2 request failed"])
     assert traces(environment) == [LEFT]
     assert environment.execute("SELECT count(*) FROM emotion_labels") == [(4,)]

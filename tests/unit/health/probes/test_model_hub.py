@@ -24,7 +24,7 @@ def test_model_that_is_none(environment: Environment):
         cause = environment.cause("test-model-hub")
     finally:
         environment.commit(files())
-    assert cause.startswith("model.onnx does not load: ")
+    assert cause.startswith("cannot load model.onnx: ")
 
 
 def test_api_with_another_model(environment: Environment):
@@ -48,7 +48,7 @@ def test_another_version_in_the_database(environment: Environment, damage: str, 
     finally:
         environment.execute(f"UPDATE model_versions {repair}", [VERSION])
     assert cause == (
-        f"not the same version in production everywhere: Hub main {VERSION}, registry champion {VERSION}, "
+        f"the version in production is not the same everywhere: Hub main {VERSION}, registry champion {VERSION}, "
         f"is_production {named}"
     )
 
@@ -60,7 +60,7 @@ def test_another_champion(environment: Environment):
     finally:
         environment.register(VERSION)
     assert cause == (
-        f"not the same version in production everywhere: Hub main {VERSION}, registry champion v-other, "
+        f"the version in production is not the same everywhere: Hub main {VERSION}, registry champion v-other, "
         f"is_production {VERSION}"
     )
 
@@ -68,7 +68,7 @@ def test_another_champion(environment: Environment):
 def test_no_champion(environment: Environment):
     cause = environment.but(MLFLOW_MODEL_NAME="another").cause("test-model-hub")
     assert cause == (
-        f"not the same version in production everywhere: Hub main {VERSION}, registry champion none, "
+        f"the version in production is not the same everywhere: Hub main {VERSION}, registry champion none, "
         f"is_production {VERSION}"
     )
 
@@ -82,4 +82,4 @@ def test_no_champion(environment: Environment):
 )
 def test_an_installation_that_has_published_nothing_is_not_red(names, places):
     warnings = check_agreement(dict(zip(PLACES, names, strict=True)))
-    assert warnings == [f"{place} names no version" for place in places]
+    assert warnings == [f"{place} has no version" for place in places]

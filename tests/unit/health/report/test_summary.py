@@ -75,12 +75,12 @@ def test_a_warning_of_a_probe_is_a_warning(environment: Environment):
     ("given", "cause"),
     [
         pytest.param(
-            {"state": "failed", "result": None}, "test_api left no result (state failed): see its log", id="pod"
+            {"state": "failed", "result": None}, "test_api wrote no result (state failed). See its log", id="pod"
         ),
-        pytest.param({}, "test_api left no result (state unknown): see its log", id="nothing-known"),
+        pytest.param({}, "test_api wrote no result (state unknown). See its log", id="nothing-known"),
         pytest.param(
             {"state": "failed", "result": {"status": "success"}},
-            "test_api left no result (state failed): see its log",
+            "test_api wrote no result (state failed). See its log",
             id="died-after-its-result",
         ),
     ],
@@ -94,7 +94,7 @@ def test_a_check_without_a_result_has_failed(environment: Environment, given, ca
 @pytest.mark.parametrize("results", ["", "[]", "{", '{"test_api": 1}'])
 def test_results_that_are_none(environment: Environment, results):
     cause = environment.cause("generate-summary", exit_code=2, results=results)
-    assert cause.startswith("--results is no JSON object of task results")
+    assert cause.startswith("--results is not a JSON object of task results")
 
 
 def test_an_unknown_severity(environment: Environment):
@@ -106,8 +106,10 @@ def test_the_summary_survives_the_database(environment: Environment, closed_port
     address = environment.url("NEON_DATABASE_URL")
     port = psycopg2.extensions.parse_dsn(address)["port"]
     without = environment.but(NEON_DATABASE_URL=address.replace(f":{port}/", f":{closed_port}/"))
-    cause = without.summary(told(test_database=failed("no database connection after 1 s")), exit_code=2)["cause"]
-    note = "the database did not take this report, it is in R2 only: no database connection after 1 s"
+    cause = without.summary(told(test_database=failed("cannot connect to the database within 1 s")), exit_code=2)[
+        "cause"
+    ]
+    note = "this report could not be saved in the database, it is in R2 only: cannot connect to the database within 1 s"
     assert note in cause
     assert "; report: r2://" in cause
     assert note in page(environment)
@@ -119,7 +121,7 @@ def test_the_summary_survives_a_database_that_takes_no_rows(environment: Environ
     address = f"{environment.url('NEON_DATABASE_URL')}?options=-c%20default_transaction_read_only%3Don"
     result = environment.but(NEON_DATABASE_URL=address).summary(told())
     note = (
-        "the database did not take this report, it is in R2 only: the database refuses us: "
+        "this report could not be saved in the database, it is in R2 only: the database rejected the request: "
         "cannot execute INSERT in a read-only transaction"
     )
     assert (result["verdict"], result["rows"], result["warnings"]) == ("passed", 0, [note])
@@ -130,9 +132,9 @@ def test_the_summary_survives_a_database_that_takes_no_rows(environment: Environ
 def test_the_summary_survives_r2(environment: Environment, closed_port: int):
     without = environment.but(R2_ENDPOINT_URL=f"http://127.0.0.1:{closed_port}")
     cause = without.summary(told(test_storage=failed("R2 cannot be reached")), exit_code=2)["cause"]
-    assert "R2 did not take this report: R2 cannot be reached for r2://" in cause
+    assert "this report could not be saved in R2: R2 cannot be reached for r2://" in cause
     assert "report: r2" not in cause
-    assert "WARNING wakee_health.report.summary: R2 did not take this report" in without.logs[-1]
+    assert "WARNING wakee_health.report.summary: this report could not be saved in R2" in without.logs[-1]
     assert rows(environment)["test_storage"] == ["failed", "critical", "R2 cannot be reached"]
     assert environment.execute("SELECT DISTINCT report_uri FROM health_reports") == [("",)]
 
@@ -142,9 +144,9 @@ def test_the_summary_survives_both(environment: Environment, closed_port: int):
     without = environment.but(NEON_DATABASE_URL=f"postgresql://a:b@{nowhere}/c", R2_ENDPOINT_URL=f"http://{nowhere}")
     result = without.summary(told())
     assert (result["verdict"], result["rows"], result["html_uri"]) == ("passed", 0, "")
-    assert result["warnings"][0] == "neither the database nor R2 took this report, it is in this log only"
+    assert result["warnings"][0] == "this report could not be saved in the database or in R2, it is in this log only"
     assert "it is in R2 only" not in "".join(result["warnings"])
-    assert "neither the database nor R2 took this report" in without.logs[-1]
+    assert "this report could not be saved in the database or in R2" in without.logs[-1]
 
 
 def test_the_page_is_one_sound_file_with_everything_escaped(environment: Environment):

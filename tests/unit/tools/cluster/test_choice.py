@@ -31,5 +31,5 @@ def test_the_choice(monkeypatch, docker, variables, expected):
 
 def test_a_wrong_name_says_which_there_are(monkeypatch):
     monkeypatch.setenv("WAKEE_CLUSTER", "minikube")
-    with pytest.raises(ToolError, match=r"WAKEE_CLUSTER is 'minikube'\. Set it to kind or debian, or leave it out\."):
+    with pytest.raises(ToolError, match=r"WAKEE_CLUSTER is 'minikube'\. Set it to kind or debian, or unset it\."):
         choice.cluster_kind()

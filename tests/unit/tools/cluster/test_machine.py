@@ -60,7 +60,7 @@ def test_an_engine_that_has_enough():
         pytest.param(
             {"Name": socket.gethostname(), "DockerRootDir": "/"},
             29,
-            "Disk: 29 GB are free at /, 30 GB are needed. Free some; docker system df shows what Docker holds.",
+            "Disk: 29 GB are free at /, 30 GB are needed. Free disk space. docker system df shows what Docker uses.",
             id="disk",
         ),
     ],
@@ -176,7 +176,7 @@ def test_no_engine(docker, info, status, says):
     done = run("--cluster", "kind")
 
     assert done.exit_code == 1
-    assert "Docker engine: none answers" in done.output
+    assert "Docker engine: it does not answer" in done.output
     assert says in done.output
     assert "WAKEE_CLUSTER=debian" in done.output
 

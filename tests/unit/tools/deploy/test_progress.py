@@ -25,7 +25,7 @@ def waits(reason, message=""):
 def test_an_image_that_cannot_be_pulled_is_reported_once():
     news, pods = PodNews("airflow"), [pod("airflow-scheduler-1", waiting=waits("ErrImagePull", "not found"))]
     assert news.lines(pods, 0) == []
-    assert news.lines(pods, 10) == ["airflow-scheduler-1 waits: container scheduler: ErrImagePull: not found"]
+    assert news.lines(pods, 10) == ["airflow-scheduler-1 is waiting: container scheduler: ErrImagePull: not found"]
     assert news.lines(pods, 20) == []
 
 

@@ -81,7 +81,7 @@ def test_the_public_base_is_taken_where_a_registry_answers(machine):
 def test_without_a_registry_the_base_is_made_of_debians_packages(machine, capfd):
     calls = machine(registry_answers=False)
     assert base.base_image() == base.LOCAL_BASE
-    assert "no image registry answers (no such host)" in capfd.readouterr().err
+    assert "no image registry is available (no such host)" in capfd.readouterr().err
     assert any(call.startswith("docker import") and call.endswith(base.LOCAL_BASE) for call in calls())
 
 
@@ -185,7 +185,7 @@ def test_else_pypis_own_build_is_taken_and_that_is_said(machine, monkeypatch, tm
     machine()
     monkeypatch.setattr(torch_source, "CPU_WHEELS", (tmp_path / "nothing").as_uri())
     assert torch_source.torch_source() == TorchSource("cuda", [])
-    assert "PyPI's torch (CUDA) is taken" in capfd.readouterr().err
+    assert "using PyPI's torch (CUDA)" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(("system", "processor"), [("linux", "aarch64"), ("darwin", "arm64")])

@@ -125,7 +125,7 @@ def test_too_many_defects_stop_the_run(environment):
 
     refused = environment.stage("fetch-training-data", exit_code=2, min_samples=10, max_bad_share=0.1)
 
-    assert "7 of 49 annotations (14.3%) cannot be used, more than 10.0%" in refused["cause"]
+    assert "7 of 49 annotations (14.3%) are unusable, more than 10.0%" in refused["cause"]
     listed = environment.read_json(refused["cause"].rpartition("Each is listed in ")[2])
     assert len(listed["rows"]) == 9  # with the duplicates, which are not defects
 
@@ -197,12 +197,12 @@ def test_annotations_after_the_moment_are_left_out(environment):
 @pytest.mark.parametrize(
     ("flags", "cause"),
     [
-        ({"until": "yesterday"}, "no ISO 8601"),
-        ({"until": "0001-01-01T00:00:00+02:00"}, "no ISO 8601"),
-        ({"drift_report_id": "x"}, "is no id"),
-        ({"drift_report_id": "9" * 5000}, "is no id"),
-        ({"drift_report_id": 10**30}, f"no drift report has the id {10**30}"),
-        ({"drift_report_id": 77}, "no drift report has the id 77"),
+        ({"until": "yesterday"}, "not an ISO 8601"),
+        ({"until": "0001-01-01T00:00:00+02:00"}, "not an ISO 8601"),
+        ({"drift_report_id": "x"}, "is not a valid id"),
+        ({"drift_report_id": "9" * 5000}, "is not a valid id"),
+        ({"drift_report_id": 10**30}, f"there is no drift report with the id {10**30}"),
+        ({"drift_report_id": 77}, "there is no drift report with the id 77"),
     ],
     ids=["until", "until-before-the-year-1", "report-no-number", "report-endless", "report-huge", "report-unknown"],
 )
@@ -237,5 +237,5 @@ def test_a_shard_that_is_another_one_is_named(environment, tmp_path: Path):
     ]
     environment.store.put_bytes(shard, pack(0, samples))
 
-    with pytest.raises(BadInputError, match=r"shard-000000\.tar is not the shard that its manifest names"):
+    with pytest.raises(BadInputError, match=r"shard-000000\.tar differs from the shard in its manifest"):
         load_splits(environment.store, splits_uri, ("train",), tmp_path)

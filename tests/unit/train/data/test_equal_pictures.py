@@ -105,7 +105,7 @@ def test_each_row_of_a_broken_file_counts_as_bad_whatever_its_name(environment, 
 
     refused = fetch(environment, exit_code=2, max_bad_share=0.29)
 
-    assert "12 of 40 annotations (30.0%) cannot be used, more than 29.0%: not_an_image 12" in refused["cause"]
+    assert "12 of 40 annotations (30.0%) are unusable, more than 29.0%: not_an_image 12" in refused["cause"]
 
 
 def test_two_rows_of_one_object_are_read_once(environment, monkeypatch):

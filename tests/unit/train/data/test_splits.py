@@ -39,4 +39,4 @@ def test_a_split_is_described_with_people_sessions_and_levels():
     assert (found.samples, found.people, found.sessions) == (3, 2, 2)
     assert statistics(samples, joined={"3": 1}).people == 1
     assert found.level_counts["boredom"] == [3, 0, 0, 0]
-    assert described(found).startswith("3 pictures of 2 people in 2 sessions; levels 0 to 3: boredom 3/0/0/0, ")
+    assert described(found).startswith("3 pictures of 2 people in 2 sessions, levels 0 to 3: boredom 3/0/0/0, ")

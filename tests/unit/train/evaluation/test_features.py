@@ -33,7 +33,7 @@ def test_embeddings_are_the_input_of_the_last_layer(backbone):
 def test_a_whole_model_computes_no_features():
     torch.manual_seed(0)
 
-    with pytest.raises(BadInputError, match="computes no features"):
+    with pytest.raises(BadInputError, match="does not output features"):
         FeatureModel(to_onnx(make_model("test_efficientnet", 224).eval()))
 
 

@@ -66,7 +66,7 @@ def test_a_worse_model_is_hardly_ever_promoted():
 def test_a_few_pictures_or_people_decide_nothing(pictures, people):
     decision = decide(contest(0, better=0.5, pictures=pictures, people=people), {}, LIMITS)
     assert decision.verdict == "undecided"
-    assert decision.reasons == [f"the test split has {pictures} pictures of {people} people; 30 of 5 are needed"]
+    assert decision.reasons == [f"the test split has {pictures} pictures of {people} people, 30 of 5 are needed"]
 
 
 def test_worse_in_the_days_that_asked_for_it_is_worse():
@@ -119,7 +119,7 @@ def test_saying_nothing_is_not_rewarded():
 def test_the_first_model_must_beat_who_always_says_the_median(better, accept_any, verdict):
     decision = decide_first(contest(0, better=better), LIMITS, accept_any=accept_any)
     assert decision.verdict == verdict
-    assert decision.reasons[0].startswith("there is no champion yet; against always saying the median: MAE ")
+    assert decision.reasons[0].startswith("there is no champion yet, compared with predicting the median: MAE ")
 
 
 def test_the_numbers_are_those_of_the_models():

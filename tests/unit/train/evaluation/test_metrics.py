@@ -92,5 +92,5 @@ def test_levels_are_rounded_half_upwards_and_clipped():
 
 @pytest.mark.parametrize("predicted", [np.empty((0, 4)), np.full((1, 4), np.nan)], ids=["nothing", "no-numbers"])
 def test_what_cannot_be_measured_is_refused(predicted):
-    with pytest.raises(BadInputError, match="nothing to measure"):
+    with pytest.raises(BadInputError, match="Cannot compute metrics"):
         measure(predicted, np.ones_like(predicted))

@@ -56,7 +56,7 @@ def test_an_inaccurate_variant_is_dropped_with_the_reason(wide, environment):
     )
 
     assert (int8.kept, int8.uri) == (False, None)
-    assert int8.reason.startswith("too inaccurate: ")
+    assert int8.reason.startswith("not accurate enough: ")
     assert not list(environment.store.list_keys("export/"))
 
 
@@ -66,7 +66,7 @@ def test_a_slower_variant_is_dropped_with_the_reason(wide):
     judged = quantization.judge(OnnxModel(int8), OnnxModel(plain), examination(labelled(int8), 3.0))
 
     assert judged.kept is False
-    assert judged.reason.startswith("no faster: ")
+    assert judged.reason.startswith("not faster: ")
 
 
 def test_answers_that_are_no_numbers_are_too_inaccurate(wide):
@@ -106,7 +106,7 @@ def test_a_part_that_gets_worse_drops_the_variant_though_the_emotions_do_not(wid
     judged = quantization.judge(OnnxModel(plain), Shifted(), examination(test, 0.1, {"corrected pictures": corrected}))
 
     assert judged.kept is False
-    assert judged.reason.startswith("too inaccurate: corrected pictures 0.0000 -> 0.3000")
+    assert judged.reason.startswith("not accurate enough: corrected pictures 0.0000 -> 0.3000")
 
 
 def test_squeeze_excitation_and_head_stay_as_they_are():

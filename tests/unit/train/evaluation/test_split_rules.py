@@ -31,7 +31,7 @@ def contest() -> Contest:
 def test_who_may_have_learnt_from_test_people_is_named_with_the_mae_under_both_rules(champion, challenger, who):
     first, second = notes(contest(), NAMES, champion, challenger)
 
-    assert first.startswith(f"{who}: may have learnt from the test people")
+    assert first.startswith(f"{who}: may have been trained on the test people")
     assert second.startswith(f"MAE on the {TESTED.sum()} of 100 test pictures")
     assert second.endswith("1.0000 -> 0.5000")
 

@@ -13,7 +13,7 @@ def test_a_champion_that_may_have_learnt_from_test_people_is_named(release):
     evaluated = release.evaluate()
 
     assert evaluated["champion_version"] == "v0"
-    assert evaluated["notes"][0].startswith("champion: may have learnt from the test people")
+    assert evaluated["notes"][0].startswith("champion: may have been trained on the test people")
     record = release.environment.read_json(evaluated["evaluation_uri"])
     assert (record["split_rule"], record["notes"]) == (RULE_BY_PEOPLE, evaluated["notes"])
 

@@ -8,7 +8,7 @@ from support.sandbox import BLIND, READER, STRANGER
 from .conftest import Release
 
 NOWHERE = (None, None, None)
-SEEN_BY_OTHERS = "not on the Hub, or hidden from the account of HF_TOKEN"
+SEEN_BY_OTHERS = "does not exist on the Hub, or is hidden from the account of HF_TOKEN"
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_gated_files_are_not_missing(release):
     refused = release.with_variables(HF_TOKEN=STRANGER).evaluate(exit_code=2)
 
     assert "403: Access to this model is restricted" in refused["cause"]
-    assert "let the account of HF_TOKEN ask for access" in refused["cause"]
+    assert "Request access on the repository's page with the account of HF_TOKEN" in refused["cause"]
 
 
 def test_training_does_not_start_from_other_weights_because_the_champion_is_hidden(private):
@@ -53,7 +53,7 @@ def test_training_does_not_start_from_other_weights_because_the_champion_is_hidd
 def test_the_first_stage_tells_hidden_from_missing(private):
     refused = private.with_variables(HF_TOKEN=BLIND).check(exit_code=2)
 
-    assert f"Cannot see {private.repository} on the Hub: it exists" in refused["cause"]
+    assert f"Cannot access {private.repository} on the Hub: it exists" in refused["cause"]
     assert "409: You already created this model repo" in refused["cause"]
     assert "Give this token read and write access" in refused["cause"]
     assert private.production() == NOWHERE
@@ -75,7 +75,7 @@ def test_a_token_that_may_only_read_is_refused_at_the_start(private):
 def test_a_token_that_nobody_has_is_refused_at_the_start(release):
     refused = release.with_variables(HF_TOKEN="hf_of_nobody").check(exit_code=2)
 
-    assert "check HF_TOKEN" in refused["cause"]
+    assert "Check HF_TOKEN" in refused["cause"]
 
 
 @pytest.mark.parametrize("stage", ["log-to-mlflow", "update-model-versions"])
@@ -98,7 +98,7 @@ def test_a_repository_without_a_model_is_another_one_where_there_is_a_production
 
     refused = release.check(exit_code=2)
 
-    assert f"{release.repository} is not visible to HF_TOKEN, so holds no model on main" in refused["cause"]
+    assert f"{release.repository} is not visible to HF_TOKEN, so it holds no model on main" in refused["cause"]
     assert "v1" in refused["cause"]
     assert "Check HF_MODEL_REPO" in refused["cause"]
     assert release.titles() is None, "nothing is made under a wrong name"
@@ -121,7 +121,7 @@ def test_an_empty_table_is_another_database_where_hub_and_registry_have_a_produc
     refused = release.check("second", exit_code=2)
 
     assert f"holds {version} on main, the registry's alias champion points to {version}" in refused["cause"]
-    assert "the table model_versions has no row at all" in refused["cause"]
+    assert "the table model_versions has no rows" in refused["cause"]
     assert "update_model_versions of model_retrain/first wrote" in refused["cause"]
     assert "NEON_DATABASE_URL" in refused["cause"]
     assert release.environment.execute("SELECT count(*) FROM model_versions") == [(0,)]
@@ -162,7 +162,7 @@ def test_an_uploaded_model_needs_a_row_so_that_it_can_come_back(release):
     accepted = release.check()
 
     assert "holds a model of unknown version on main" in refused["cause"]
-    assert "no row at all" in refused["cause"]
+    assert "no rows" in refused["cause"]
     assert "INSERT INTO model_versions" in refused["cause"]
     assert accepted["production"] is None
     assert release.titles() == ["Upload model", "initial commit"]

@@ -119,7 +119,7 @@ def test_a_store_of_artifacts_that_takes_nothing_ends_the_run_before_the_promoti
 def test_a_drift_report_deleted_during_the_training_ends_the_run_before_the_promotion(release, judged):
     refused = release.upload(exit_code=2, **judged, drift_report_id=7)
 
-    assert "no drift report has the id 7" in refused["cause"]
+    assert "there is no drift report with the id 7" in refused["cause"]
     assert release.titles() == ["initial commit"]
 
 
@@ -144,7 +144,7 @@ def test_a_table_that_we_may_not_write_is_refused_before_the_promotion(role, jud
     refused = role.upload(exit_code=2, **judged)
 
     assert "permission denied for table model_versions" in refused["cause"]
-    assert "check the rights of NEON_DATABASE_URL's user" in refused["cause"]
+    assert "Check the privileges of NEON_DATABASE_URL's user" in refused["cause"]
     assert role.titles() == ["initial commit"]
 
 
@@ -177,7 +177,7 @@ def test_a_bucket_that_is_not_there_is_refused_at_the_start(release):
     refused = release.with_variables(R2_BUCKET_NAME="no-such-bucket").check(exit_code=2)
 
     assert refused["cause"].startswith("the bucket of r2://no-such-bucket/")
-    assert refused["cause"].endswith("check R2_BUCKET_NAME")
+    assert refused["cause"].endswith(". Check R2_BUCKET_NAME")
     assert release.titles() is None
 
 

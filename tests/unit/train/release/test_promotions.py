@@ -9,7 +9,7 @@ from wakee_train.release.promotions import Cause, make_production
 from ..environment import Environment
 
 GATE = Cause("gate", "better with probability 0.93", "model_retrain", "drift__1")
-ROLLBACK = Cause("rollback", "somebody asked for previous", "model_rollback", "manual__2")
+ROLLBACK = Cause("rollback", "rollback to previous was requested", "model_rollback", "manual__2")
 ANSWERED = "SELECT version_name FROM promotions WHERE promoted_at <= %s ORDER BY promoted_at DESC, id DESC LIMIT 1"
 
 

@@ -20,7 +20,7 @@ def test_the_next_run_finishes_a_promotion_that_came_to_the_hub_only(release, on
 
     checked = release.check("second")
 
-    assert checked["finished"] == f"finished the move of production to {on_the_hub}, which had come to the Hub only"
+    assert checked["finished"] == f"completed the promotion of {on_the_hub}, which was on the Hub only"
     assert release.production() == everywhere(on_the_hub)
     [(run_id, commit, lineage)] = release.environment.execute("SELECT run_id, hf_commit, lineage FROM model_versions")
     assert (run_id, commit) == ("first", release.hub.model_info(release.repository).sha)

@@ -84,14 +84,14 @@ def test_a_version_from_before_us_counts_though_nobody_wrote_down_when_it_was_de
 def test_only_the_last_version_from_before_us_can_be_found_on_the_hub(environment):
     versions(environment, "v1", old1=1, old2=2, v1=3)
 
-    with pytest.raises(BadInputError, match="old1 has no commit on the Hub on record"):
+    with pytest.raises(BadInputError, match="old1: its commit on the Hub is not recorded"):
         target(environment, "old1")
 
 
 def test_a_version_that_somebody_added_after_ours_is_not_one_from_before(environment):
     versions(environment, "v1", old=1, v1=2, old_but_later=3)
 
-    with pytest.raises(BadInputError, match="old_but_later has no commit on the Hub on record"):
+    with pytest.raises(BadInputError, match="old_but_later: its commit on the Hub is not recorded"):
         target(environment, "old_but_later")
     assert target(environment, "old").commit is None
 
@@ -170,8 +170,8 @@ def test_a_version_that_the_registry_does_not_know_is_a_warning(first_retraining
 
     assert done["alias_moved"] is True
     assert client.get_registered_model(model).aliases == {}
-    assert "champion points nowhere now" in done["warning"]
-    assert "is tagged wakee.version=old" in done["warning"]
+    assert "champion was removed" in done["warning"]
+    assert "has the tag wakee.version=old" in done["warning"]
 
 
 @pytest.mark.parametrize("asked", ["previous", "old"])

@@ -15,5 +15,5 @@ def test_the_model_takes_224_pixels_whatever_its_backbone_works_at(size):
 
 
 def test_an_unknown_backbone_is_refused():
-    with pytest.raises(BadInputError, match="timm knows no backbone 'resnet_9000'"):
+    with pytest.raises(BadInputError, match="timm does not have a backbone 'resnet_9000'"):
         make_model("resnet_9000", 224)

@@ -48,7 +48,7 @@ def test_where_no_epoch_is_better_the_champion_stays(data, caplog):
     assert (learner.progress.alpha, learner.progress.best_epoch, learner.progress.best_mae) == (0, 0, 0)
     assert len(learner.progress.history) == 3
     assert "epoch 0, the champion: validation MAE 0.0000" in caplog.text
-    assert "Chosen: 0 (the champion, unchanged)" in caplog.text
+    assert "Chosen: 0 (unchanged champion)" in caplog.text
 
 
 def test_the_best_of_all_alphas_is_chosen(data, whole):

@@ -109,7 +109,7 @@ def test_the_result_compares_with_the_champion_and_names_epoch_and_alpha(faces):
 def test_production_weights_that_are_not_there_are_named(faces):
     refused = faces.train(start="hub", exit_code=2)
 
-    assert "is not on the Hub" in refused["cause"]
+    assert "does not exist on the Hub" in refused["cause"]
     assert "start=random" in refused["cause"]
 
 
@@ -120,7 +120,7 @@ def test_pretrained_weights_that_cannot_be_had_name_the_remedies(faces):
     _, log = process.communicate(timeout=60)
 
     assert process.returncode == 2, log
-    assert "the pretrained weights of test_efficientnet cannot be had" in log
+    assert "the pretrained weights of test_efficientnet are not available" in log
     assert "start=random" in log
 
 

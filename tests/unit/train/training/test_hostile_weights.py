@@ -50,7 +50,7 @@ def test_nothing_in_a_pickled_file_is_executed(tmp_path, write, wrapped):
     crater, path = tmp_path / "crater", tmp_path / "pytorch_model.bin"
     write(wrapped(Bomb(crater)), path)
 
-    with pytest.raises(BadInputError, match=r"pytorch_model\.bin holds no plain weights"):
+    with pytest.raises(BadInputError, match=r"pytorch_model\.bin does not contain plain weights"):
         load_pickled(path)
 
     assert not crater.exists()
@@ -93,7 +93,8 @@ def test_auto_falls_back_to_pretrained_weights(environment, tmp_path, monkeypatc
         _, origin = starting_point.starting_model(settings(start="auto"), tmp_path)
 
     assert origin == "timm's pretrained test_efficientnet"
-    assert f"{name} cannot be read" in caplog.text
+    assert "cannot read " in caplog.text
+    assert f"/{name}: " in caplog.text
 
 
 @pytest.mark.parametrize(("name", "write"), UNREADABLE)
@@ -102,5 +103,5 @@ def test_hub_names_the_remedies(environment, tmp_path, monkeypatch, name, write)
     for variable, value in environment.variables.items():
         monkeypatch.setenv(variable, value)
 
-    with pytest.raises(ConfigurationError, match=r"cannot be read: .* Choose start=imagenet"):
+    with pytest.raises(ConfigurationError, match=r"cannot read .* Choose start=imagenet"):
         starting_point.starting_model(settings(start="hub"), tmp_path)

@@ -20,7 +20,7 @@ from wakee_train.settings import ProcessSettings
 from wakee_train.training import launching
 from wakee_train.training.backbone import make_model
 from wakee_train.training.launching import number_of_processes
-from wakee_train.training.process_group import Ranks
+from wakee_train.training.process_group import ProcessGroup
 from wakee_train.training.weights import load_weights
 
 from support.sandbox import inherited_variables
@@ -69,7 +69,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, Any]]:
 
 @pytest.mark.parametrize("case", [name for name in CASES if name != "batch norm"])
 def test_two_processes_train_the_weights_of_one(together, case):
-    expected, alone, _ = two_processes.trained(Ranks(), **CASES[case])
+    expected, alone, _ = two_processes.trained(ProcessGroup(), **CASES[case])
     weights, history, _ = together[0][0][case]
 
     assert weights.keys() == expected.keys()
@@ -82,7 +82,7 @@ def test_two_processes_train_the_weights_of_one(together, case):
 
 def test_with_batch_norm_on_cpus_losses_are_close(together):
     """Each process normalises its own share, so weights are not equal."""
-    _, alone, _ = two_processes.trained(Ranks())
+    _, alone, _ = two_processes.trained(ProcessGroup())
 
     assert together[0][0]["batch norm"][1][0]["train_loss"] == pytest.approx(alone[0]["train_loss"], rel=0.25)
 
@@ -107,7 +107,7 @@ def test_all_end_when_one_s_loss_is_no_number(together):
     causes = {told["spoilt"] for _, told in together}
 
     assert len(causes) == 1
-    assert causes.pop().startswith("the loss is nan")
+    assert causes.pop().startswith("Training diverged: the loss is nan")
 
 
 @pytest.fixture
@@ -182,13 +182,13 @@ def test_cramped_then_killed_then_stopped_then_alone_a_training_ends_as_one_that
     (tmp_path / "sitecustomize.py").write_text(CRAMPED)
 
     log = killed(faces, splits, tmp_path)
-    assert "out of memory: starting again from the checkpoint with 2 pictures at a time" in log
+    assert "out of memory: restarting from the checkpoint with 2 pictures at a time" in log
     assert outcome(faces)["cause"].startswith("training process 0 of 0 to 1 was killed by SIGKILL"), log
     log = told_to_stop(faces, splits)
     assert outcome(faces)["error"] == "InterruptedStageError", log
     assert "resumed at epoch" in log
     assert "2 x CPU" in log
-    assert "a checkpoint follows this step" in log
+    assert "writing a checkpoint after this step" in log
     resumed = faces.train("together", splits, **FLAGS)
 
     assert resumed["resumed"] is True
@@ -201,15 +201,15 @@ def test_cramped_then_killed_then_stopped_then_alone_a_training_ends_as_one_that
 @pytest.mark.parametrize("size", [2, 3, 5, 6, 7, 16, 33])
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_shares_cover_a_batch_once_in_parts_as_many_everywhere(count, size):
-    ranks = [Ranks(rank, count) for rank in range(count)]
-    shares = [r.share(size) for r in ranks]
+    groups = [ProcessGroup(rank, count) for rank in range(count)]
+    shares = [r.share(size) for r in groups]
     lengths = [s.stop - s.start for s in shares]
 
     assert all(lengths) if size < 2 * count else sum(lengths) == size
     assert min(lengths) >= 2
     assert max(lengths) - min(lengths) <= 1
     for micro_batch in (1, 2, 5, 64):
-        parts = {r.parts(size, micro_batch) for r in ranks}
+        parts = {r.parts(size, micro_batch) for r in groups}
         assert len(parts) == 1
         assert 1 <= parts.pop() <= min(lengths)
 
@@ -282,7 +282,7 @@ def test_statistics_over_all_processes_leave_the_weights_names_and_outputs():
     model = make_model("test_efficientnet", 32).eval()
     pictures = torch.rand(2, 3, 224, 224)
     before, names = model(pictures), list(model.state_dict())
-    model.backbone = Ranks(0, 2).synchronised(model.backbone, torch.device("cuda"))
+    model.backbone = ProcessGroup(0, 2).synchronised(model.backbone, torch.device("cuda"))
 
     assert any(isinstance(module, torch.nn.SyncBatchNorm) for module in model.modules())
     assert list(model.state_dict()) == names

@@ -118,7 +118,7 @@ def test_training_stops_when_nothing_gets_better(data):
 def test_a_loss_that_is_no_number_ends_the_training_for_good(data):
     exploding = trainer((SplitPixels(data[0].names, data[0].pixels, data[0].labels * np.float32(np.nan)), data[1]))
 
-    with pytest.raises(BadInputError, match="lower the learning rate") as error:
+    with pytest.raises(BadInputError, match="Lower the learning rate") as error:
         run(exploding)
     assert error.value.exit_code == 2
 
@@ -128,7 +128,7 @@ def test_a_gradient_that_is_no_number_ends_the_training_before_it_spoils_the_wei
     parameter = next(exploding.model.parameters())
     parameter.register_hook(lambda gradient: gradient * np.nan)
 
-    with pytest.raises(BadInputError, match="the gradient's length nan in epoch 1, step 0"):
+    with pytest.raises(BadInputError, match="the gradient norm nan in epoch 1, step 0"):
         run(exploding)
     assert torch.isfinite(parameter).all()
 

@@ -45,7 +45,7 @@ def test_memory_seconds_and_parameters_are_logged(environment):
     assert result["parameters"] == 303_236
     assert (result["device"], result["pictures"]) == ("cpu", 2)
     assert 0 < result["peak_mib"] < 4096
-    assert "test_vit at 112 px works: 0.30 million parameters; one step of 2 pictures on cpu" in log
+    assert "test_vit at 112 px works: 0.30 million parameters. One step of 2 pictures on cpu" in log
     assert "peak memory" in log
 
 
@@ -80,7 +80,7 @@ def test_sizes_near_the_one_asked_for_are_tried_first_and_none_is_outside_the_fo
 def test_a_batch_of_one_without_batch_statistics_names_the_remedy(backbone, size):
     message = refusal(backbone, size, batch_size=1)
 
-    assert f"{backbone} at {size} px cannot learn from batches of 1" in message
+    assert f"{backbone} at {size} px cannot be trained with batches of 1" in message
     assert "Set batch_size to 2 or more" in message
 
 
@@ -91,20 +91,20 @@ def test_a_batch_of_one_is_fine_without_batch_normalization():
 @pytest.mark.parametrize(
     ("backbone", "words"),
     [
-        pytest.param("resnett18", "near names: resnet18", id="model"),
+        pytest.param("resnett18", "Similar names: resnet18", id="model"),
         pytest.param("resnet18.a1_in2k", "resnet18.a1_in1k", id="tag"),
-        pytest.param("....", "near names: aimv2", id="nothing-like-it"),
+        pytest.param("....", "Similar names: aimv2", id="nothing-like-it"),
     ],
 )
 def test_an_unknown_name_lists_near_ones(backbone, words):
     message = refusal(backbone)
 
-    assert f"timm knows no backbone '{backbone}'" in message
+    assert f"timm does not have a backbone '{backbone}'" in message
     assert words in message
 
 
 def test_a_backbone_without_levels_of_its_pictures_is_refused():
-    assert "has no linear head; choose another" in refusal("gemma4_vit_167m_enc")
+    assert "has no linear head. Choose another backbone" in refusal("gemma4_vit_167m_enc")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_model_that_is_larger_than_the_memory_is_tried_by_its_shapes(monkeypat
     result = try_backbone("efficientnet_b4", 224, 16, 0, "random")
 
     assert result.device == "meta"
-    assert "has 18 million parameters: a step takes about 1157 MiB, this container has 1100" in caplog.text
+    assert "has 18 million parameters: a step needs about 1157 MiB, this container has 1100" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from wakee_common.errors import BadInputError
 from wakee_train.data.shards import SplitPixels
 from wakee_train.records import TrainingSettings
 from wakee_train.training.backbone import make_model
-from wakee_train.training.process_group import Ranks, joined
+from wakee_train.training.process_group import ProcessGroup, joined
 from wakee_train.training.trainer import Trainer
 
 # Its norms are over channels, not over the batch: all of it learns, and shares of a batch are as good as the whole.
@@ -34,50 +34,50 @@ def pixels(rows: int, seed: int) -> SplitPixels:
 
 
 def trainer(
-    ranks: Ranks, rows: int = ROWS, micro_batch: int = 16, from_champion: bool = False, **changes: Any
+    processes: ProcessGroup, rows: int = ROWS, micro_batch: int = 16, from_champion: bool = False, **changes: Any
 ) -> Trainer:
     given = {"backbone": "test_efficientnet", "image_size": 32, "epochs": 2, "learning_rate": 0.005, "batch_size": 16}
     fixed = {"freeze_epochs": 0, "seed": 3, "start": "random", "patience": 5, "weight_decay": 0.01, "precision": "auto"}
     settings = TrainingSettings.model_validate({**fixed, **given, **changes})
-    torch.manual_seed(ranks.rank)  # the others' own weights must not matter
+    torch.manual_seed(processes.rank)  # the others' own weights must not matter
     model = make_model(settings.backbone, settings.image_size)
     splits = pixels(rows, 1), pixels(6, 2)
-    made = Trainer(model, settings, *splits, torch.device("cpu"), ranks, from_champion=from_champion)
+    made = Trainer(model, settings, *splits, torch.device("cpu"), processes, from_champion=from_champion)
     made.progress.micro_batch = micro_batch
     return made
 
 
-def trained(ranks: Ranks, **changes: Any) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]], int]:
+def trained(processes: ProcessGroup, **changes: Any) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]], int]:
     """The best weights, the history and how many checkpoints were written."""
     saved: list[int] = []
-    learner = trainer(ranks, **changes)
+    learner = trainer(processes, **changes)
     learner.run(lambda: False, lambda: saved.append(1))
     return learner.best, learner.progress.history, len(saved)
 
 
-def stopped(ranks: Ranks) -> tuple[bool, int, int]:
+def stopped(processes: ProcessGroup) -> tuple[bool, int, int]:
     """The last process alone is told to stop in its third step."""
     asked: list[int] = []
-    learner = trainer(ranks, rows=64, **WITHOUT_BATCH_NORM)
+    learner = trainer(processes, rows=64, **WITHOUT_BATCH_NORM)
 
     def told() -> bool:
         asked.append(1)
-        return ranks.rank == ranks.count - 1 and len(asked) == 3
+        return processes.rank == processes.count - 1 and len(asked) == 3
 
     return learner.run(told, lambda: None), learner.progress.epoch, learner.progress.step
 
 
-def stopped_validating(ranks: Ranks) -> tuple[bool, int, int]:
+def stopped_validating(processes: ProcessGroup) -> tuple[bool, int, int]:
     """The first process, which alone validates, is told to stop when all steps of an epoch are done."""
-    learner = trainer(ranks, rows=64, **WITHOUT_BATCH_NORM)
-    whole = learner.run(lambda: ranks.first and learner.progress.step == learner.steps_per_epoch, lambda: None)
+    learner = trainer(processes, rows=64, **WITHOUT_BATCH_NORM)
+    whole = learner.run(lambda: processes.first and learner.progress.step == learner.steps_per_epoch, lambda: None)
     return whole, learner.progress.epoch, learner.progress.step
 
 
-def spoilt(ranks: Ranks) -> str:
+def spoilt(processes: ProcessGroup) -> str:
     """The last process alone computes a loss that is no number."""
-    learner = trainer(ranks)
-    if ranks.rank == ranks.count - 1:
+    learner = trainer(processes)
+    if processes.rank == processes.count - 1:
         learner.train.labels[:] = np.nan
     try:
         learner.run(lambda: False, lambda: None)
@@ -88,11 +88,11 @@ def spoilt(ranks: Ranks) -> str:
 
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
-    with joined() as (ranks, _):
-        done = {name: trained(ranks, **changes) for name, changes in CASES.items()}
-        torch.save(done, folder / f"trained-{ranks.rank}.pt")
-        told = {"stopped": stopped(ranks), "validating": stopped_validating(ranks), "spoilt": spoilt(ranks)}
-        (folder / f"told-{ranks.rank}.json").write_text(json.dumps(told))
+    with joined() as (processes, _):
+        done = {name: trained(processes, **changes) for name, changes in CASES.items()}
+        torch.save(done, folder / f"trained-{processes.rank}.pt")
+        told = {"stopped": stopped(processes), "validating": stopped_validating(processes), "spoilt": spoilt(processes)}
+        (folder / f"told-{processes.rank}.json").write_text(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -33,14 +33,16 @@ def seed(context: typer.Context) -> None:
     from wakee_tools.airflow import seed as seeding
 
     if os.environ.get("CLUSTER"):
-        raise ToolError("make seed writes to the local sandbox only: leave CLUSTER out")
+        raise ToolError("Cannot seed another cluster: make seed writes to the local sandbox only. Unset CLUSTER.")
     flags = context.args or shlex.split(os.environ.get("SEED") or seeding.DEFAULT_FLAGS)
     print(seeding.seed(*flags))
 
 
 def trigger(
     dag_id: Annotated[str, DAG_ID],
-    conf: Annotated[str, typer.Option(envvar="CONF", help='Its params, as JSON, e.g. {"threshold": 0.2}.')] = "{}",
+    conf: Annotated[
+        str, typer.Option(envvar="CONF", help='Params of the run, as JSON, e.g. {"threshold": 0.2}.')
+    ] = "{}",
 ) -> None:
     """Trigger a DAG run and follow its tasks. Exits with 1 if the run fails."""
     from wakee_tools.airflow.client import Airflow
@@ -77,13 +79,13 @@ def logs(
     airflow = Airflow()
     runs = airflow.runs(dag_id)
     if not runs:
-        raise ToolError(f"{dag_id} has no runs yet: start one with make trigger DAG={dag_id}")
+        raise ToolError(f"{dag_id} has no runs yet. Start one with make trigger DAG={dag_id}")
     run_id = runs[0]["dag_run_id"]
     tasks = airflow.tasks(dag_id, run_id)
     if task_id not in tasks:
         raise ToolError(f"{dag_id} has no task {task_id}. It has: {', '.join(sorted(tasks))}")
     for attempt in range(1, tasks[task_id]["try_number"] + 1):
-        console.rule(f"{run_id} {task_id}, try {attempt}")
+        console.rule(f"{run_id} {task_id}, attempt {attempt}")
         console.print(airflow.log(dag_id, run_id, task_id, attempt), markup=False, highlight=False)
 
 
@@ -93,7 +95,7 @@ def pods() -> None:
 
 
 def doctor(
-    deep: Annotated[bool, typer.Option(help="Also run the health check, from inside of the cluster.")] = True,
+    deep: Annotated[bool, typer.Option(help="Also run the health check, inside the cluster.")] = True,
 ) -> None:
     """Check everything that the pipelines need, with a remedy for each failure. Exits with 1 if a check fails."""
     from wakee_tools.airflow.client import Airflow

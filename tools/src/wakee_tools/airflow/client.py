@@ -80,7 +80,7 @@ class Airflow:
             missing = expected - self.dags().keys()
             if not missing:
                 return expected
-        raise AirflowError(f"Airflow has not read {', '.join(sorted(missing))} after {seconds:g} s")
+        raise AirflowError(f"Airflow has not parsed {', '.join(sorted(missing))} within {seconds:g} s")
 
     def unpause(self, dag_id: str) -> None:
         """Unpause a DAG."""
@@ -114,7 +114,7 @@ class Airflow:
         for _ in _poll(seconds):
             if self.runs(dag_id):
                 return
-        raise AirflowError(f"{dag_id} has no run {seconds:g} s after it was unpaused: does the scheduler work?")
+        raise AirflowError(f"{dag_id} has no run {seconds:g} s after it was unpaused. Check that the scheduler runs")
 
     def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
         """Return the task instances of a run, by task id."""
@@ -172,7 +172,7 @@ class Airflow:
             if ended:
                 return states
             on_poll()
-        raise AirflowError(f"{dag_id} {run_id} did not end in {seconds:g} s: {seen}")
+        raise AirflowError(f"{dag_id} {run_id} did not finish within {seconds:g} s: {seen}")
 
     @retry(
         retry=retry_if_exception_type(httpx.TransportError) | retry_if_result(lambda answer: answer.is_server_error),

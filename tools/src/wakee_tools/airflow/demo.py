@@ -48,7 +48,7 @@ def run_demo(airflow: Airflow) -> None:
     retraining = f"drift__{run_id}"
     _timed(times, RETRAIN, lambda: _succeed(airflow, RETRAIN, retraining))
     _print_retraining(airflow, retraining)
-    console.print("\n[bold]Health check[/] of everything that this stands on")
+    console.print("\n[bold]Health check[/] of all services")
     health = airflow.trigger(HEALTH)
     _timed(times, HEALTH, lambda: _succeed(airflow, HEALTH, health))
     _print_health(airflow, health)
@@ -62,13 +62,13 @@ def _hardly_trained_model(airflow: Airflow) -> None:
     ours = [run["dag_run_id"] for run in trained if (run["conf"] or {}) == FIRST_MODEL]
     if ours:
         version = {"version": airflow.result(RETRAIN, ours[0], "upload_to_hub")["version"]}
-        console.print(f"\n[bold]The first demo's model[/], put back into production: CONF='{json.dumps(version)}'")
+        console.print(f"\n[bold]The first demo's model[/], restored to production: CONF='{json.dumps(version)}'")
         _succeed(airflow, ROLLBACK, airflow.trigger(ROLLBACK, version))
     elif trained:
-        console.print("\n[bold]A model of yours[/] is in production, and stays there until a better one comes")
+        console.print("\n[bold]A model of yours[/] is in production, and stays there until a better one is promoted")
     else:
         conf = json.dumps(FIRST_MODEL)
-        console.print(f"\n[bold]A first model[/], hardly trained, promoted whatever it says: CONF='{conf}'")
+        console.print(f"\n[bold]A first model[/], hardly trained, promoted in any case: CONF='{conf}'")
         _succeed(airflow, RETRAIN, airflow.trigger(RETRAIN, FIRST_MODEL))
 
 
@@ -131,7 +131,7 @@ def _print_retraining(airflow: Airflow, run_id: str) -> None:
     rows.append(["all four", old, f"{evaluation['mae']:.3f}"])
     table(f"Champion and challenger on {evaluation['test_samples']} test pictures (MAE)", ["", "old", "new"], rows)
     parts = [list(line.split(": ", 1)) for line in evaluation["parts"]]
-    table("What the gate asked (interval and probabilities by people)", ["part", "old -> new"], parts)
+    table("What the gate compared (interval and probabilities by people)", ["part", "old -> new"], parts)
     for note in evaluation["notes"]:
         console.print(note)
     facts = [
@@ -142,7 +142,7 @@ def _print_retraining(airflow: Airflow, run_id: str) -> None:
         ["model_versions", f"row {result('update_model_versions')['model_version_id']}"],
         ["training", f"{result('fine_tune')['images_per_second']:.0f} images/s on {result('fine_tune')['device']}"],
     ]
-    table("What came of it", ["", ""], facts)
+    table("Outcome", ["", ""], facts)
     times = [[task_id, f"{task['duration'] or 0:.0f}"] for task_id, task in airflow.tasks(RETRAIN, run_id).items()]
     table("Times of the stages", ["stage", "seconds"], times)
 

@@ -83,7 +83,7 @@ def _kubectl(*arguments: str) -> dict[str, Any]:
 def _version() -> str:
     server = _kubectl("version")["serverVersion"]
     if (int(server["major"]), int(server["minor"].rstrip("+"))) < OLDEST_KUBERNETES:
-        raise UnhealthyError(server["gitVersion"], "1.20 is the oldest version that was tried: upgrade the cluster")
+        raise UnhealthyError(server["gitVersion"], "upgrade the cluster: 1.20 is the oldest version that was tested")
     return str(server["gitVersion"])
 
 
@@ -96,7 +96,9 @@ def _nodes() -> str:
         if (condition["status"] == "True") != (condition["type"] == "Ready")
     ]
     if bad:
-        raise UnhealthyError(", ".join(bad), "kubectl describe node; free its disk or memory, or restart its kubelet")
+        raise UnhealthyError(
+            ", ".join(bad), "look at kubectl describe node, then free the node's disk or memory, or restart its kubelet"
+        )
     return f"{len(nodes)} ready"
 
 
@@ -111,7 +113,9 @@ def _gpus() -> str:
     most = max(int(node["status"]["allocatable"].get(resource, 0)) for node in nodes)
     found = f"fine_tune asks for {wanted} {resource}, a node has up to {most}"
     if wanted > most:
-        remedy = "does the device plugin run? An autoscaled pool may be empty; WAKEE_GPU_COUNT=0 trains on the CPU"
+        remedy = (
+            "check that the device plugin runs. An autoscaled pool may be empty. WAKEE_GPU_COUNT=0 trains on the CPU"
+        )
         raise UnhealthyError(found, remedy)
     return found
 
@@ -127,7 +131,7 @@ def _quota() -> str:
     full = [n for n, used, hard in usage if "gpu" not in n and parse_quantity(used) >= parse_quantity(hard)]
     if full:
         raise UnhealthyError(
-            usage_line, f"{', '.join(full)} used up: let runs end, or raise the quota (k8s/base/limits.yaml)"
+            usage_line, f"wait for runs to end, or raise the quota of {', '.join(full)} (k8s/base/limits.yaml)"
         )
     return usage_line
 
@@ -136,7 +140,7 @@ def _secrets() -> str:
     keys = _kubectl("get", "secret", "wakee-secrets", "-n", "wakee").get("data", {}).keys()
     if missing := WANTED_SECRETS - keys:
         raise UnhealthyError(
-            f"lacks {', '.join(sorted(missing))}", "fill in .env (see .env.example) and apply the Secret again"
+            f"missing keys: {', '.join(sorted(missing))}", "fill in .env (see .env.example) and apply the Secret again"
         )
     return f"{len(keys)} keys"
 
@@ -146,7 +150,7 @@ def _components(airflow: Airflow) -> str:
     sick = [name for name, part in health.items() if part["status"] not in {"healthy", None}]
     if sick:
         raise UnhealthyError(
-            f"{', '.join(sick)} not healthy", "kubectl get pods -n airflow, and the logs of that component"
+            f"not healthy: {', '.join(sick)}", "look at kubectl get pods -n airflow, and at the logs of that component"
         )
     return "healthy"
 
@@ -154,7 +158,9 @@ def _components(airflow: Airflow) -> str:
 def _dags(airflow: Airflow) -> str:
     errors = airflow.call("GET", "importErrors")["import_errors"]
     if errors:
-        raise UnhealthyError(f"{errors[0]['filename']}: {errors[0]['stack_trace'].splitlines()[-1]}", "mend that file")
+        raise UnhealthyError(
+            f"{errors[0]['filename']}: {errors[0]['stack_trace'].splitlines()[-1]}", "correct that file"
+        )
     paused = sorted(name for name, dag in airflow.dags().items() if dag["is_paused"])
     return f"{len(airflow.dags())} read" + (f"; paused: {', '.join(paused)}" if paused else "")
 
@@ -171,11 +177,11 @@ def _services(airflow: Airflow) -> str:
     if red:
         causes = "; ".join(f"{task}: {_cause(airflow, run_id, task)}" for task in red)
         raise UnhealthyError(causes, f"docs/runbooks/health-red.md; make logs DAG={HEALTH} TASK={red[0]}")
-    return "API, database, storage, sourcing page and model hub answer as they should"
+    return "API, database, storage, sourcing page and model hub are healthy"
 
 
 def _cause(airflow: Airflow, run_id: str, task_id: str) -> str:
     try:
         return str(airflow.result(HEALTH, run_id, task_id)["cause"])
     except (AirflowError, KeyError):
-        return f"left no result: kubectl describe pod -n wakee -l wakee.io/task-id={task_id}"
+        return f"wrote no result, see kubectl describe pod -n wakee -l wakee.io/task-id={task_id}"

@@ -34,7 +34,7 @@ def seed(*flags: str) -> str:
 def _wait(name: str) -> str:
     seconds = float(os.environ.get("SEED_SECONDS") or 900)
     try:
-        wait_until(seconds, "seeding (SEED_SECONDS says how long it may take)", lambda: _phase(name) in ENDED)
+        wait_until(seconds, "seeding (SEED_SECONDS sets the time limit)", lambda: _phase(name) in ENDED)
     except ToolError:
         print_lines(last_lines(answer(*KUBECTL, "describe", "pod", name).stdout, 10))
         print_lines(answer(*KUBECTL, "logs", name, "--tail=20").stdout)
@@ -42,7 +42,7 @@ def _wait(name: str) -> str:
     log = output(*KUBECTL, "logs", name)
     if _phase(name) != "Succeeded":
         print_lines(log)
-        raise ToolError("seeding failed: the lines above say why.")
+        raise ToolError("Seeding failed. See the lines above for the cause.")
     return log
 
 

@@ -62,4 +62,4 @@ def chosen(choices: type[Choice], variable: str, value: str) -> Choice:
         return choices(value)
     except ValueError as error:
         names = " or ".join(choices)
-        raise ToolError(f"{variable} is '{value}'. Set it to {names}, or leave it out.") from error
+        raise ToolError(f"{variable} is '{value}'. Set it to {names}, or unset it.") from error

@@ -51,7 +51,7 @@ def restart(process: Annotated[str, typer.Argument(help="kube-apiserver, kubelet
 
 @app.command()
 def machine(
-    cluster: Annotated[ClusterKind, typer.Option(help="Which cluster is to run on it.")] = ClusterKind.KIND,
+    cluster: Annotated[ClusterKind, typer.Option(help="Cluster that will run on this machine.")] = ClusterKind.KIND,
 ) -> None:
     """Check that the machine has enough CPUs, memory and disk for a cluster. Exits with 1 if not.
 

@@ -30,18 +30,18 @@ def up() -> None:
     """
     _require_kind()
     if stopped := nodes(*STOPPED):
-        say("starting the nodes that stopped")
+        say("starting the stopped nodes")
         output("docker", "start", *stopped)
     if not nodes():
         _create()
     elif not _is_whole():
-        say("the creation of the kind cluster was interrupted: it is made anew")
+        say("the creation of the kind cluster was interrupted: creating it again")
         call("kind", "delete", "cluster", "--name", NAME)
         _create()
     call("kind", "export", "kubeconfig", "--name", NAME, "--kubeconfig", str(KUBECONFIG))
     if answer("kubectl", "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=180s").returncode:
         raise ToolError(
-            "The kind cluster has nodes that are not ready after 180 s. 'kubectl describe nodes' says why; "
+            "The kind cluster has nodes that are not ready after 180 s. 'kubectl describe nodes' shows the cause. "
             "'make cluster-down' removes it."
         )
 

@@ -58,7 +58,7 @@ def print_status() -> None:
     """
     _chosen().print_status()
     if status("kubectl", "get", "nodes,pods", "--all-namespaces", "--request-timeout=5s"):
-        raise ToolError("no cluster answers: run 'make cluster'")
+        raise ToolError("No cluster answers. Run 'make cluster'.")
 
 
 def restart(process: str) -> None:

@@ -66,7 +66,7 @@ def report_machine(kind: ClusterKind) -> bool:
     try:
         machine = machine_of(kind)
     except EngineError as error:
-        return _go_on([f'Docker engine: none answers ("{error}"), kind needs one. {START_DOCKER}'])
+        return _go_on([f'Docker engine: it does not answer ("{error}"), and kind needs it. {START_DOCKER}'])
     free = free_disk(machine)
     if lines := list(problems(machine, kind, free)):
         return _go_on(lines)
@@ -79,7 +79,7 @@ def _go_on(lines: list[str]) -> bool:
     for line in lines:
         _print(f"[red]✗[/] {escape(line)}")
     skipped = os.environ.get(SKIP, "") not in {"", "0"}
-    _print(f"Going on, because {SKIP} is set." if skipped else f"{SKIP}=1 goes on all the same.")
+    _print(f"Continuing, because {SKIP} is set." if skipped else f"{SKIP}=1 continues anyway.")
     return skipped
 
 
@@ -124,7 +124,11 @@ def problems(machine: Machine, kind: ClusterKind, free: float | None) -> Iterato
         yield f"Memory: {machine.name} has {gib:.1f} GiB, {MEMORY_GIB} GiB are needed. {more}"
     needed = disk_needed(machine, kind)
     if free is not None and free < needed:
-        remedy = "Free some; docker system df shows what Docker holds." if kind is ClusterKind.KIND else "Free some."
+        remedy = (
+            "Free disk space. docker system df shows what Docker uses."
+            if kind is ClusterKind.KIND
+            else "Free disk space."
+        )
         yield f"Disk: {free:.0f} GB are free at {machine.folder}, {needed} GB are needed. {remedy}"
 
 
@@ -154,7 +158,7 @@ def engine_machine(info: dict[str, Any], *, has_cluster: bool) -> Machine:
         EngineError: the output has no machine, as from a client without an engine.
     """
     if not info.get("NCPU"):
-        raise EngineError("; ".join(info.get("ServerErrors") or ["docker info has no number of CPUs"]))
+        raise EngineError("; ".join(info.get("ServerErrors") or ["docker info does not report the number of CPUs"]))
     name, remedy = _engine(info)
     return Machine(name, info["NCPU"], info["MemTotal"], _local_folder(info), has_cluster, remedy)
 

@@ -55,7 +55,7 @@ def _chosen() -> tuple[str, ...]:
 def _check_digest(path: Path) -> None:
     if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
         raise ToolError(
-            f"{path} is not the airflow chart {VERSION} as published (its SHA-256 is not {SHA256}). Get it again."
+            f"{path} is not the airflow chart {VERSION} as published (its SHA-256 is not {SHA256}). Download it again."
         )
 
 

@@ -85,31 +85,33 @@ def rollback(revision: str) -> None:
 def uninstall() -> None:
     """Remove Airflow. Its database and Secrets are kept."""
     _require_cluster()
-    say("Secrets, the database and k8s/ stay")
+    say("not removed: Secrets, the database and the objects of k8s/")
     release.uninstall()
 
 
 def _chart_for(values: Path) -> tuple[str, ...]:
     if not values.is_file():
-        raise ToolError(f"no file {values}: set VALUES")
+        raise ToolError(f"Cannot find the values file {values}. Set VALUES to an existing file.")
     return find_chart()
 
 
 def _require_cluster() -> None:
     if not succeeds("kubectl", "version"):
-        raise ToolError(f"no cluster answers at {os.environ['KUBECONFIG']}: set CLUSTER to a kubeconfig")
+        raise ToolError(f"No cluster answers at {os.environ['KUBECONFIG']}. Set CLUSTER to a kubeconfig.")
     say(f"cluster {output('kubectl', 'config', 'current-context')}")
 
 
 def _require_prerequisites() -> None:
     """Check that the objects exist which the chart's pods need and the chart does not create."""
-    remedy = "run 'make environment-apply' first"
+    remedy = "Run 'make environment-apply' first."
     if not _exists("serviceaccount", "airflow"):
-        raise ToolError(f"no service account airflow: {remedy}")
+        raise ToolError(f"The service account airflow does not exist. {remedy}")
     if not _exists("configmap", "wakee-images"):
-        raise ToolError(f"no ConfigMap wakee-images in namespace {release.namespace()}: {remedy}")
+        raise ToolError(f"The ConfigMap wakee-images does not exist in namespace {release.namespace()}. {remedy}")
     if missing := [name for name in SECRETS if not _exists("secret", name)]:
-        raise ToolError(f"no Secret {' '.join(missing)} in namespace {release.namespace()}: see docs/production.md")
+        raise ToolError(
+            f"Secrets are missing in namespace {release.namespace()}: {' '.join(missing)}. See docs/production.md."
+        )
 
 
 def _exists(kind: str, name: str) -> bool:

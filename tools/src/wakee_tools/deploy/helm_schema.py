@@ -12,7 +12,7 @@ from wakee_tools.paths import HELM
 
 def problems(chart_values: dict[str, Any], schema: dict[str, Any]) -> list[str]:
     """List the violations of the schema, and unknown root keys."""
-    unknown = [f"{key}: no such key in the chart" for key in chart_values if key not in schema["properties"]]
+    unknown = [f"{key}: unknown key in the chart" for key in chart_values if key not in schema["properties"]]
     errors = Draft7Validator(schema).iter_errors(chart_values)
     return unknown + [f"{'.'.join(map(str, error.absolute_path))}: {error.message}" for error in errors]
 

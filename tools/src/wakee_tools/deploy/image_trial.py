@@ -32,7 +32,7 @@ def try_image(image: str, *pull_secrets: str) -> None:
     running = "jsonpath={.spec.template.spec.containers[0].image}"
     if answer(*kubectl(), "get", "deployment", f"{NAME}-scheduler", "-o", running).stdout in {"", image}:
         return
-    say(f"trying {image}")
+    say(f"checking that {image} starts")
     _delete()
     try:
         output(*kubectl(), "create", "-f", "-", text=json.dumps(_pod(image, pull_secrets)))

@@ -14,7 +14,7 @@ from wakee_tools.jobs import run_together
 from wakee_tools.paths import REPO, program
 from wakee_tools.shell import ToolError, answer, console, output, say, succeeds, timed
 
-SERVICES = ("hub", "mlflow", "api", "sourcing", "mail", "impostor", "pushgateway")
+SERVICES = ("hub", "mlflow", "api", "sourcing", "mail", "fault-server", "pushgateway")
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 DAG_SECONDS = 120
 
@@ -41,7 +41,7 @@ def _check_first() -> None:
     if airflow_install() is AirflowInstall.CHART:
         find_chart()
     if not report_machine(cluster_kind()):
-        raise ToolError("This machine is too small for the cluster: the lines above say what to do.")
+        raise ToolError("This machine is too small for the cluster. See the lines above for remedies.")
     lifecycle.prepare_build()
 
 
@@ -94,10 +94,10 @@ def _remove_other(install: AirflowInstall) -> None:
     if install is AirflowInstall.CHART:
         plain = ("kubectl", "-n", "airflow", "get", "deployments", "-l", "wakee.io/wave=2", "-o", "name")
         if answer(*plain).stdout:
-            say("removing Airflow as installed by the plain manifests; its database stays")
+            say("removing the Airflow of the plain manifests, without its database")
             output("kubectl", "delete", "-k", str(REPO / "k8s/airflow"), "--ignore-not-found")
     elif succeeds("helm", "status", "airflow", "--namespace", "airflow"):
-        say("removing Airflow as installed by the chart; its database stays")
+        say("removing the Airflow of the chart, without its database")
         output("helm", "uninstall", "airflow", "--namespace", "airflow", "--wait")
 
 

@@ -53,7 +53,7 @@ class PodNews:
     def lines(self, pods: list[Any], now: float) -> list[str]:
         """Return the new facts about the pods, as read at `now` (monotonic clock, in seconds)."""
         waiting = [(pod.metadata.name, self._watch.news(pod, now)) for pod in pods]
-        found = [f"{name} waits: {reason}" for name, reason in waiting if reason and not _is_starting(reason)]
+        found = [f"{name} is waiting: {reason}" for name, reason in waiting if reason and not _is_starting(reason)]
         crashes = [line for pod in pods for line in self._crashed(pod)]
         crashes, self._known = crashes if self._known else [], True  # those at the start are old
         return found + crashes

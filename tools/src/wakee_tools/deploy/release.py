@@ -58,8 +58,8 @@ def rollback_to(revision: str) -> None:
         done = answer("helm", "rollback", NAME, revision, *in_namespace(), "--wait", "--timeout", timeout())
     if done.returncode:
         print_lines(last_lines(done.stdout + done.stderr, 5))
-        raise ToolError(f"Cannot roll back to revision {revision}: the lines above say why.")
-    say(f"revision {revision} of {NAME} runs again")
+        raise ToolError(f"Cannot roll back to revision {revision}. See the lines above for the cause.")
+    say(f"rolled back {NAME} to revision {revision}")
 
 
 def recover() -> None:
@@ -100,7 +100,7 @@ def upgrade(arguments: list[str]) -> None:
     if good:
         rollback_to(good)
     raise ToolError(
-        f"helm upgrade of {NAME} failed: the lines above say why. Correct that and run the same command again."
+        f"helm upgrade of {NAME} failed. Correct the cause, shown in the lines above, and run the same command again."
     )
 
 

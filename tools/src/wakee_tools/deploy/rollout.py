@@ -30,7 +30,7 @@ def wait_for(namespace: str, *names: str, seconds: int = SECONDS) -> None:
     for name in names:
         if not succeeds("kubectl", "-n", namespace, *_waiting(name), f"--timeout={seconds}s"):
             _print_state(namespace, name)
-            raise ToolError(f"{name} in namespace {namespace} did not become ready in {seconds} s")
+            raise ToolError(f"{name} in namespace {namespace} did not become ready within {seconds} s")
 
 
 def _waiting(name: str) -> tuple[str, ...]:

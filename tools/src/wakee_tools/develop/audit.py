@@ -35,7 +35,9 @@ def audit() -> Verdict:
     service = os.environ.get("SERVICE") or "pypi"
     if cause := silence_of(service):
         print_lines(cause)
-        print_error(ToolError(f"the vulnerability service ({service}) does not answer from here: nothing was audited"))
+        print_error(
+            ToolError(f"The vulnerability service ({service}) is not reachable from here. Nothing was audited.")
+        )
         return Verdict.NOT_AUDITED
     clean = [_audit_lock(service, lock) for lock in LOCKS]
     return Verdict.NONE_KNOWN if all(clean) else Verdict.SOME_KNOWN
@@ -50,7 +52,11 @@ def silence_of(service: str) -> str:
         requirements = Path(folder) / "known.txt"
         requirements.write_text(f"{KNOWN}\n")
         done = _pip_audit(service, "--no-deps", "--disable-pip", "-r", str(requirements))
-    return "" if '"id"' in done.stdout else last_lines(done.stderr, 2) or "pip-audit knows no vulnerability of " + KNOWN
+    return (
+        ""
+        if '"id"' in done.stdout
+        else last_lines(done.stderr, 2) or "pip-audit does not find a vulnerability in " + KNOWN
+    )
 
 
 def _audit_lock(service: str, lock: str) -> bool:
@@ -73,7 +79,7 @@ def report(lock: str, packages: list[dict[str, Any]]) -> Iterator[str]:
         packages: The packages in pip-audit's output.
     """
     unknown = sum("skip_reason" in package for package in packages)
-    yield f"{lock}: {len(packages)} packages, {unknown} not known to the service"
+    yield f"{lock}: {len(packages)} packages, {unknown} unknown to the service"
     for package in packages:
         for vulnerability in package.get("vulns", []):
             fixed = ", ".join(vulnerability["fix_versions"]) or "no version yet"

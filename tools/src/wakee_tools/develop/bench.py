@@ -39,7 +39,7 @@ QUICK = (
 )
 LONG = (Benchmark("drift", "growth"), Benchmark("dev", "image_sizes"))
 ON_A_CLUSTER = (Benchmark("dev", "stage_overhead"), Benchmark("dev", "run_history"))
-LEFT_OUT = "left out, for they are not quick: growth, image_sizes, and on a cluster stage_overhead and run_history"
+LEFT_OUT = "skipped, because they are not quick: growth, image_sizes, and on a cluster stage_overhead and run_history"
 
 
 def bench(*, quick: bool) -> None:
@@ -55,7 +55,7 @@ def bench(*, quick: bool) -> None:
     make_environments("drift", "health", "sandbox", "train", "airflow")
     before = "" if quick else earlier_code()
     load = " ".join(f"{number:.2f}" for number in os.getloadavg())
-    say(f"other work on this machine falsifies what follows; load now: {load}")
+    say(f"other work on this machine distorts the measurements. Load now: {load}")
     failed = [one.name for one in chosen(quick=quick) if not _succeeds(one, quick=quick, before=before)]
     if failed:
         raise ToolError("failed: " + " ".join(f"benchmarks/{name}.py" for name in failed))
@@ -67,7 +67,7 @@ def chosen(*, quick: bool) -> tuple[Benchmark, ...]:
         say(LEFT_OUT)
         return QUICK
     if not succeeds("kubectl", "get", "--raw", "/readyz"):
-        say("no cluster answers, so stage_overhead and run_history are left out: make up")
+        say("no cluster answers: stage_overhead and run_history are skipped. Run 'make up' for them")
         return (*QUICK, *LONG)
     return (*QUICK, *LONG, *ON_A_CLUSTER)
 

@@ -21,7 +21,7 @@ def test(suites: Annotated[list[str], typer.Argument(metavar="SUITE...", help=f"
     from wakee_tools.develop.suites import SUITES, run_suites
 
     if unknown := set(suites) - SUITES.keys():
-        raise ToolError(f"no suite is called {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
+        raise ToolError(f"Unknown suite {', '.join(sorted(unknown))}. Use some of {', '.join(SUITES)}.")
     run_suites(suites)
 
 
@@ -40,8 +40,10 @@ def lock() -> None:
 
 
 def sbom(
-    folder: Annotated[Path, typer.Argument(help="Where to write.")] = REPO / "reports" / "sbom",
-    names: Annotated[list[str] | None, typer.Argument(help="Of images; by default all. train-cpu is one more.")] = None,
+    folder: Annotated[Path, typer.Argument(help="Folder of the files.")] = REPO / "reports" / "sbom",
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names of images, train-cpu included. Default: all.")
+    ] = None,
 ) -> None:
     """Write the software bill of materials of each image, NAME.json (CycloneDX), without building the image."""
     from wakee_tools.develop.sbom import LOCKS, write_bills
@@ -61,7 +63,9 @@ def audit() -> None:
 
 
 def bench(
-    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, in five minutes; prints only.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small sizes, in five minutes. The results are only printed.")
+    ] = False,
 ) -> None:
     """Run every benchmark against alternative implementations.
 

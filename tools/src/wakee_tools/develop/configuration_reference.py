@@ -25,46 +25,47 @@ MEANINGS = {
     "VERSION": "The label `app.kubernetes.io/version` of stage pods.",
     "SECRET_NAME": "The Secret that stage pods get by `envFrom`.",
     "CONFIG_NAME": "The ConfigMap that stage pods get by `envFrom`.",
-    "SERVICE_ACCOUNT": "What stage pods run as; it needs no rights.",
-    "PRIORITY_CLASS": "Of stage pods.",
-    "IMAGE_PULL_SECRET": "The Secret, in the stages' namespace, with which nodes pull the images; none when empty.",
-    "GPU_COUNT": "GPUs for `fine_tune`; 0 trains on the CPU.",
-    "GPU_RESOURCE": "The resource, and the taint, of GPU nodes.",
+    "SERVICE_ACCOUNT": "The service account of stage pods. It needs no permissions.",
+    "PRIORITY_CLASS": "The priority class of stage pods.",
+    "IMAGE_PULL_SECRET": "The Secret, in the stages' namespace, with which nodes pull the images. Empty: none.",
+    "GPU_COUNT": "GPUs for `fine_tune`. 0 trains on the CPU.",
+    "GPU_RESOURCE": "The resource and the taint of GPU nodes.",
     "GPU_NODE_SELECTOR": 'JSON, e.g. `{"accelerator": "a10"}`.',
     "GPU_WAIT_SECONDS": "How long a pod may wait for a GPU before the task fails.",
-    "ALERT_EMAILS": "Recipients of alerts, separated by commas; needs the connection `smtp_default`.",
+    "ALERT_EMAILS": "Recipients of alerts, separated by commas. Needs the connection `smtp_default`.",
     "ALERT_WEBHOOK": "A Slack-compatible incoming webhook for alerts. Its address is a secret.",
-    "ALERT_AFTER_HOURS": "An alert is sent when a run has not ended so long after it was queued.",
-    "HUB_UI": "Where the button *Hub commit* leads.",
-    "MLFLOW_UI": "Where the button *MLflow run* leads; no button when empty.",
-    "R2_UI": "Below it `/<bucket>/<key>` opens an object, for the button *Report*; no button when empty.",
-    "XCOM_IMAGE": "The image of the XCom sidecar: any with a shell.",
-    "TRAINING_HOURS": "Longest time for one try of `fine_tune`, waiting for a GPU not counted.",
+    "ALERT_AFTER_HOURS": "An alert is sent when a run has not ended this long after it was queued.",
+    "HUB_UI": "Address to which the button *Hub commit* leads.",
+    "MLFLOW_UI": "Address to which the button *MLflow run* leads. Empty: no button.",
+    "R2_UI": "Address for the button *Report*: `/<bucket>/<key>` below it opens an object. Empty: no button.",
+    "XCOM_IMAGE": "The image of the XCom sidecar. Any image with a shell.",
+    "TRAINING_HOURS": "Time limit of one attempt of `fine_tune`, without the wait for a GPU.",
 }
 DEFAULTS = {"HUB_UI": "https://huggingface.co", "ALERT_AFTER_HOURS": "6, or 36 for `model_retrain`"}
 
 HEAD = """# Configuration
 
-Made from the code by `make configuration`; `tests/docs` fails when it is out of step. What one run varies (windows,
-thresholds, epochs, ...) is no configuration: it stands in each DAG's trigger form, with its range.
+Generated from the code by `make configuration`. `tests/docs` fails if it is out of date. The parameters of a run
+(windows, thresholds, epochs, ...) are not configuration. They are in each DAG's trigger form, with their ranges.
 
 ## Stage pods
 
-By environment, from the Secret `wakee-secrets` and the ConfigMap `wakee-config`. A stage that lacks one it needs ends
-at once with exit code 2 and names it.
+Environment variables, from the Secret `wakee-secrets` and the ConfigMap `wakee-config`. A stage without a required
+variable ends immediately with exit code 2, and its message names the variable.
 """
 
 AIRFLOW = """## Airflow's components
 
-By environment, from the ConfigMap `wakee-images` (namespace `airflow`); what is secret from `airflow-connections`. A
-change needs new pods: `make helm-install` starts them when the ConfigMap changed.
+Environment variables, from the ConfigMap `wakee-images` (namespace `airflow`), and secret ones from
+`airflow-connections`. A change needs new pods: `make helm-install` starts them if the ConfigMap has changed.
 """
 
 RESOURCES = """### Resources of the stages
 
-Each variable holds for all stages. With the name of a stage at its end, e.g. `WAKEE_STAGE_MEMORY_FINE_TUNE`, it holds
-for that stage only and has priority. Values are in Kubernetes notation, e.g. `50m` or `2` CPUs, `512Mi` or `4Gi`. An
-invalid one becomes an import error of the DAG, which names the variable. The second table has the defaults.
+Each variable applies to all stages. With the name of a stage at its end, e.g. `WAKEE_STAGE_MEMORY_FINE_TUNE`, it
+applies to that stage only and has priority. Values are in Kubernetes notation, e.g. `50m` or `2` CPUs, `512Mi` or
+`4Gi`. An invalid value becomes an import error of the DAG, which names the variable. The second table has the
+defaults.
 """
 
 

@@ -29,7 +29,7 @@ def write_bills(folder: Path, names: list[str]) -> None:
         ToolError: a name is unknown, or a bill cannot be created.
     """
     if unknown := set(names) - LOCKS.keys():
-        raise ToolError(f"no image is called {', '.join(sorted(unknown))}; there are {', '.join(LOCKS)}")
+        raise ToolError(f"Unknown image {', '.join(sorted(unknown))}. Use some of {', '.join(LOCKS)}.")
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         count = write_bill(name, folder / f"{name}.json")
@@ -44,5 +44,5 @@ def write_bill(name: str, path: Path) -> int:
     bill = (str(TOOLS / "bill.sh"), str(REPO / "images" / image), lock, str(path))
     done = answer(*UV_RUN, *requirements, *bill)
     if done.returncode:
-        raise ToolError(f"no bill of materials for {name}: {done.stderr.strip()}")
+        raise ToolError(f"Cannot create the bill of materials of {name}: {done.stderr.strip()}")
     return len(json.loads(path.read_text())["components"])

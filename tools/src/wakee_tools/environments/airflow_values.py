@@ -22,7 +22,7 @@ def values(environment: Environment) -> dict[str, Any]:
     preset = HELM / environment.airflow.preset
     if not preset.is_file():
         presets = ", ".join(sorted(file.name for file in HELM.glob("values-*.yaml")))
-        raise ToolError(f"Cannot render {environment.name}: no file {preset.name} in helm/. Use one of {presets}.")
+        raise ToolError(f"Cannot render {environment.name}: helm/{preset.name} does not exist. Use one of {presets}.")
     own = {
         "images": {
             "airflow": _image(environment.images.airflow),

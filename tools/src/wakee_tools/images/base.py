@@ -61,7 +61,7 @@ def _pull(image: str) -> bool:
         return False
     if done.returncode:
         cause = done.stderr.strip().splitlines()[-1]
-        say(f"no image registry answers ({cause}): the base image is made from Debian's packages")
+        say(f"no image registry is available ({cause}): the base image is made from Debian's packages")
     return done.returncode == 0
 
 
@@ -83,7 +83,7 @@ def _make_root_file_system(tar: Path) -> None:
         install_packages("mmdebstrap")
     if not shutil.which("mmdebstrap"):
         raise ToolError(
-            "Cannot get a base image: no image registry answers, and mmdebstrap is not installed. Let the "
+            "Cannot get a base image: no image registry is available, and mmdebstrap is not installed. Let the "
             f"engine pull {public_base()}, or set BASE_IMAGE, or install mmdebstrap (a package of Debian and Ubuntu)."
         )
     part = tar.with_suffix(".part.tar")

@@ -25,7 +25,7 @@ def images() -> dict[str, str]:
     """
     if found := known():
         return found
-    raise ToolError("no images yet: run 'make images'")
+    raise ToolError("There are no images yet. Run 'make images'.")
 
 
 def image_of(name: str) -> str:
@@ -37,4 +37,4 @@ def image_of(name: str) -> str:
     try:
         return images()[name]
     except KeyError as error:
-        raise ToolError(f"no image {name} yet: run 'make images'") from error
+        raise ToolError(f"There is no image {name} yet. Run 'make images'.") from error

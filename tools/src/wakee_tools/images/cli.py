@@ -10,16 +10,14 @@ from wakee_tools.images.build import INGREDIENTS
 from wakee_tools.images.delivery import deliver, forget_earlier
 from wakee_tools.shell import ToolError
 
-Names = Annotated[list[str] | None, typer.Argument(help=f"Which; by default all: {', '.join(INGREDIENTS)}.")]
+Names = Annotated[list[str] | None, typer.Argument(help=f"Names of images. Default: all of {', '.join(INGREDIENTS)}.")]
 
 
 def images(
     names: Names = None,
     build_only: Annotated[bool, typer.Option("--build-only", help="Build, and print only the names.")] = False,
-    early: Annotated[bool, typer.Option("--early", help="The cluster may not be there yet.")] = False,
-    forget: Annotated[
-        bool, typer.Option("--forget", help="Instead, remove earlier contents from the cluster.")
-    ] = False,
+    early: Annotated[bool, typer.Option("--early", help="Continue if the cluster does not exist yet.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Remove earlier images from the cluster instead.")] = False,
 ) -> None:
     """Build the images that changed, and load them into the cluster.
 
@@ -30,7 +28,7 @@ def images(
     chosen = names or list(INGREDIENTS)
     if unknown := set(chosen) - INGREDIENTS.keys():
         known = ", ".join(INGREDIENTS)
-        raise ToolError(f"no image is called {', '.join(sorted(unknown))}; there are {known}")
+        raise ToolError(f"Unknown image {', '.join(sorted(unknown))}. Use some of {known}.")
     if forget:
         forget_earlier()
         return

@@ -34,7 +34,7 @@ class TorchSource(NamedTuple):
 def torch_source() -> TorchSource:
     """The smallest available torch: a local CPU wheel, the CPU wheel on PyTorch's page, or else PyPI's build."""
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
-        say(f"there is no locked CPU build of torch for {sys.platform} on {platform.machine()}: PyPI's torch is taken")
+        say(f"there is no locked CPU build of torch for {sys.platform} on {platform.machine()}: using PyPI's torch")
         return TorchSource("cuda", [])
     wheel = f"torch-{_locked_version()}-"
     folders = pip_settings().get("find-links", [])
@@ -44,7 +44,7 @@ def torch_source() -> TorchSource:
     if _has_wheel(CPU_WHEELS, wheel):
         return TorchSource("cpu", [CPU_WHEELS])
     say(
-        f"{wheel}*.whl is in no find-links folder of pip and {CPU_WHEELS} does not answer: PyPI's torch (CUDA) is taken"
+        f"{wheel}*.whl is not in a find-links folder of pip and {CPU_WHEELS} does not answer: using PyPI's torch (CUDA)"
     )
     return TorchSource("cuda", [])
 

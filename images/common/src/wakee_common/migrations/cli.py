@@ -32,8 +32,8 @@ ONE_MIGRATION_AT_A_TIME = 7_215_001
 
 @app.command()
 def upgrade(
-    revision: str = typer.Argument("head", help="Where to stop; the newest by default."),
-    dry_run: bool = typer.Option(False, help="Print which columns would change, and take everything back."),
+    revision: str = typer.Argument("head", help="Target revision. Default: the newest."),
+    dry_run: bool = typer.Option(False, help="Print which columns would change, then roll back."),
 ) -> None:
     """Create missing tables and columns, and adopt existing ones. Safe to run again. Nothing is dropped or renamed."""
     configure_logging()

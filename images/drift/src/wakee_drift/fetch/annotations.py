@@ -107,7 +107,7 @@ def _age_in_days(connection: Connection) -> float | None:
 def log_exclusions(what: str, written: Written) -> None:
     """Log the number of rows, and why others were left out."""
     reasons = ", ".join(f"{reason} {count}" for reason, count in written.excluded.items() if count)
-    logger.info("%s: %d rows; left out: %s", what, written.rows, reasons or "none")
+    logger.info("%s: %d rows, excluded: %s", what, written.rows, reasons or "none")
 
 
 def window_query(windows: Windows) -> sql.Composed:

@@ -75,7 +75,7 @@ def _summary(difference: np.ndarray, asked: int, causes: list[str]) -> ApiCompar
     cause = causes[0][:LONGEST_CAUSE] if causes else ""
     if not compared:
         logger.warning("the API was not compared: %s", cause or "no pictures")
-        return ApiComparison(status="unavailable", cause=cause or "no pictures to ask about", failed=asked)
+        return ApiComparison(status="unavailable", cause=cause or "there are no pictures to send", failed=asked)
     return ApiComparison(
         status="compared",
         cause=cause,

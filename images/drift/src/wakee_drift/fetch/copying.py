@@ -101,7 +101,7 @@ def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     try:
         return batch.rename_columns(schema.names).cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:  # a value, or a whole type, that cannot be cast
-        raise BadInputError(f"the database holds a value of another kind than expected: {error}") from error
+        raise BadInputError(f"a value in the database has an unexpected type: {error}") from error
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ def production_sample(store: ObjectStore, version: str | None, address: str) -> 
     if not version:
         return ProductionSample(reason="no version is in production")
     if not address:
-        return ProductionSample(version=version, reason=f"{version} names no sample of its training data")
+        return ProductionSample(version=version, reason=f"{version} has no sample of its training data")
     try:
         uri = R2Uri.parse(address)
         return ProductionSample(version=version, sample=read_training_sample(store.get_bytes(uri), uri))

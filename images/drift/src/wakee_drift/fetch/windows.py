@@ -43,8 +43,8 @@ def windows_until(until: str, look_back_days: int, reference_days: int) -> Windo
         raise BadInputError(f"--until {until!r} is not an ISO 8601 date or timestamp: {error}") from None
     except OverflowError:
         raise BadInputError(
-            f"--until {until!r} is too near an end of the calendar: {look_back_days + reference_days} days before it "
-            "and one after it are needed"
+            f"--until {until!r} is out of range: dates must exist {look_back_days + reference_days} days before it "
+            "and one day after it"
         ) from None
 
 

@@ -65,11 +65,11 @@ def calculate(
 def _tell(metrics: DriftMetrics) -> None:
     day = metrics.provenance.report_date
     if day < datetime.now(UTC).date() - PRESENT:
-        logger.info("%s is past: its score is not pushed as the present one", day)
+        logger.info("%s is in the past: its score is not pushed as the current one", day)
         return
     measured("wakee_drift_score", "Mean of the four absolute errors, in levels of 0 to 3.", metrics.drift_score)
-    measured("wakee_drift_threshold", "Drift is detected above it.", metrics.threshold)
-    measured("wakee_drift_score_timestamp_seconds", "When the score was measured.", time.time())
+    measured("wakee_drift_threshold", "Drift is detected above this score.", metrics.threshold)
+    measured("wakee_drift_score_timestamp_seconds", "Time at which the score was measured.", time.time())
     for emotion, errors in metrics.emotions.items():
         measured("wakee_drift_mae", "Mean absolute error, in levels of 0 to 3.", errors.mae, emotion=emotion)
 
@@ -81,7 +81,7 @@ def fetch_reference(store: ObjectStore, uri: R2Uri | None, path: Path) -> Path |
     try:
         return store.get_file(uri, path)
     except MissingObjectError as error:
-        logger.warning("no reference: %s", error)
+        logger.warning("distributions are not compared with the reference window: %s", error)
         return None
 
 

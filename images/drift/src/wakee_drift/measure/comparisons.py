@@ -15,7 +15,7 @@ from wakee_drift.records import DistributionDrift, ProductionSample, Provenance
 logger = logging.getLogger(__name__)
 
 TRAINING_DATA = "the training data of the version in production"
-NOT_HANDED_ON = ProductionSample(reason="load-predictions handed on no sample of it")
+NOT_HANDED_ON = ProductionSample(reason="load-predictions passed no sample of it")
 
 
 def compare_both(
@@ -57,6 +57,6 @@ def fetch_production_sample(store: ObjectStore, uri: R2Uri | None) -> Production
     except MissingObjectError as error:
         problem = str(error)
     except ValidationError as error:
-        problem = f"{uri} is not what load-predictions writes: {error.errors()[0]['msg']}"
+        problem = f"{uri} is not a result of load-predictions: {error.errors()[0]['msg']}"
     logger.warning("Cannot compare with the training data: %s", problem)
     return ProductionSample(reason=problem)

@@ -64,7 +64,7 @@ def compare_embeddings(now: Vectors, before: Vectors) -> tuple[dict[str, Picture
 def why_not(now: NDArray[np.int64], before: NDArray[np.int64]) -> str:
     """Return why pictures of these people cannot be compared; empty if they can."""
     if len(before) < FEWEST_REFERENCE_ROWS:
-        return f"{len(before)} training pictures with such values, fewer than {FEWEST_REFERENCE_ROWS}"
+        return f"{len(before)} training pictures with these values, fewer than {FEWEST_REFERENCE_ROWS}"
     for what, people in (("the look-back window", now), ("the training data", before)):
         if (count := len(np.unique(people))) < FEWEST_PEOPLE:
             return f"{what}: pictures of {count} people, fewer than {FEWEST_PEOPLE}"

@@ -43,5 +43,5 @@ def _draw_bias(axes: Axes, metrics: DriftMetrics) -> None:
     bars = axes.bar(EMOTIONS, [metrics.emotions[emotion].bias for emotion in EMOTIONS], color=BIAS)
     axes.bar_label(bars, fmt="%+.3f", padding=3)
     axes.axhline(0, color="black", linewidth=0.8)
-    axes.set(title="Bias: above 0 the model says too much", ylabel="prediction minus correction, levels")
+    axes.set(title="Bias: above 0 the model predicts too much", ylabel="prediction minus correction, levels")
     axes.margins(y=0.15)

@@ -101,7 +101,7 @@ def verdict(metrics: DriftMetrics) -> str:
     rows = {
         "Drift": "detected" if metrics.drift_detected else "not detected",
         "Score": f"{metrics.drift_score:.4f} (95 % interval {metrics.drift_score_low:.4f} to "
-        f"{metrics.drift_score_high:.4f}), threshold {metrics.threshold:g}; mean of four MAE on the scale 0 to 3",
+        f"{metrics.drift_score_high:.4f}), threshold {metrics.threshold:g}, mean of four MAE on the scale 0 to 3",
         "Pictures": f"{metrics.num_samples:,} of {metrics.num_people:,} people, annotated from {origin.window_start} "
         f"to {origin.window_end} (UTC)",
         "Version in production": _production(metrics),
@@ -171,6 +171,6 @@ def _api(metrics: DriftMetrics) -> str:
         return f"{comparison.status} ({comparison.cause})"
     mean, largest = comparison.mean_abs_difference.values(), comparison.max_abs_difference.values()
     return (
-        f"asked about {comparison.n} pictures, it differs from the stored predictions by {sum(mean) / len(mean):.4f} "
+        f"on {comparison.n} pictures, it differs from the stored predictions by {sum(mean) / len(mean):.4f} "
         f"on average, {max(largest):.4f} at most"
     )

@@ -109,7 +109,7 @@ def _rows(version: str | None, score: ProductionScore, rules: Rules) -> Conditio
 
 def _score(score: ProductionScore, rules: Rules) -> Condition:
     if score.score is None or score.low is None:
-        return Condition(met=False, detail="no score of the version in production")
+        return Condition(met=False, detail="there is no score for the version in production")
     met = _is_above(score, rules)
     judged = f"lower bound {score.low:.3f} of its score {score.score:.3f}"
     if rules.decide_on == "score":
@@ -128,10 +128,10 @@ def _days(history: History, rules: Rules, *, above: bool) -> Condition:
 
 def _cooldown(history: History, rules: Rules, now: datetime) -> Condition:
     earlier = {f"the last retraining ({history.retrained}) was": history.retrained_at}
-    earlier |= {"a report asked for one": history.asked_for_at}
+    earlier |= {"a report requested one": history.asked_for_at}
     ages = {what: (now - moment) / timedelta(days=1) for what, moment in earlier.items() if moment}
     if not ages:
-        return Condition(met=True, detail="no retraining before")
+        return Condition(met=True, detail="there was no earlier retraining")
     what, age = min(ages.items(), key=lambda each: each[1])
     return Condition(
         met=age >= rules.cooldown_days, detail=f"{what} {age:.1f} days ago ({rules.cooldown_days:g} needed)"

@@ -54,7 +54,7 @@ def health(site: Site) -> Health:
     """
     answer = _read(Health, site.ask_json("GET", "/health"), "GET /health")
     if answer.status != "healthy":
-        raise WrongAnswerError(f"{NAME} says that it is {answer.status!r}, not 'healthy'")
+        raise WrongAnswerError(f"{NAME} reports the status {answer.status!r}, not 'healthy'")
     if not answer.model_loaded:
         raise WrongAnswerError(f"{NAME} has no model loaded")
     return answer
@@ -95,7 +95,7 @@ def probe(api: ApiSettings, settings: ProbeSettings, calls: int, slow_ms: float)
     facts = _facts(state, levels[-1], days)
     warnings = slowness(f"{NAME}'s /predict", Latency.of(seconds).p95_ms, slow_ms)
     if float(np.ptp(np.stack(levels), axis=0).max()) > 0:
-        warnings.append(f"{NAME} answers differently for the same picture")
+        warnings.append(f"{NAME} gives different answers for the same picture")
     return ProbeResult.of(seconds, facts, warnings + expiry_warning(urlsplit(api.url).netloc, days))
 
 

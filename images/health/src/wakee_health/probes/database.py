@@ -61,9 +61,9 @@ def probe(settings: DatabaseSettings, calls: int, slow_ms: float, stale_days: fl
             waking = time.monotonic() - start
             facts, seconds = _inspect(connection, settings, calls)
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-        raise UnavailableError(f"the database dropped us: {one_line(error)}") from error
+        raise UnavailableError(f"the database closed the connection or canceled a query: {one_line(error)}") from error
     except psycopg2.Error as error:
-        raise WrongAnswerError(f"the database refuses a query: {one_line(error)}") from error
+        raise WrongAnswerError(f"the database rejected a query: {one_line(error)}") from error
     facts = {"connect_ms": round(waking * 1000, 1), "cold_start": waking > COLD_START_SECONDS, **facts}
     facts["migration"] = check_migrations(settings)
     warnings = slowness("the database", Latency.of(seconds).p95_ms, slow_ms)
@@ -100,7 +100,7 @@ def check_schema(cursor: Cursor) -> None:
     if problems := differences(found):
         named = ", ".join(problems[:MOST_PROBLEMS])
         more = f" and {len(problems) - MOST_PROBLEMS} more" if len(problems) > MOST_PROBLEMS else ""
-        raise ConfigurationError(f"the database's schema is not ours: {named}{more}")
+        raise ConfigurationError(f"the database schema does not match this image: {named}{more}")
 
 
 def check_migrations(settings: DatabaseSettings) -> str:
@@ -112,8 +112,8 @@ def check_migrations(settings: DatabaseSettings) -> str:
     current, head = current_revision(settings), head_revision()
     if current != head:
         newer = current is not None and not is_known(current)
-        remedy = "the image is older than the schema, deploy a newer one" if newer else "run `wakee-db upgrade`"
-        raise ConfigurationError(f"the schema is at migration {current or 'none'}, this image expects {head}: {remedy}")
+        remedy = "The image is older than the schema: deploy a newer one" if newer else "Run `wakee-db upgrade`"
+        raise ConfigurationError(f"the schema is at migration {current or 'none'}, this image expects {head}. {remedy}")
     return str(current)
 
 
@@ -132,11 +132,11 @@ def check_write(connection: Connection, settings: DatabaseSettings) -> None:
     except (psycopg2.OperationalError, psycopg2.InterfaceError):
         raise
     except psycopg2.Error as error:
-        raise WrongAnswerError(f"the database takes no rows: {one_line(error)}") from error
+        raise WrongAnswerError(f"cannot write to the database: {one_line(error)}") from error
     finally:
         connection.rollback()
     if read != name:
-        raise WrongAnswerError(f"the database read back {read!r} for {name!r}")
+        raise WrongAnswerError(f"the database returned {read!r} instead of {name!r}")
 
 
 def _begin(cursor: Cursor, settings: DatabaseSettings) -> None:
@@ -150,13 +150,13 @@ def data_warnings(facts: dict[str, Any], stale_days: float, most_nulls: float) -
     if facts["cold_start"]:
         warnings.append(f"the database took {facts['connect_ms'] / 1000:.1f} s to wake up")
     if facts["newest_annotation_days"] is None:
-        warnings.append("emotion_labels has no annotation with a time")
+        warnings.append("emotion_labels has no annotation with a timestamp")
     elif facts["newest_annotation_days"] > stale_days:
         warnings.append(f"the newest annotation is {facts['newest_annotation_days']:.1f} days old")
     if facts["null_share"] > most_nulls:
         warnings.append(f"{facts['null_share']:.1%} of the validated annotations lack a correction")
     if facts["connections"] > CROWDED * facts["max_connections"]:
-        warnings.append(f"{facts['connections']} of {facts['max_connections']} connections are taken")
+        warnings.append(f"{facts['connections']} of {facts['max_connections']} connections are in use")
     return warnings
 
 
@@ -178,5 +178,5 @@ def _row(cursor: Cursor, query: str, values: tuple[Any, ...] = ()) -> tuple[Any,
     cursor.execute(query, values or None)
     row = cursor.fetchone()
     if row is None:
-        raise WrongAnswerError(f"the database answers nothing to: {query[:60]}")
+        raise WrongAnswerError(f"the database returned no row for: {query[:60]}")
     return tuple(row)

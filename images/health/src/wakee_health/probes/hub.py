@@ -31,7 +31,7 @@ class ModelRepository:
         """
         head = self.contents()
         if missing := missing_files(head):
-            raise WrongAnswerError(f"the Hub's {self.name} lacks {', '.join(missing)}")
+            raise WrongAnswerError(f"{', '.join(missing)} missing in the Hub's {self.name}")
         return head
 
     def contents(self) -> Head:

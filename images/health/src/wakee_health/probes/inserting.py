@@ -45,7 +45,7 @@ def insert_and_remove(
     database = load(DatabaseSettings)
     left, warnings = remove_traces(database, store)
     if left:
-        warnings.insert(0, f"an earlier check had left {left} annotation{'s' if left > 1 else ''} behind")
+        warnings.insert(0, f"removed {left} annotation{'s' if left > 1 else ''} of an earlier check")
     try:
         seconds = _insert(api, settings, database, store)
     finally:
@@ -56,9 +56,9 @@ def insert_and_remove(
 def remove_traces(database: DatabaseSettings, store: ObjectStore) -> tuple[int, list[str]]:
     """Remove all rows and pictures of this check; return their number, and warnings about those that remain."""
     paths, warnings = set[str](), list[str]()
-    with _warned("a row of ours may be left", warnings):
+    with _warned("a row of this check may not have been deleted", warnings):
         paths.update(transact(database, _remove_rows))
-    with _warned("a picture of ours may be left", warnings):
+    with _warned("a picture of this check may not have been deleted", warnings):
         # Also those without a row: the API stores the picture first.
         paths.update(key for key in store.list_keys(PREFIX) if re.match(OURS, key))
         for path in paths:
@@ -74,9 +74,9 @@ def _insert(api: ApiSettings, settings: ProbeSettings, database: DatabaseSetting
         site.ask_json("POST", "/insert", files={"file": (name, face_png(), "image/png")}, data=levels)
         path = transact(database, lambda cursor: _path(cursor, name))
         if path is None:
-            raise WrongAnswerError(f"{NAME}: POST /insert answers 200 and stores no row")
+            raise WrongAnswerError(f"{NAME}: POST /insert answered 200 but stored no row")
         if not store.exists(store.uri(path)):
-            raise WrongAnswerError(f"{NAME}: POST /insert answers 200 and stores no picture")
+            raise WrongAnswerError(f"{NAME}: POST /insert answered 200 but stored no picture")
         return site.watch.seconds[-1]
 
 

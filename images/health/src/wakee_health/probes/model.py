@@ -33,7 +33,7 @@ class Model:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = 1
-        with _runtime(f"{path.name} does not load"):
+        with _runtime(f"cannot load {path.name}"):
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             inputs, outputs = map(_described, (self._session.get_inputs(), self._session.get_outputs()))
         _check("input", inputs, INPUT, INPUT_SHAPE)
@@ -45,7 +45,7 @@ class Model:
         Raises:
             WrongAnswerError: the model fails on the pictures.
         """
-        with _runtime("the model does not run"):
+        with _runtime("cannot run the model"):
             (levels,) = self._session.run([OUTPUT], {INPUT: pictures})
         return np.asarray(levels, np.float32)
 
@@ -57,7 +57,7 @@ class Model:
         """
         levels = self(preprocess(picture)[None])
         if levels.shape != (1, len(EMOTIONS)) or not np.isfinite(levels).all():
-            raise WrongAnswerError(f"the model answers no four numbers: shape {levels.shape}")
+            raise WrongAnswerError(f"the model does not output four numbers: shape {levels.shape}")
         clipped: NDArray[np.float64] = np.clip(levels[0], LOWEST_LEVEL, HIGHEST_LEVEL).astype(np.float64)
         return clipped
 

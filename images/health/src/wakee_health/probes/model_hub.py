@@ -97,8 +97,8 @@ def check_agreement(names: dict[str, str | None]) -> list[str]:
     named = {name for name in names.values() if name or published}
     if len(named) > 1:
         told = ", ".join(f"{place} {name or 'none'}" for place, name in names.items())
-        raise WrongAnswerError(f"not the same version in production everywhere: {told}")
-    return [f"{place} names no version" for place, name in names.items() if not name]
+        raise WrongAnswerError(f"the version in production is not the same everywhere: {told}")
+    return [f"{place} has no version" for place, name in names.items() if not name]
 
 
 def champion(registry: RegistrySettings, settings: ProbeSettings) -> str | None:
@@ -115,7 +115,9 @@ def champion(registry: RegistrySettings, settings: ProbeSettings) -> str | None:
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(map(str, problem["loc"]))
-        raise WrongAnswerError(f"MLflow answers no registered version: {place}: {problem['msg'].lower()}") from None
+        raise WrongAnswerError(
+            f"MLflow did not answer with a registered version: {place}: {problem['msg'].lower()}"
+        ) from None
     return next((version_name(tag.value) for tag in tags if tag.key == VERSION_TAG), None)
 
 
@@ -136,7 +138,7 @@ def _infer(model: Model, watch: Stopwatch) -> NDArray[np.float64]:
     for _ in range(INFERENCES):
         with watch.measured():
             levels = model.predict(picture)
-    logger.info("the model says %s", ", ".join(f"{e} {v:.3f}" for e, v in zip(EMOTIONS, levels, strict=True)))
+    logger.info("the model predicts %s", ", ".join(f"{e} {v:.3f}" for e, v in zip(EMOTIONS, levels, strict=True)))
     return levels
 
 
@@ -154,7 +156,7 @@ def _other_names(settings: ProbeSettings, warnings: list[str]) -> dict[str, str 
     }
     for place, ask in sources.items():
         before = len(warnings)
-        name = _asked(ask, f"{place} is not known", warnings)
+        name = _asked(ask, f"{place} is not available", warnings)
         if len(warnings) == before:
             names[place] = name
     return names

@@ -36,5 +36,7 @@ def _page(site: Site) -> int:
     response = site.ask("GET", "/")
     kind = response.headers.get("content-type", "").partition(";")[0]
     if kind != "text/html" or "<html" not in response.text.lower() or "<title" not in response.text.lower():
-        raise WrongAnswerError(f"{NAME}: GET / is no web page but {kind or 'something'}: {response.text[:60]!r}")
+        raise WrongAnswerError(
+            f"{NAME}: GET / is not a web page but {kind or 'of unknown type'}: {response.text[:60]!r}"
+        )
     return len(response.content)

@@ -80,9 +80,9 @@ def round_trip(store: ObjectStore, uri: R2Uri, content: bytes, watch: Stopwatch)
     with watch.measured():
         store.delete(uri)
     if size != len(content) or read != content:
-        raise WrongAnswerError(f"R2 gave back {len(read)} other bytes than the {len(content)} that it was given")
+        raise WrongAnswerError(f"R2 returned {len(read)} bytes that differ from the {len(content)} that were written")
     if listed != [uri.key]:
-        raise WrongAnswerError(f"R2 does not list the object that it was given ({len(listed)} found)")
+        raise WrongAnswerError(f"R2 does not list the object that was written ({len(listed)} found)")
     if store.exists(uri):
         raise WrongAnswerError("R2 still has an object that was deleted")
 
@@ -94,7 +94,7 @@ def _orphans(store: ObjectStore, sample: int, most: float) -> tuple[dict[str, Fa
     try:
         paths = _sample_paths(load(DatabaseSettings), sample)
     except WakeeError as error:
-        return {}, [f"the pictures were not looked for: {one_line(error, 150)}"]
+        return {}, [f"the pictures were not checked: {one_line(error, 150)}"]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda path: _is_there(store, path), paths))
     missing = [path for path, there in zip(paths, found, strict=True) if not there]

@@ -22,7 +22,7 @@ def days_left(url: str, timeout_seconds: float, context: ssl.SSLContext | None =
         parts = urlsplit(url)
         address = parts.hostname or "", parts.port or 443
     except ValueError as error:
-        raise ConfigurationError(f"{url!r} is no address: {one_line(error)}") from error
+        raise ConfigurationError(f"{url!r} is not a valid address: {one_line(error)}") from error
     if parts.scheme != "https" or not parts.hostname:
         return None
     try:
@@ -36,7 +36,7 @@ def days_left(url: str, timeout_seconds: float, context: ssl.SSLContext | None =
             f"the certificate of {parts.hostname} is not valid: {one_line(error.verify_message)}"
         ) from error
     except (OSError, UnicodeError) as error:  # UnicodeError: the name is not valid in DNS
-        raise UnavailableError(f"no TLS connection to {parts.hostname}: {one_line(error)}") from error
+        raise UnavailableError(f"cannot open a TLS connection to {parts.hostname}: {one_line(error)}") from error
     expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
     return (expires - datetime.now(UTC)).total_seconds() / 86400
 

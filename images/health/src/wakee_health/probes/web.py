@@ -62,7 +62,9 @@ class Site:
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
-            raise WrongAnswerError(f"{self.name}: {method} {path} answers no JSON object: {_excerpt(response)}")
+            raise WrongAnswerError(
+                f"{self.name}: {method} {path} did not answer with a JSON object: {_excerpt(response)}"
+            )
         return answer
 
     @contextmanager
@@ -72,7 +74,7 @@ class Site:
         except httpx.TimeoutException as error:
             raise UnavailableError(f"{what}: no answer within {self._timeout:g} s") from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise ConfigurationError(f"{self.name}: {self.url!r} is no address: {one_line(error)}") from error
+            raise ConfigurationError(f"{self.name}: {self.url!r} is not a valid address: {one_line(error)}") from error
         except UnreadableAnswerError as error:
             raise WrongAnswerError(f"{what}: {one_line(error)}") from error
         except httpx.HTTPError as error:

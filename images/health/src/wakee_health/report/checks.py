@@ -47,7 +47,7 @@ def read_checks(results: str, severities: Mapping[str, Severity]) -> list[Check]
         told = json.loads(results)
         return [_check(name, told.get(name) or {}, severities.get(name, CRITICAL)) for name in CHECKS]
     except (ValueError, AttributeError, TypeError) as error:
-        raise BadInputError(f"--results is no JSON object of task results: {error}") from None
+        raise BadInputError(f"--results is not a JSON object of task results: {error}") from None
 
 
 def parse_severities(given: Sequence[str]) -> dict[str, Severity]:
@@ -104,4 +104,4 @@ def _check(name: str, told: Mapping[str, Any], severity: Severity) -> Check:
 def _cause(name: str, state: str, result: Mapping[str, Any]) -> str:
     if result.get("cause"):
         return str(result["cause"])
-    return f"{name} left no result (state {state}): see its log"
+    return f"{name} wrote no result (state {state}). See its log"

@@ -14,8 +14,8 @@ from wakee_health.report.history import PastRun
 
 MARKS = {"passed": "OK", "warning": "WARN", "failed": "FAIL"}
 SENTENCES = {
-    "passed": "Everything is well.",
-    "warning": "Nothing critical is broken, but something needs a look.",
+    "passed": "All checks passed.",
+    "warning": "No critical check failed, but there are warnings.",
     "failed": "A critical check failed.",
 }
 

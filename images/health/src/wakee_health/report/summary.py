@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 RUNS_SHOWN = 12
 HTML, MARKDOWN, JSON = "report.html", "report.md", "report.json"
 R2_ONLY = ", it is in R2 only"
-NOWHERE = "neither the database nor R2 took this report, it is in this log only"
+NOWHERE = "this report could not be saved in the database or in R2, it is in this log only"
 TYPES = {
     HTML: "text/html; charset=utf-8",
     MARKDOWN: "text/markdown; charset=utf-8",
@@ -89,7 +89,7 @@ def _save_rows(
     try:
         return history.save(load(DatabaseSettings), context, run_at, [overall(checks), *checks], report_uri)
     except WakeeError as error:
-        notes.append(f"the database did not take this report{R2_ONLY}: {_told(error)}")
+        notes.append(f"this report could not be saved in the database{R2_ONLY}: {_told(error)}")
         return 0
 
 
@@ -108,14 +108,14 @@ def _past_runs(
     try:
         return history.last_runs(load(DatabaseSettings), context, RUNS_SHOWN) or [present]
     except WakeeError as error:
-        notes.append(f"the history is not known: {_told(error)}")
+        notes.append(f"the history is not available: {_told(error)}")
         return [present]
 
 
 def _save_reports(folder: R2Uri | None, report: Report, notes: list[str]) -> dict[str, str]:
     """Write the report in its three formats; return their addresses, or nothing if R2 is unavailable."""
     if folder is None:
-        notes.append("R2 is not configured: this report is not kept there")
+        notes.append("R2 is not configured: this report is not saved there")
         return {}
     try:
         store = ObjectStore(load(R2Settings))
@@ -123,7 +123,7 @@ def _save_reports(folder: R2Uri | None, report: Report, notes: list[str]) -> dic
         for name, text in texts.items():
             store.put_bytes(folder / name, text.encode(), TYPES[name])
     except WakeeError as error:
-        notes.append(f"R2 did not take this report: {_told(error)}")
+        notes.append(f"this report could not be saved in R2: {_told(error)}")
         return {}
     return {name: str(folder / name) for name in texts}
 

@@ -113,7 +113,7 @@ def _run_pytest(junit: Path) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise UnavailableError(f"the tests did not end within {LONGEST_SECONDS} s") from None
+        raise UnavailableError(f"the tests did not finish within {LONGEST_SECONDS} s") from None
     text = redact(done.stdout + done.stderr)
     for line in text.splitlines():
         logger.info("%s", line)
@@ -139,8 +139,8 @@ def _keep(context: RunContext, junit: bytes, report: bytes) -> tuple[str, str, l
         store.put_bytes(folder / "junit.xml", junit, "application/xml")
         store.put_bytes(folder / "report.html", report, "text/html; charset=utf-8")
     except WakeeError as error:
-        logger.warning("the reports are not in R2: %s", error)
-        return "", "", [f"the test reports are not in R2: {one_line(error, 150)}"]
+        logger.warning("cannot write the test reports to R2: %s", error)
+        return "", "", [f"cannot write the test reports to R2: {one_line(error, 150)}"]
     return str(folder / "junit.xml"), str(folder / "report.html"), []
 
 

@@ -204,7 +204,7 @@ def _private(wanted: dict[str, Any]) -> bool | None:
 
 def _identifier(user: str, wanted: dict[str, Any]) -> str:
     if wanted.get("type", "model") not in ("model", None):
-        raise bad_request("this double holds model repositories only")
+        raise bad_request("this stand-in supports model repositories only")
     return f"{wanted.get('organization') or user}/{wanted.get('name')}"
 
 

@@ -62,7 +62,7 @@ def _as_json(found: dict[Any, Any]) -> Metadata:
     try:
         plain: Metadata = json.loads(json.dumps(found, default=str), parse_constant=str)
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidCardError(f"the metadata have no form as JSON: {error}") from error
+        raise InvalidCardError(f"the metadata cannot be represented as JSON: {error}") from error
     return plain
 
 

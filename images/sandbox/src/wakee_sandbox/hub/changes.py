@@ -58,7 +58,7 @@ async def read_changes(body: AsyncIterator[bytes], contents: Contents) -> Change
             item = json.loads(line)
             _read(changes, item["key"], item["value"], contents)
         except (ValueError, KeyError, TypeError, binascii.Error) as error:
-            raise bad_request(f"not a line of a commit: {error}") from error
+            raise bad_request(f"not a valid line of a commit: {error}") from error
     return changes
 
 
@@ -69,7 +69,7 @@ def checked_path(path: str) -> str:
         HubError: the path is absolute, empty or leaves the repository.
     """
     if any(part in ("", ".", "..", ".git") for part in path.removesuffix("/").split("/")) or "\0" in path:
-        raise bad_request(f"not a path in a repository: {path!r}")
+        raise bad_request(f"not a valid path in a repository: {path!r}")
     return path
 
 

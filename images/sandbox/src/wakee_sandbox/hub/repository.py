@@ -144,7 +144,7 @@ class Repository:
             HubError: it exists already, or `revision` does not exist.
         """
         if not name or name.startswith((".", "/", "-")) or ".." in name or name.endswith(("/", ".lock")):
-            raise bad_request(f"not a name for a branch or a tag: {name!r}")
+            raise bad_request(f"not a valid name of a branch or tag: {name!r}")
         with self._turn:
             target = self.resolve(revision)
             if self._ref(kind, name).exists():

@@ -21,10 +21,10 @@ from wakee_sandbox.hub.requests import KeepPathsQuoted, refuse
 class HubSettings(Settings):
     """The tokens of the Hub double."""
 
-    token: SecretStr = Field(alias="HF_TOKEN", description="The token that may read and write everything.")
-    owner: str = Field("wakee", alias="HF_SANDBOX_USER", description="The user to whom the token belongs.")
+    token: SecretStr = Field(alias="HF_TOKEN", description="The token with read and write access to everything.")
+    owner: str = Field("wakee", alias="HF_SANDBOX_USER", description="The owner of the token.")
     others: dict[str, Account] = Field(
-        default_factory=dict, alias="HF_SANDBOX_ACCOUNTS", description="JSON: what other tokens may do, for tests."
+        default_factory=dict, alias="HF_SANDBOX_ACCOUNTS", description="JSON: permissions of other tokens, for tests."
     )
 
     @property

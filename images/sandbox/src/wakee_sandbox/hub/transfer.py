@@ -19,7 +19,7 @@ async def lfs_batch(request: Request) -> Response:
     repository_of(request, writing=True)
     wanted = await request.json()
     if wanted.get("operation") != "upload":
-        raise bad_request("only uploads go by LFS: download with resolve")
+        raise bad_request("only uploads use LFS. Download with resolve")
     objects = [_instructions(request, str(item["oid"]), int(item["size"])) for item in wanted["objects"]]
     return JSONResponse({"transfer": "basic", "objects": objects}, media_type=LFS_TYPE)
 

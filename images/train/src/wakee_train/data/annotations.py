@@ -54,7 +54,7 @@ def read_annotations(database: DatabaseSettings, until: str, drift_report_id: in
             with connection.cursor() as cursor:
                 cursor.execute(REPORT, (drift_report_id,))
                 if cursor.fetchone() is None:
-                    raise BadInputError(f"no drift report has the id {drift_report_id}")
+                    raise BadInputError(f"there is no drift report with the id {drift_report_id}")
         with connection.cursor("annotations") as cursor:
             cursor.itersize = ROWS_AT_A_TIME
             cursor.execute(_query(until))

@@ -66,7 +66,7 @@ def fetch(
         folder = own_folder / identity
     try:
         manifest, reused = read_record(store, folder / MANIFEST, Manifest), True
-        logger.info("data set %s is unchanged: reused, nothing is downloaded", identity)
+        logger.info("data set %s is unchanged: it is reused, nothing is downloaded", identity)
     except MissingObjectError:
         manifest, reused = _make(store, folder, identity, annotations, listing), False
         write_record(store, folder / MANIFEST, manifest)
@@ -94,7 +94,7 @@ def check_bad_share(rows: int, excluded: dict[str, int], max_bad_share: float, q
     if rows and bad / rows > max_bad_share:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(excluded.items()))
         raise BadInputError(
-            f"{bad} of {rows} annotations ({bad / rows:.1%}) cannot be used, more than {max_bad_share:.1%}: {reasons}. "
+            f"{bad} of {rows} annotations ({bad / rows:.1%}) are unusable, more than {max_bad_share:.1%}: {reasons}. "
             f"Each is listed in {quarantine}"
         )
 
@@ -122,7 +122,7 @@ def _make(
     quarantined += selection.left_out()
     write_record(store, folder / QUARANTINE, Quarantine(dataset_id=identity, rows=quarantined))
     excluded = dict(sorted(Counter(row.reason for row in quarantined).items()))
-    logger.info("data set %s: %d samples in %d shards; left out: %s", identity, len(samples), len(shards), excluded)
+    logger.info("data set %s: %d samples in %d shards, excluded: %s", identity, len(samples), len(shards), excluded)
     return Manifest(
         dataset_id=identity,
         preprocessing=PREPROCESSING,

@@ -35,7 +35,7 @@ def label_quality(samples: Sequence[Sample]) -> LabelQuality:
 def described(quality: LabelQuality | None) -> str:
     """Describe the counts in one line."""
     if quality is None:
-        return "not counted, the data set is older than these counts"
+        return "not counted, because the data set is older than these counts"
     return (
         f"{quality.untouched} pictures with no slider moved; {quality.constant_people} of {quality.people} people with "
         f"{ENOUGH_ANSWERS} pictures or more always give the same answer; {quality.contradictory} of "

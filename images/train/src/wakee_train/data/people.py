@@ -55,8 +55,9 @@ def _beginning(store: ObjectStore, manifest: Manifest) -> Assignment:
     keys = list(store.list_keys((store.root / FOLDER).key))
     if any(key.endswith(f"/{SPLITS}") for key in keys):
         raise BadInputError(
-            f"{store.root / KEY} is missing, but data sets were split by it. Without it, people who were tested on "
-            f"could be trained on. Restore it, or begin anew: an empty Hub repository, and no {FOLDER}*/{SPLITS}"
+            f"{store.root / KEY} is missing, but data sets were split by it. Without it, people of the test split "
+            "could get into the training split. Restore it, or start over with an empty Hub repository and without "
+            f"{FOLDER}*/{SPLITS}"
         )
     manifests = (store.uri(key) for key in keys if key.endswith("/manifest.json"))
     if not any(_split_by_name(store, uri) for uri in manifests):

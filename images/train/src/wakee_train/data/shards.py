@@ -112,7 +112,9 @@ def load_splits(
                 filled[split] += 1
             logger.info("data set %s: shard %d of %d unpacked", manifest.dataset_id, number, len(manifest.shards))
     if filled != sizes:
-        raise BadInputError(f"the shards of data set {manifest.dataset_id} hold {filled}, the splits say {sizes}")
+        raise BadInputError(
+            f"the shards of data set {manifest.dataset_id} contain {filled}, but the splits list {sizes}"
+        )
     for split in wanted:
         np.save(scratch / f"{split}.labels.npy", labels[split])
     return splits, {split: SplitPixels(splits.names[split], arrays[split], labels[split]) for split in wanted}
@@ -150,8 +152,8 @@ def _content(store: ObjectStore, uri: R2Uri, shard: Shard) -> bytes:
     if hashlib.sha256(content).hexdigest() != shard.sha256:
         # While the manifest exists, fetch-training-data reuses the data set, so a retry would read the same shard.
         raise BadInputError(
-            f"{uri} is not the shard that its manifest names (SHA-256 differs): "
-            "delete the manifest.json beside it and trigger a new run"
+            f"{uri} differs from the shard in its manifest (SHA-256). "
+            "Delete the manifest.json beside it and trigger a new run"
         )
     return content
 

@@ -49,4 +49,4 @@ def statistics(samples: Sequence[Sample], joined: Mapping[str, int]) -> SplitSta
 def described(split: SplitStatistics) -> str:
     """Describe a split in one line: pictures, people, sessions, and pictures per level 0 to 3 of each emotion."""
     levels = ", ".join(f"{emotion} {'/'.join(map(str, counts))}" for emotion, counts in split.level_counts.items())
-    return f"{split.samples} pictures of {split.people} people in {split.sessions} sessions; levels 0 to 3: {levels}"
+    return f"{split.samples} pictures of {split.people} people in {split.sessions} sessions, levels 0 to 3: {levels}"

@@ -41,7 +41,7 @@ def split(store: ObjectStore, manifest_uri: R2Uri, own_folder: R2Uri | None = No
     uri = store.root / f"{FOLDER}{manifest.dataset_id}/{SPLITS}"
     try:
         splits = read_record(store, uri, Splits)
-        logger.info("the splits of data set %s are decided already: reused", splits.dataset_id)
+        logger.info("the splits of data set %s already exist: they are reused", splits.dataset_id)
     except MissingObjectError:
         uri = uri if own_folder is None else own_folder / SPLITS
         splits = _decide(store, manifest, manifest_uri, uri, keep_people=own_folder is None)
@@ -92,10 +92,10 @@ def _result(splits: Splits, uri: R2Uri) -> SplitsResult:
         logger.info("%s: %s", name, described(found))
     logger.info("labels: %s", label_quality.described(splits.labels))
     if left_out:
-        logger.info("in no split: %s", ", ".join(f"{reason} {count}" for reason, count in left_out.items()))
+        logger.info("not in any split: %s", ", ".join(f"{reason} {count}" for reason, count in left_out.items()))
     if empty := _empty(splits):
         logger.warning(
-            "The data set %s has too few people: no pictures are left for %s. Collect annotations of more people",
+            "Data set %s has too few people: there are no pictures for %s. Collect annotations of more people",
             splits.dataset_id,
             " and ".join(empty),
         )

@@ -66,7 +66,7 @@ def evaluate(
     with workspace() as scratch:
         hub = ModelHub(settings[0], scratch / "hub")
         if (done := _acted_upon(store, hub, folder, training, version)) is not None:
-            logger.info("%s is on the Hub already: its evaluation stays", version)
+            logger.info("%s is already on the Hub: its evaluation is not replaced", version)
             _push(done)
             earlier = private / SECOND_LOOK
             return _result(done, folder, str(earlier) if store.exists(earlier) else None)
@@ -145,7 +145,9 @@ def _acted_upon(
     if hub.find_commit(*publication(version, promoted=evaluation.decision.promote)) is None:
         return None
     if evaluation.weights_sha256 != training.weights_sha256:
-        raise BadInputError(f"{version} is on the Hub already, with other weights: trigger a new run for this training")
+        raise BadInputError(
+            f"Cannot publish {version}: it is already on the Hub with other weights. Trigger a new run of this training"
+        )
     return evaluation
 
 
@@ -157,7 +159,7 @@ def _rules(hub: ModelHub, head: Head, training: Training, splits: Splits) -> tup
 def _champion(hub: ModelHub, head: Head, test: SplitPixels) -> NDArray[np.float32] | None:
     """Predictions of the model in production, shape (N, 4); None without one."""
     if ONNX not in head.files:
-        logger.info("%s holds no %s on main: there is no champion", hub.repository, ONNX)
+        logger.info("%s has no %s on main: there is no champion", hub.repository, ONNX)
         return None
     logger.info("champion: %s at %s", hub.version(head) or "a model of unknown version", head.commit)
     return OnnxModel(hub.download(ONNX, head.commit).read_bytes()).predict(test)
@@ -198,7 +200,10 @@ def _push(evaluation: Evaluation) -> None:
     production = kept or evaluation.challenger
     for emotion, values in production.emotions.items():
         measured(
-            "wakee_model_mae", "MAE on the test pictures of the model the gate chose.", values.mae, emotion=emotion
+            "wakee_model_mae",
+            "MAE on the test pictures, of the model that the gate chose.",
+            values.mae,
+            emotion=emotion,
         )
 
 

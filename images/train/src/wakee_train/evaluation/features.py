@@ -56,7 +56,7 @@ def features_of(model: bytes) -> bytes:
     graph = onnx.load_from_string(model)
     layers = [node for node in graph.graph.node if node.op_type in LAYERS]
     if not layers:
-        raise ValueError("the model has no layer")
+        raise ValueError("the model has no layers")
     cut = onnx.utils.Extractor(graph).extract_model([INPUT], [layers[-1].input[0]])
     cut.graph.node.append(onnx.helper.make_node("Identity", [layers[-1].input[0]], [FEATURES]))
     cut.graph.output[0].name = FEATURES

@@ -21,7 +21,7 @@ from wakee_train.records import Decision, GateLimits, PartOfGate, Verdict
 PROMOTE: Final[Verdict] = "promote"
 KEEP: Final[Verdict] = "keep champion"
 UNDECIDED: Final[Verdict] = "undecided"
-BALANCED = "every level alike"
+BALANCED = "balanced levels"
 EVEN = 0.5
 VISIBLE = 1e-4
 """Smallest change of an MAE that counts. The same model on other hardware differs by rounding errors below this."""
@@ -74,9 +74,9 @@ def decide_first(contest: Contest, limits: GateLimits, *, accept_any: bool) -> D
     too_few = _too_few(overall, limits)
     verdict: Verdict
     verdict, reason = (UNDECIDED, too_few) if too_few else _better(overall, limits)
-    reason = f"there is no champion yet; against always saying the median: {reason}"
+    reason = f"there is no champion yet, compared with predicting the median: {reason}"
     if accept_any and verdict != PROMOTE:
-        verdict, reason = PROMOTE, f"{reason}; promoted all the same, as accept_any_first_model asks"
+        verdict, reason = PROMOTE, f"{reason}; promoted nevertheless, because accept_any_first_model is set"
     return Decision(verdict=verdict, reasons=[reason], parts=[_part("all", overall, limits)], limits=limits)
 
 
@@ -91,7 +91,7 @@ def _too_few(overall: Comparison, limits: GateLimits) -> str:
     if _large((overall.samples, overall.people), limits):
         return ""
     return (
-        f"the test split has {overall.samples} pictures of {overall.people} people; "
+        f"the test split has {overall.samples} pictures of {overall.people} people, "
         f"{limits.min_test_samples} of {limits.min_test_people} are needed"
     )
 

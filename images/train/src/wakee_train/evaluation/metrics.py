@@ -28,7 +28,7 @@ def measure(predicted: Floats, labels: Floats) -> ModelMetrics:
     """
     predicted, labels = np.asarray(predicted, np.float64), np.asarray(labels, np.float64)
     if not len(labels) or not np.isfinite(predicted).all():
-        raise BadInputError("there is nothing to measure: no rows, or predictions that are not numbers")
+        raise BadInputError("Cannot compute metrics: there are no rows, or predictions are not numbers")
     predicted = served(predicted)
     emotions = {
         emotion: measure_emotion(predicted[:, index], labels[:, index]) for index, emotion in enumerate(EMOTIONS)

@@ -72,7 +72,9 @@ def export_onnx(
     content = store.get_bytes(R2Uri.parse(evaluation.onnx_uri))
     digest, int8 = hashlib.sha256(content).hexdigest(), None
     if digest != evaluation.onnx_sha256:
-        raise BadInputError(f"{evaluation.onnx_uri} is not the file that was judged: clear evaluate and what follows")
+        raise BadInputError(
+            f"{evaluation.onnx_uri} is not the file that was evaluated. Clear evaluate and everything downstream"
+        )
     with workspace() as scratch:
         wanted = (TEST,) if int8_limit is None else (TEST, VALIDATION)
         record, splits = load_splits(store, R2Uri.parse(training.splits_uri), wanted, scratch)
@@ -130,7 +132,7 @@ def to_onnx(model: EmotionRegressor, notes: dict[str, str] | None = None) -> byt
             verbose=False,
         )
     if program is None:
-        raise AssertionError("the dynamo exporter returns its program")
+        raise AssertionError("the dynamo exporter returned no program")
     graph = _bare(rewriter.rewrite(program.model_proto, pattern_rewrite_rules=[POOLED]))
     onnx.helper.set_model_props(graph, notes or {})
     onnx.checker.check_model(graph, full_check=True)
@@ -183,6 +185,6 @@ def _result(export: Export, uri: R2Uri) -> ExportResult:
         bytes=export.bytes,
         parity_max_difference=export.parity_max_difference,
         latency_ms_median=export.latency_ms_median,
-        int8=f"{'kept' if int8.kept else 'dropped'}: {int8.reason}" if int8 else None,
+        int8=f"{'kept' if int8.kept else 'discarded'}: {int8.reason}" if int8 else None,
         int8_uri=int8.uri if int8 else None,
     )

@@ -139,13 +139,13 @@ def judge(plain: OnnxModel, int8: OnnxModel, examination: Examination) -> Int8:
     before, after = (float(np.median(times)) for times in zip(*_milliseconds(plain, int8, test), strict=True))
     new, old = int8.predict(test), plain.predict(test)
     rise = float((_mae(new, test) - _mae(old, test)).max())
-    worse = ["not all answers are numbers"]
+    worse = ["some predictions are not numbers"]
     if math.isfinite(rise):
         worse = worse_parts(Contest(new, old, test.labels, people), slices, limits)
-    said = f"{after:.2f} ms a picture against {before:.2f} ms, MAE of the worst emotion {rise:+.4f}"
+    said = f"{after:.2f} ms per picture instead of {before:.2f} ms, MAE of the worst emotion {rise:+.4f}"
     kept = after < before and not worse
-    why = "" if kept else f"too inaccurate: {'; '.join(worse)}: " if worse else "no faster: "
-    logger.info("int8: %s, %s%s", "kept" if kept else "dropped", why, said)
+    why = "" if kept else f"not accurate enough: {'; '.join(worse)}: " if worse else "not faster: "
+    logger.info("int8: %s, %s%s", "kept" if kept else "discarded", why, said)
     return Int8(
         kept=kept,
         reason=f"{why}{said}",

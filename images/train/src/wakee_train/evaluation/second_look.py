@@ -24,7 +24,7 @@ SIDE = 128
 """Side of a thumbnail in pixels."""
 PAGE = """<!doctype html><meta charset="utf-8"><title>Second look at {version}</title>
 <style>body{{font-family:sans-serif;max-width:70rem;margin:auto}}td,th{{padding:.2rem .7rem;text-align:left}}</style>
-<h1>Test pictures of {version} that deserve a second look</h1>
+<h1>Test pictures of {version} to check again</h1>
 <p>This page shows people's faces. Do not publish it. Levels are from 0 to 3, in the order {emotions}.</p>
 {tables}
 """

@@ -14,7 +14,7 @@ from wakee_train.data.records import Facts, Manifest, Splits
 from wakee_train.evaluation.paired import Rows
 
 WINDOW = "SELECT window_start, window_end FROM drift_reports WHERE id = %s"
-ASKING, BEFORE, CORRECTED = "the days that asked for it", "all days before", "corrected pictures"
+ASKING, BEFORE, CORRECTED = "days of the drift report", "all days before", "corrected pictures"
 
 
 class Window(NamedTuple):
@@ -36,7 +36,7 @@ def window_of(database: DatabaseSettings, drift_report_id: int | None) -> Window
         cursor.execute(WINDOW, (drift_report_id,))
         found: tuple[datetime | None, datetime | None] | None = cursor.fetchone()
     if found is None:
-        raise BadInputError(f"no drift report has the id {drift_report_id}")
+        raise BadInputError(f"there is no drift report with the id {drift_report_id}")
     start, end = found
     return Window(_seconds(start), _seconds(end)) if start and end else None
 

@@ -47,12 +47,14 @@ def notes(contest: Contest, names: Sequence[str], champion: str, challenger: str
     if not (earlier := [who for who, rule in rules.items() if rule != RULE_BY_PEOPLE]):
         return []
     who = " and ".join(earlier)
-    lines = [f"{who}: may have learnt from the test people under the earlier split by names, so the MAE is too low"]
+    lines = [
+        f"{who}: may have been trained on the test people under the earlier split by names, so the MAE may be too low"
+    ]
     rows = np.array([split_by_name(name) == TEST for name in names])
     if rows.any():
         part = contest.overall(rows)
         lines.append(
-            f"MAE on the {part.samples} of {len(names)} test pictures that the split by names would test too: "
+            f"MAE on the {part.samples} of {len(names)} test pictures that the split by names also used for testing: "
             f"{part.champion:.4f} -> {part.challenger:.4f}"
         )
     return lines

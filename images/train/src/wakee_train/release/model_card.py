@@ -29,7 +29,7 @@ Backbone `{backbone}`, {parameters:,} parameters.
 
 For Wakee, a work assistant that shows people their own state while they work, with their consent. It was trained on
 pictures of Wakee's users, corrected by themselves. It is not fit for judging people who did not agree to it, for
-hiring, grading, surveillance or medicine; expressions differ between people and cultures, and a face is no proof of a
+hiring, grading, surveillance or medicine; expressions differ between people and cultures, and a face is not proof of a
 feeling.
 
 **EU AI Act.** Article 5(1)(f) of Regulation (EU) 2024/1689 prohibits AI systems that infer emotions of people at work
@@ -40,8 +40,8 @@ its operator to clarify before using it. This card does not answer the question.
 
 - Trained on the pictures of few people (the table of splits says how many), who chose to use Wakee: others may be read
   worse. Nothing is known of age, sex or skin colour, so differences between such groups were not measured.
-- Labels are what people said of themselves, starting from a prediction, which pulls answers towards it.
-- A face that is dark, cut off, turned away or not there gets a number all the same.
+- Labels are people's own corrections of a prediction, and the prediction influences them.
+- A face that is dark, cut off, turned away or missing gets a number anyway.
 
 ## Use
 
@@ -166,7 +166,7 @@ def int8_note(int8: Int8 | None) -> str:
     """Describe the int8 variant, if there is one."""
     if int8 is None or not int8.kept:
         return ""
-    return f"`model_int8.onnx` does the same with int8 arithmetic; measured by the exporting CPU: {int8.reason}.\n"
+    return f"`model_int8.onnx` is the same model in int8 arithmetic. Measured on the exporting CPU: {int8.reason}.\n"
 
 
 def splits_table(splits: Splits) -> str:

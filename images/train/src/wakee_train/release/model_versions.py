@@ -52,7 +52,7 @@ def _write(database: DatabaseSettings, work: Callable[[Cursor], T], drift_report
     try:
         return transact(database, work)
     except errors.ForeignKeyViolation as error:
-        raise BadInputError(f"no drift report has the id {drift_report_id}") from error
+        raise BadInputError(f"there is no drift report with the id {drift_report_id}") from error
 
 
 def check_row(drift_report_id: int | None) -> dict[str, Any]:

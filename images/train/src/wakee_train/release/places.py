@@ -88,9 +88,9 @@ class Places:
 
     def described(self) -> str:
         """Describe the three places for a message."""
-        shown = "holds" if self.head else "is not visible to HF_TOKEN, so holds"
+        shown = "holds" if self.head else "is not visible to HF_TOKEN, so it holds"
         held = (self.version or UNKNOWN) if self.has_model else "no model"
-        row = self.row.version if self.row else ("no row in production" if self.has_rows else "no row at all")
+        row = self.row.version if self.row else ("no row in production" if self.has_rows else "no rows")
         return (
             f"the Hub's {self.repository} {shown} {held} on {MAIN}, the registry's alias {CHAMPION} points to "
             f"{self.champion or 'nothing'}, and the table model_versions has {row}"
@@ -138,6 +138,6 @@ def _read_table(database: DatabaseSettings, version: str | None) -> tuple[Row | 
         found = cursor.fetchall()
     if len(found) > 1:
         names = ", ".join(str(name) for name, *_ in found)
-        raise ConfigurationError(f"model_versions has several rows in production ({names}): run `wakee-db upgrade`")
+        raise ConfigurationError(f"model_versions has several rows in production ({names}). Run `wakee-db upgrade`")
     rows = [Row(str(name), commit is not None, run_id is not None) for name, commit, run_id in found]
     return (rows[0] if rows else None), bool(has_rows), bool(is_recorded)

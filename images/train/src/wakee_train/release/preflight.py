@@ -70,7 +70,7 @@ def check_targets(
         done = reconcile(store, context, targets, registry, places, scratch, publishing)
         made = _make_repository(hub, places, private=targets.hub.private)
     experiment_id = registry.check_writable(run_key(context))
-    logger.info("every target is there and writable; in production: %s", places.version or "no version of ours")
+    logger.info("all targets exist and are writable. In production: %s", places.version or "none of our versions")
     return TargetsResult(
         repository=hub.repository,
         repository_made=made,
@@ -96,8 +96,10 @@ def look_at_targets(
     with workspace() as scratch:
         places = read_places(targets, Registry(targets.tracking), scratch)
     if not places.agree:
-        logger.warning("The places do not agree on the version in production: %s", places.described())
-    logger.info("a rehearsal: nothing will be published; in production: %s", places.version or "no version of ours")
+        logger.warning("Hub, registry and database do not agree on the version in production: %s", places.described())
+    logger.info(
+        "publish is off: nothing will be published. In production: %s", places.version or "none of our versions"
+    )
     return TargetsResult(
         repository=places.repository,
         repository_made=False,
@@ -127,7 +129,7 @@ def check_bucket(store: ObjectStore, folder: R2Uri) -> None:
     uri, content = folder / PROBE, b"This folder is writable.\n"
     store.put_bytes(uri, content, "text/plain")
     if store.get_bytes(uri) != content:
-        raise UnavailableError(f"R2 gave back something else than was written to {uri}: check R2_ENDPOINT_URL")
+        raise UnavailableError(f"R2 returned other bytes than were written to {uri}. Check R2_ENDPOINT_URL")
 
 
 def reconcile(
@@ -148,7 +150,7 @@ def reconcile(
         return None
     if places.has_model and places.version is not None:
         return finish(store, context, targets, registry, places, scratch)
-    raise ConfigurationError(f"Cannot tell what is in production: {places.described()}. {_remedy(places)}")
+    raise ConfigurationError(f"Cannot determine the version in production: {places.described()}. {_remedy(places)}")
 
 
 def _only(names: set[str]) -> list[str]:
@@ -164,7 +166,7 @@ def _remedy(places: Places) -> str:
         return f"Check HF_MODEL_REPO, MLFLOW_TRACKING_URI and NEON_DATABASE_URL. If they are right, {again}"
     if places.recorded:
         return (
-            "Put the recorded version back with model_rollback. If the model on main is to stay, give it the row in "
+            "Put the recorded version back with model_rollback. To keep the model on main instead, give it the row in "
             f"production and remove the alias: {ADD_ROW}"
         )
-    return f"Check NEON_DATABASE_URL. If it is right, give the model on main a row, so that it can come back: {ADD_ROW}"
+    return f"Check NEON_DATABASE_URL. If it is right, add a row for the model on main, for later rollbacks: {ADD_ROW}"

@@ -74,7 +74,7 @@ def publish(
         if not evaluation.decision.promote:
             hub.ensure_branch(branch)
         if found := hub.find_commit(branch, title):
-            logger.info("%s is on the Hub already: %s", evaluation.version, found)
+            logger.info("%s is already on the Hub: %s", evaluation.version, found)
         files = _files(store, training, evaluation, export, page.license, lineage)
         commit = found or _commit(hub, branch, title, evaluation, files)
         if evaluation.decision.promote:
@@ -97,7 +97,7 @@ def _records(store: ObjectStore, evaluation_uri: R2Uri, export_uri: R2Uri) -> tu
     export = read_record(store, export_uri, Export)
     training = read_record(store, R2Uri.parse(evaluation.training_uri), Training)
     if not export.weights_sha256 == evaluation.weights_sha256 == training.weights_sha256:
-        raise BadInputError("training, evaluation and export are of different weights: run them again, in order")
+        raise BadInputError("training, evaluation and export have different weights. Run them again, in order")
     return evaluation, export, training
 
 

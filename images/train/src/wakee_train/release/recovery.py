@@ -56,20 +56,20 @@ def finish(
         UnavailableError: a place does not respond. A retry may help.
     """
     if places.head is None or places.version is None:
-        raise AssertionError("main holds none of our versions")
+        raise AssertionError("main does not contain one of our versions")
     hub, version = ModelHub(targets.hub, scratch), places.version
     origin = origin_of(hub.config(places.head.commit), context)
     try:
         if lacking(store, places, origin):
             _write_records(store, targets, hub, version, origin)
-        _move(registry, targets, version, Cause.of(context, "recovery", f"Hub main held {version} already"))
+        _move(registry, targets, version, Cause.of(context, "recovery", f"Hub main already contained {version}"))
     except UnavailableError:
         raise
     except WakeeError as error:
         raise ConfigurationError(
             f"Cannot bring production to one version: {places.described()}: {error}. {_remedy(origin)}"
         ) from error
-    done = f"finished the move of production to {version}, which had come to the Hub only"
+    done = f"completed the promotion of {version}, which was on the Hub only"
     logger.warning("%s. Before, %s", done, places.described())
     return done
 
@@ -99,7 +99,7 @@ def lacking(store: ObjectStore, places: Places, origin: Origin | None) -> list[s
     for stage in missing:
         if origin and _succeeded(store, stage_folder(origin.run, stage, store.root)):
             raise ConfigurationError(
-                f"{stage} of {run_key(origin.run)} wrote {places.version} to {WRITES[stage]}, and it is not there"
+                f"{stage} of {run_key(origin.run)} wrote {places.version} to {WRITES[stage]}, but it is missing there"
             )
     return missing
 
@@ -115,7 +115,9 @@ def _succeeded(store: ObjectStore, folder: R2Uri) -> bool:
 def _write_records(store: ObjectStore, targets: Targets, hub: ModelHub, version: str, origin: Origin | None) -> None:
     """Do the remaining work of `log-to-mlflow` and `update-model-versions` of the version's run."""
     if origin is None:
-        raise ConfigurationError(f"nothing says which run made {version}, and model_versions has no row of it")
+        raise ConfigurationError(
+            f"there is no record of the run that made {version}, and model_versions has no row for it"
+        )
     published = _publication(store, hub, version, origin)
     log, row = (origin.run.model_copy(update={"task_id": stage}) for stage in (LOG, UPDATE))
     tracked = track(store, log, targets.tracking, targets.hub, published)

@@ -57,7 +57,7 @@ class Registry:
             return False
         with translated():
             self.client.restore_experiment(found.experiment_id)
-        logger.warning("the MLflow experiment %r was deleted: restored", self._experiment)
+        logger.warning("restored the deleted MLflow experiment %r", self._experiment)
         return True
 
     def _find_experiment(self) -> "Experiment | None":

@@ -46,9 +46,9 @@ def find_repetition(
         return found
     same = f"{version} was trained on the same data with the same parameters, champion and image"
     if train_again:
-        logger.info("%s; trained again, as asked for", same)
+        logger.info("%s. It is trained again, because train_again is set", same)
         return found
-    logger.warning("%s: nothing to do. The parameter train_again trains all the same", same)
+    logger.warning("%s: nothing to do. Set the parameter train_again to train anyway", same)
     return found.model_copy(update={"status": "already_done"})
 
 

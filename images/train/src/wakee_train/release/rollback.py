@@ -97,7 +97,7 @@ def roll_back(
         _check_places(hub, registry, database, run_key(context))
         commit, new_commit = _restore_main(hub, context, target)
     alias_moved, warning = _move_alias(registry, target)
-    cause = Cause.of(context, "rollback", f"somebody asked for {asked}")
+    cause = Cause.of(context, "rollback", f"rollback to {asked} was requested")
     replaced = transact(database, lambda cursor: make_production(cursor, target.version, cause))
     done = [
         f"Hub main: {'restored by' if new_commit else 'already at the version,'} commit {commit}",
@@ -139,7 +139,9 @@ def _target(store: ObjectStore, folder: R2Uri, database: DatabaseSettings, hub: 
         found = find_target(connection, asked, on_main)
     commit = found.commit or hub.commit_before_versions()
     if commit is None:
-        raise BadInputError(f"{found.version} has no commit on record, and main had no model before our first one")
+        raise BadInputError(
+            f"Cannot roll back to {found.version}: its commit is unknown, and main had no model before our first one"
+        )
     target = Target(asked=asked, version=found.version, commit=commit, replaced=found.replaced)
     write_record(store, folder / RECORD, target)
     return target
@@ -163,16 +165,16 @@ def find_target(connection: Connection, asked: str, on_main: str | None) -> Foun
         others = _names(cursor, MOST_LISTED)
         known = asked == PREVIOUS or _row(cursor, KNOWN, asked) is not None
     if found is None:
-        raise BadInputError(f"nothing to go back to: {_why_nothing(asked, others, known=known)}")
+        raise BadInputError(f"Cannot roll back: {_why_nothing(asked, others, known=known)}")
     if not found[1] and found != before_ours:
-        raise BadInputError(f"{found[0]} has no commit on the Hub on record")
+        raise BadInputError(f"Cannot roll back to {found[0]}: its commit on the Hub is not recorded")
     replaced = on_main if found == current or current is None else current[0]
     return Found(*found, replaced)
 
 
 def _why_nothing(asked: str, others: list[str], *, known: bool) -> str:
     if asked == PREVIOUS:
-        return "no version was in production before the present one"
+        return "no version was in production before the current one"
     what = f"version {asked!r} has never been in production" if known else f"there is no version {asked!r}"
     return f"{what}. Versions that were in production: {', '.join(others) or 'none'}"
 
@@ -216,7 +218,7 @@ def _restore_main(hub: ModelHub, context: RunContext, target: Target) -> tuple[s
     operations += [CommitOperationDelete(path_in_repo=path) for path in sorted(present.keys() - wanted.keys())]
     key = hashlib.sha256(run_key(context).encode()).hexdigest()[:8]
     title = f"{target.version}: rollback {key}"
-    why = f"Replaces {version or head.commit}; asked for by {run_key(context)}."
+    why = f"Replaces {version or head.commit}. Requested by {run_key(context)}."
     return hub.commit(MAIN, title, why, operations, head.commit), True
 
 
@@ -232,5 +234,5 @@ def _move_alias(registry: Registry, target: Target) -> tuple[bool, str | None]:
     if replaced := registry.alias_version(CHAMPION):
         registry.unpoint(CHAMPION, replaced)
     return replaced is not None, (
-        f"registry: {CHAMPION} points nowhere now: no {registry.model} is tagged {VERSION_TAG}={target.version}"
+        f"registry: {CHAMPION} was removed: no version of {registry.model} has the tag {VERSION_TAG}={target.version}"
     )

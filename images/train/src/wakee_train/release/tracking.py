@@ -57,7 +57,7 @@ def track(
             _log(registry, store, run_id, training, evaluation, export)
             registry.client.set_terminated(run_id, FINISHED)
         else:
-            logger.info("MLflow run %s is whole already", run_id)
+            logger.info("MLflow run %s is already complete", run_id)
     tags = {"hf_commit": publication.commit, "promoted": str(publication.promoted).lower()}
     source = f"{run.info.artifact_uri}/{MODEL_FOLDER}"
     registered = registry.ensure_version(publication.version, source, run_id, tags)

@@ -83,7 +83,7 @@ def check_name(backbone: str) -> None:
         return
     near = get_close_matches(backbone, known, NEAR_NAMES) or known[:NEAR_NAMES]
     raise BadInputError(
-        f"timm knows no backbone {backbone!r}. Choose one of {whole}; near names: {', '.join(near) or 'none'}"
+        f"timm does not have a backbone {backbone!r}. Choose one of {whole}. Similar names: {', '.join(near) or 'none'}"
     )
 
 
@@ -120,9 +120,9 @@ def _no_pretrained(backbone: str, error: Exception) -> ConfigurationError | Unav
 
     cause = one_line(f"{type(error).__name__}: {error}")
     message = (
-        f"the pretrained weights of {backbone} cannot be had ({cause}). Remedies: let the pod reach huggingface.co "
-        "(HF_ENDPOINT, NetworkPolicy), or put production weights of this backbone on the Hub (start=hub), or ask for "
-        "random weights by name (start=random)"
+        f"the pretrained weights of {backbone} are not available ({cause}). Let the pod reach huggingface.co "
+        "(HF_ENDPOINT, NetworkPolicy), or put production weights of this backbone on the Hub (start=hub), or choose "
+        "random weights (start=random)"
     )
     if isinstance(error, LocalEntryNotFoundError):  # the Hub was not reached, so it may have the weights
         return UnavailableError(message)

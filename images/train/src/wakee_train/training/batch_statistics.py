@@ -15,7 +15,7 @@ def is_too_few(error: Exception) -> bool:
 def too_few_pictures(settings: TrainingSettings) -> ConfigurationError:
     """Create the error for a training whose batches are too small, with the remedies."""
     return ConfigurationError(
-        f"{settings.backbone} at {settings.image_size} px cannot learn from a single picture: its batch normalization "
-        f"needs two at a time. Set batch_size (now {settings.batch_size}) to 2 or more; where memory was too little "
-        "for two pictures, lower image_size or choose a smaller backbone"
+        f"{settings.backbone} at {settings.image_size} px cannot be trained on a single picture: its batch "
+        f"normalization needs two at a time. Set batch_size (now {settings.batch_size}) to 2 or more. If memory was "
+        "too small for two pictures, lower image_size or choose a smaller backbone"
     )

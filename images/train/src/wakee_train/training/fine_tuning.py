@@ -24,7 +24,7 @@ from wakee_train.results import TrainingResult
 from wakee_train.settings import ProcessSettings
 from wakee_train.training.backbone import choose_device
 from wakee_train.training.launching import launch, number_of_processes
-from wakee_train.training.process_group import Ranks
+from wakee_train.training.process_group import ProcessGroup
 from wakee_train.training.session import CHECKPOINT, FORMAT, RECORD, Job, read_checkpoint, train
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def fine_tune(store: ObjectStore, folder: R2Uri, splits_uri: R2Uri, settings: Tr
     splits = read_record(store, splits_uri, Splits)
     fingerprint = training_fingerprint(splits, settings)
     if (done := _finished(store, folder / RECORD, fingerprint)) is not None:
-        logger.info("this very training is done already: reused")
+        logger.info("this training has already completed: its result is reused")
         return _result(done, folder / RECORD, resumed=False)
     job = Job(
         settings=settings,
@@ -55,7 +55,7 @@ def fine_tune(store: ObjectStore, folder: R2Uri, splits_uri: R2Uri, settings: Tr
         resumed = _train(job, store, scratch)
     training = _finished(store, folder / RECORD, fingerprint)
     if training is None:
-        raise InterruptedStageError("told to stop (SIGTERM) while training; a retry goes on from the checkpoint")
+        raise InterruptedStageError("stopped during training (SIGTERM). A retry resumes from the checkpoint")
     return _result(training, folder / RECORD, resumed)
 
 
@@ -72,7 +72,7 @@ def _train(job: Job, store: ObjectStore, scratch: Path) -> bool:
     resumed = _fetch_checkpoint(job, store, scratch)
     count = number_of_processes(load(ProcessSettings), job.settings.batch_size)
     if count == 1:
-        train(job, store, scratch, choose_device(), Ranks())
+        train(job, store, scratch, choose_device(), ProcessGroup())
         return resumed
     while (smaller := launch(job, scratch, count)) is not None:
         job = job.model_copy(update={"micro_batch": smaller})
@@ -98,7 +98,9 @@ def _fetch_checkpoint(job: Job, store: ObjectStore, scratch: Path) -> bool:
     checkpoint = read_checkpoint(path)
     if (checkpoint.get("format"), checkpoint.get("fingerprint")) == (FORMAT, job.fingerprint):
         return True
-    logger.warning("the checkpoint belongs to another training (settings, data or program differ): starting anew")
+    logger.warning(
+        "the checkpoint belongs to another training (settings, data or program differ): starting from the beginning"
+    )
     path.unlink()
     return False
 

@@ -23,7 +23,7 @@ def heads(model: EmotionRegressor) -> list[Head]:
     classifier = getattr(model.backbone, "get_classifier", lambda: None)()
     found = [layer for part in _parts(classifier) for layer in part.modules() if _gives_levels(layer)]
     if not found:
-        raise BadInputError("this backbone has no linear head; choose another")
+        raise BadInputError("this backbone has no linear head. Choose another backbone")
     return found
 
 

@@ -150,7 +150,7 @@ def _estimate_statistics(
                 raise
             size //= 2
             torch.cuda.empty_cache()
-            logger.warning("out of memory: from now on batch statistics are estimated on %d pictures at a time", size)
+            logger.warning("out of memory: batch statistics are now estimated on %d pictures at a time", size)
 
 
 def _pictures(train: SplitPixels, size: int, should_stop: Callable[[], bool]) -> Iterator[Tensor]:

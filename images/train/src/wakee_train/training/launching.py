@@ -51,10 +51,14 @@ def number_of_processes(settings: ProcessSettings, batch_size: int) -> int:
     gpus = torch.cuda.device_count()
     wanted = settings.processes or max(1, gpus)
     if gpus and wanted > gpus:
-        raise ConfigurationError(f"WAKEE_TRAINING_PROCESSES is {wanted}, but there are {gpus} GPUs: one process each")
+        raise ConfigurationError(
+            f"WAKEE_TRAINING_PROCESSES is {wanted}, but there are {gpus} GPUs. Use one process for each GPU"
+        )
     count = max(1, min(wanted, batch_size // 2))
     if count < wanted:
-        logger.warning("batches of %d pictures are too small for %d processes: %d train", batch_size, wanted, count)
+        logger.warning(
+            "batches of %d pictures are too small for %d processes: %d processes are used", batch_size, wanted, count
+        )
     return count
 
 
@@ -69,14 +73,14 @@ def launch(job: Job, scratch: Path, count: int) -> int | None:
         WakeeError: the error that ended the processes.
     """
     (scratch / JOB).write_text(job.model_dump_json())
-    logger.info("%d processes train together", count)
+    logger.info("training with %d processes", count)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     try:
         elastic_launch(_configuration(scratch, count), sys.executable)(
             "-m", "wakee_train.training.worker", str(scratch)
         )
     except SignalException as error:
-        raise InterruptedStageError("told to stop while training; a retry goes on from the checkpoint") from error
+        raise InterruptedStageError("stopped during training. A retry resumes from the checkpoint") from error
     except ChildFailedError as error:
         return _smaller(job, count, _root_cause(error.failures), error)
     finally:
@@ -109,7 +113,7 @@ def _smaller(job: Job, count: int, failure: ProcessFailure, error: ChildFailedEr
     if not _said(failure).startswith(OUT_OF_MEMORY) or tried == 1:
         _fail(failure, count, error)
     smaller = ceil(tried / 2)
-    logger.warning("out of memory: starting again from the checkpoint with %d pictures at a time", smaller)
+    logger.warning("out of memory: restarting from the checkpoint with %d pictures at a time", smaller)
     return smaller
 
 
@@ -141,7 +145,7 @@ def _fail(failure: ProcessFailure, count: int, error: ChildFailedError) -> NoRet
     who = f"training process {failure.local_rank} of 0 to {count - 1}"
     if _was_killed(failure):
         raise UnavailableError(
-            f"{who} was killed by {failure.signal_name()} (too little memory for the pod?)"
+            f"{who} was killed by {failure.signal_name()} (is the pod's memory limit too low?)"
         ) from error
     kind, _, text = _said(failure).partition(": ")
     if kind in OURS:

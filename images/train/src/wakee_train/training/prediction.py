@@ -45,7 +45,7 @@ def predictions(model: EmotionRegressor, split: SplitPixels, device: torch.devic
                 raise
             size //= 2
             torch.cuda.empty_cache()
-            logger.warning("out of memory: from now on the model is asked about %d pictures at a time", size)
+            logger.warning("out of memory: the model now predicts %d pictures at a time", size)
         else:
             yield levels
             done += len(levels)

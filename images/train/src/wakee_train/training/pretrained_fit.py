@@ -50,5 +50,5 @@ def _misfit(backbone: str, image_size: int) -> str:
     except RuntimeError as error:
         return one_line(error, 200) if "size mismatch" in str(error) else ""
     except Exception as error:
-        logger.info("whether the pretrained weights of %s fit was not found out: %s", backbone, one_line(error))
+        logger.info("could not check whether the pretrained weights of %s fit: %s", backbone, one_line(error))
     return ""

@@ -24,8 +24,8 @@ ONE_NODE = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
 
 
 @dataclass(frozen=True)
-class Ranks:
-    """This process's rank in the group. Only rank 0 validates, writes checkpoints and logs progress."""
+class ProcessGroup:
+    """The group of training processes, as seen by one. Only rank 0 validates, writes checkpoints and logs progress."""
 
     rank: int = 0
     count: int = 1
@@ -103,7 +103,7 @@ def even_batches(size: int, most: int) -> list[slice]:
 
 
 @contextmanager
-def joined() -> Iterator[tuple[Ranks, torch.device]]:
+def joined() -> Iterator[tuple[ProcessGroup, torch.device]]:
     """Join the process group that torchrun started. Yields this process's rank and device."""
     device = torch.device("cpu")
     if torch.cuda.is_available():
@@ -112,6 +112,6 @@ def joined() -> Iterator[tuple[Ranks, torch.device]]:
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     distributed.init_process_group(backend, timeout=LONGEST_WAIT)
     try:
-        yield Ranks(distributed.get_rank(), distributed.get_world_size()), device
+        yield ProcessGroup(distributed.get_rank(), distributed.get_world_size()), device
     finally:
         distributed.destroy_process_group()

@@ -69,7 +69,7 @@ class Progress:
         if alpha == 0:
             self.best_epoch = 0
         each = ", ".join(f"{share:g}: {mae:.4f}" for share, mae in maes.items())
-        which = f"epoch {self.best_epoch}" if alpha else "the champion, unchanged"
+        which = f"epoch {self.best_epoch}" if alpha else "unchanged champion"
         logger.info("validation MAE per share of the trained weights: %s. Chosen: %g (%s)", each, alpha, which)
 
 

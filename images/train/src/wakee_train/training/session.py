@@ -22,7 +22,7 @@ from wakee_train.records import Epoch, Record, Training, TrainingSettings, write
 from wakee_train.training.backbone import describe, make_model
 from wakee_train.training.determinism import deterministic
 from wakee_train.training.heads import centre_heads
-from wakee_train.training.process_group import Ranks
+from wakee_train.training.process_group import ProcessGroup
 from wakee_train.training.starting_point import is_champion, starting_model
 from wakee_train.training.trainer import Trainer
 from wakee_train.training.weights import save_weights
@@ -53,7 +53,7 @@ class StopSignal:
 
     def __call__(self, _signal: int, _frame: FrameType | None) -> None:
         """Handle the signal."""
-        logger.warning("told to stop (SIGTERM): a checkpoint follows this step")
+        logger.warning("received SIGTERM: writing a checkpoint after this step")
         self.received = True
 
 
@@ -74,13 +74,13 @@ class Session:
         self.store.put_bytes(R2Uri.parse(self.job.folder) / CHECKPOINT, file.getvalue())
 
 
-def train(job: Job, store: ObjectStore, scratch: Path, device: torch.device, ranks: Ranks) -> bool:
+def train(job: Job, store: ObjectStore, scratch: Path, device: torch.device, processes: ProcessGroup) -> bool:
     """Train to the end, then write weights and record. Returns False if SIGTERM stopped it before."""
     with deterministic(job.settings.deterministic):
-        session = _session(job, store, scratch, device, ranks)
+        session = _session(job, store, scratch, device, processes)
         with _stop_signal() as stop:
             whole = session.trainer.run(lambda: stop.received, session.save)
-    if whole and ranks.first:
+    if whole and processes.first:
         folder = R2Uri.parse(job.folder)
         write_record(store, folder / RECORD, _record(session, folder))
         store.delete(folder / CHECKPOINT)
@@ -93,20 +93,20 @@ def read_checkpoint(path: Path, **options: Any) -> dict[str, Any]:
     return checkpoint
 
 
-def _session(job: Job, store: ObjectStore, scratch: Path, device: torch.device, ranks: Ranks) -> Session:
+def _session(job: Job, store: ObjectStore, scratch: Path, device: torch.device, processes: ProcessGroup) -> Session:
     pixels = {name: open_split(scratch, name, job.splits) for name in (TRAIN, VALIDATION)}
     torch.manual_seed(job.settings.seed)
     checkpoint = read_checkpoint(scratch / CHECKPOINT) if (scratch / CHECKPOINT).exists() else None
-    elsewhere = checkpoint is not None or not ranks.first
+    elsewhere = checkpoint is not None or not processes.first
     model, started_from = _start(job.settings, scratch, pixels[TRAIN], elsewhere)
-    started_from = str(checkpoint["started_from"]) if checkpoint else ranks.from_first(started_from)
+    started_from = str(checkpoint["started_from"]) if checkpoint else processes.from_first(started_from)
     trainer = Trainer(
         model,
         job.settings,
         pixels[TRAIN],
         pixels[VALIDATION],
         device,
-        ranks,
+        processes,
         from_champion=is_champion(started_from),
     )
     if checkpoint:
@@ -114,7 +114,7 @@ def _session(job: Job, store: ObjectStore, scratch: Path, device: torch.device, 
         logger.info("resumed at epoch %d, step %d", trainer.progress.epoch, trainer.progress.step)
     trainer.progress.micro_batch = min(trainer.progress.micro_batch, job.micro_batch)
     logger.info(
-        "%s at %d px on %s, started from %s; %d training and %d validation pictures",
+        "%s at %d px on %s, started from %s, with %d training and %d validation pictures",
         job.settings.backbone,
         job.settings.image_size,
         _devices(trainer),
@@ -147,7 +147,7 @@ def _stop_signal() -> Iterator[StopSignal]:
 
 
 def _devices(trainer: Trainer) -> str:
-    device, count = describe(trainer.device), trainer.ranks.count
+    device, count = describe(trainer.device), trainer.processes.count
     return device if count == 1 else f"{count} x {device}"
 
 

@@ -31,7 +31,7 @@ def starting_model(settings: TrainingSettings, scratch: Path) -> tuple[EmotionRe
             return model, origin
         if settings.start == "hub":
             raise ConfigurationError(
-                f"the production weights cannot be used: {origin}. "
+                f"Cannot start from the production weights: {origin}. "
                 "Choose start=imagenet, start=random or another backbone"
             )
         logger.info("the production weights are not used: %s", origin)
@@ -54,7 +54,7 @@ def _production_model(settings: TrainingSettings, hub: ModelHub) -> tuple[Emotio
     try:
         state = load_weights(path.read_bytes()) if name == SAFETENSORS else load_pickled(path)
     except BadInputError as error:  # e.g. a pickled module, which must not be executed
-        return None, f"{hub.repository}/{name} cannot be read: {error}"
+        return None, f"cannot read {hub.repository}/{name}: {error}"
     model = make_model(settings.backbone, settings.image_size)
     if misfit := _misfit(model, state):
         return None, f"{hub.repository}/{name} does not fit {settings.backbone}: {misfit}"
@@ -68,7 +68,7 @@ def _main(hub: ModelHub) -> Head:
         return hub.main()
     except RepositoryNotVisibleError as error:
         raise ConfigurationError(
-            f"the production weights cannot be used: {error}. Or choose start=imagenet or start=random"
+            f"Cannot start from the production weights: {error}. Or choose start=imagenet or start=random"
         ) from error
 
 

@@ -7,10 +7,10 @@ threads).
 A training from a champion begins with the champion's validation, epoch 0. At its end, validation chooses between the
 champion, the best epoch and mixtures of both (`interpolation`).
 
-Several processes (`Ranks`) share every global batch, so steps, schedule, sample order and augmentation are those of one
-process, and a checkpoint can be resumed with any number of processes. The mean loss and gradients over the batch equal
-those of one process, up to the order of floating-point sums, as long as batch statistics are not learned (in frozen
-epochs, or without batch norm). With batch norm in training mode, GPUs use statistics of the whole batch
+Several processes (a `ProcessGroup`) share every global batch, so steps, schedule, sample order and augmentation are
+those of one process, and a checkpoint can be resumed with any number of processes. The mean loss and gradients over the
+batch equal those of one process, up to the order of floating-point sums, as long as batch statistics are not learned
+(in frozen epochs, or without batch norm). With batch norm in training mode, GPUs use statistics of the whole batch
 (SyncBatchNorm). On CPUs each process normalises its own share, and the running statistics of rank 0 are kept, so losses
 are close to those of one process, but not equal. Dropout, if the backbone has any, depends on the number of processes.
 """
@@ -37,7 +37,7 @@ from wakee_train.training.batch_statistics import is_too_few, too_few_pictures
 from wakee_train.training.heads import heads
 from wakee_train.training.interpolation import Ends, champion_mae, choose_mixture
 from wakee_train.training.prediction import mean_errors
-from wakee_train.training.process_group import Ranks, even_batches, even_slices, unsynchronised
+from wakee_train.training.process_group import ProcessGroup, even_batches, even_slices, unsynchronised
 from wakee_train.training.progress import Progress, log_epoch, log_step
 from wakee_train.training.schedule import ema_decay, learning_rate, update_average
 from wakee_train.training.weights import State, copy_state
@@ -58,7 +58,7 @@ class Trainer:
         train: The training split.
         validation: The validation split, which selects the best epoch.
         device: The device of this process.
-        ranks: The group of training processes.
+        processes: The group of training processes.
         from_champion: Whether the starting weights are those in production.
     """
 
@@ -69,18 +69,18 @@ class Trainer:
         train: SplitPixels,
         validation: SplitPixels,
         device: torch.device,
-        ranks: Ranks | None = None,
+        processes: ProcessGroup | None = None,
         *,
         from_champion: bool = False,
     ) -> None:
-        self.ranks, self.from_champion = ranks or Ranks(), from_champion
+        self.processes, self.from_champion = processes or ProcessGroup(), from_champion
         self.settings, self.train, self.validation, self.device = settings, train, validation, device
         self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.model).eval()
-        self.model.backbone = self.ranks.synchronised(self.model.backbone, device)
+        self.model.backbone = self.processes.synchronised(self.model.backbone, device)
         self._replica: nn.Module | None = None
         self.best: State = {}
-        self.champion: State = copy_state(self.average.backbone) if from_champion and self.ranks.first else {}
+        self.champion: State = copy_state(self.average.backbone) if from_champion and self.processes.first else {}
         self.optimizer = torch.optim.AdamW(
             parameter_groups(self.model, settings.weight_decay), lr=settings.learning_rate, fused=True
         )
@@ -103,12 +103,12 @@ class Trainer:
             BadInputError: the loss, the gradient or the validation MAE is not a finite number.
         """
         frozen = self.settings.freeze_epochs > 0
-        self._replica = self.ranks.replicated(self.model.requires_grad_(True), self.device, frozen)
+        self._replica = self.processes.replicated(self.model.requires_grad_(True), self.device, frozen)
         if not self._by_first(lambda: self._validate_champion(should_stop)):
             return False
         while not self.finished:
             whole = self._run_epoch(should_stop)
-            if self.ranks.first:
+            if self.processes.first:
                 save()
             if not whole:
                 return False
@@ -116,7 +116,7 @@ class Trainer:
 
     def _by_first(self, work: Callable[[], bool]) -> bool:
         """Let rank 0 work while the other processes wait. Returns whether it completed the work."""
-        return not self.ranks.any(self.ranks.first and not work())
+        return not self.processes.any(self.processes.first and not work())
 
     @property
     def finished(self) -> bool:
@@ -146,13 +146,13 @@ class Trainer:
 
     def _run_epoch(self, should_stop: Callable[[], bool]) -> bool:
         """Run the rest of the epoch. Returns whether to continue."""
-        if not self._run_steps(lambda: self.ranks.any(should_stop())):
+        if not self._run_steps(lambda: self.processes.any(should_stop())):
             return False
-        if self.ranks.first:
+        if self.processes.first:
             self._close_epoch(should_stop)
-        self.progress = self.ranks.from_first(self.progress)
+        self.progress = self.processes.from_first(self.progress)
         closed = self.progress.step == 0
-        return closed and (not self.ranks.any(should_stop()) or self.finished)
+        return closed and (not self.processes.any(should_stop()) or self.finished)
 
     def _run_steps(self, should_stop: Callable[[], bool]) -> bool:
         progress, started = self.progress, time.monotonic()
@@ -162,7 +162,7 @@ class Trainer:
         for part in self._slices[first:]:
             progress.loss_sum += self._step(np.sort(order[part]))
             progress.step += 1
-            if self.ranks.first and time.monotonic() - told > SECONDS_BETWEEN_LINES:
+            if self.processes.first and time.monotonic() - told > SECONDS_BETWEEN_LINES:
                 told = time.monotonic()
                 self._tell(first, told - started)
             if progress.step < self.steps_per_epoch and should_stop():
@@ -188,22 +188,23 @@ class Trainer:
             group["lr"] = rate
         chance = np.random.default_rng((settings.seed, progress.epoch, progress.step))
         places, mirrored = places_and_mirrors(len(rows), chance)
-        light, seed, mine = light_factors(len(rows), chance), int(chance.integers(2**62)), self.ranks.share(len(rows))
+        light, seed = light_factors(len(rows), chance), int(chance.integers(2**62))
+        mine = self.processes.share(len(rows))
         pixels = torch.from_numpy(crop_and_mirror(self.train.pixels[rows[mine]], places[mine], mirrored[mine]))
         labels = torch.from_numpy(self.train.labels[rows[mine]])
-        loss = self._gradients(pixels, labels, light[:, mine], seed + self.ranks.rank, len(rows))
+        loss = self._gradients(pixels, labels, light[:, mine], seed + self.processes.rank, len(rows))
         length = float(nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT))
         if not math.isfinite(loss) or not math.isfinite(length):
-            raise self._diverged(f"the loss is {loss}, the gradient's length {length}")
+            raise self._diverged(f"Training diverged: the loss is {loss}, the gradient norm {length}")
         self.optimizer.step()
-        if self.ranks.first:
+        if self.processes.first:
             update_average(self.average, self.model, ema_decay(number))
         return loss
 
     def _diverged(self, what: str) -> BadInputError:
         return BadInputError(
-            f"{what} in epoch {self.progress.epoch}, step {self.progress.step}: "
-            f"lower the learning rate (now {self.settings.learning_rate}) or use precision fp32"
+            f"{what} in epoch {self.progress.epoch}, step {self.progress.step}. "
+            f"Lower the learning rate (now {self.settings.learning_rate}) or use precision fp32"
         )
 
     def _gradients(self, pixels: Tensor, labels: Tensor, light: Tensor, seed: int, of: int) -> float:
@@ -216,18 +217,18 @@ class Trainer:
         """
         while True:
             try:
-                return self.ranks.sum(self._accumulate(pixels, labels, light, seed, of)) / self.ranks.count
+                return self.processes.sum(self._accumulate(pixels, labels, light, seed, of)) / self.processes.count
             except ValueError as error:
                 if is_too_few(error):
                     raise too_few_pictures(self.settings) from error
                 raise
             except torch.OutOfMemoryError:
-                if self.progress.micro_batch == 1 or self.ranks.count > 1:
+                if self.progress.micro_batch == 1 or self.processes.count > 1:
                     raise
                 self.progress.micro_batch = math.ceil(self.progress.micro_batch / 2)
                 torch.cuda.empty_cache()
                 logger.warning(
-                    "out of memory: from now on %d pictures at a time, gradients accumulated to batches of %d",
+                    "out of memory: training now uses %d pictures at a time and accumulates gradients to batches of %d",
                     self.progress.micro_batch,
                     self.settings.batch_size,
                 )
@@ -236,9 +237,9 @@ class Trainer:
         """Accumulate the gradients of this process's share, in as many micro-batches as every other process."""
         torch.manual_seed(seed)  # for dropout, if the backbone has any
         self.optimizer.zero_grad(set_to_none=True)
-        count, loss = self.ranks.count, 0.0
+        count, loss = self.processes.count, 0.0
         computed = of if len(pixels) < of else of * count  # pictures, by all processes together
-        parts = even_slices(len(pixels), self.ranks.parts(of, self.progress.micro_batch))
+        parts = even_slices(len(pixels), self.processes.parts(of, self.progress.micro_batch))
         for part in parts:
             with unsynchronised(self._replica, part is not parts[-1]):
                 weight = (part.stop - part.start) * count / computed  # DDP averages gradients over the processes
@@ -261,7 +262,7 @@ class Trainer:
             return
         done = progress.finished_epoch(errors, self.steps_per_epoch, self.optimizer.param_groups[0]["lr"])
         if not math.isfinite(done.validation_mae):
-            raise self._diverged(f"the validation MAE is {done.validation_mae}")
+            raise self._diverged(f"Training diverged: the validation MAE is {done.validation_mae}")
         progress.history.append(done.model_dump())
         if done.validation_mae < progress.best_mae:
             progress.best_mae, progress.best_epoch = done.validation_mae, progress.epoch

@@ -80,7 +80,7 @@ def count_parameters(backbone: str, image_size: int) -> int:
         with torch.device("meta"):
             model = make_model(backbone, image_size)
     except Exception as error:
-        logger.info("%s cannot be counted before it is built: %s", backbone, one_line(error))
+        logger.info("cannot count the parameters of %s before it is built: %s", backbone, one_line(error))
         return 0
     return _parameters(model)
 
@@ -112,7 +112,7 @@ def _check_levels(levels: object, backbone: str, pictures: int) -> None:
     shape = tuple(levels.shape) if isinstance(levels, torch.Tensor) else type(levels).__name__
     if shape != (pictures, len(EMOTIONS)):
         raise ConfigurationError(
-            f"{backbone} does not give {len(EMOTIONS)} levels for each of {pictures} pictures, but {shape}. "
+            f"{backbone} outputs {shape} for {pictures} pictures, not {len(EMOTIONS)} levels for each. "
             "Choose another backbone"
         )
 
@@ -122,7 +122,7 @@ def _device(backbone: str, parameters: int) -> Device:
     if needed <= limit:
         return "cpu"
     logger.warning(
-        "%s has %.0f million parameters: a step takes about %d MiB, this container has %d. Only shapes are tried",
+        "%s has %.0f million parameters: a step needs about %d MiB, this container has %d. Only shapes are checked",
         backbone,
         parameters / 1e6,
         needed,
@@ -137,14 +137,14 @@ def _refusal(error: Exception, backbone: str, image_size: int, batch_size: int) 
     if isinstance(error, WakeeError):
         return error
     if NO_MEMORY in cause:
-        return UnavailableError(f"too little memory for a step of {backbone}: {cause}. Give this task more memory")
+        return UnavailableError(f"out of memory in a step of {backbone}: {cause}. Give this task more memory")
     if is_too_few(error) and works(backbone, image_size, PICTURES):
         return ConfigurationError(
-            f"{backbone} at {image_size} px cannot learn from batches of {batch_size}: its batch normalization needs "
-            "two pictures at a time. Set batch_size to 2 or more"
+            f"{backbone} at {image_size} px cannot be trained with batches of {batch_size}: its batch normalization "
+            "needs two pictures at a time. Set batch_size to 2 or more"
         )
     sizes = working_sizes(lambda size: works(backbone, size, PICTURES), backbone, image_size)
-    remedy = f"Set image_size to {' or '.join(map(str, sizes))}, or choose" if sizes else "No size was found. Choose"
+    remedy = f"Set image_size to {' or '.join(map(str, sizes))}, or choose" if sizes else "No other size works. Choose"
     return ConfigurationError(f"{backbone} does not work at {image_size} px ({cause}). {remedy} another backbone")
 
 
@@ -159,8 +159,8 @@ def works(backbone: str, image_size: int, pictures: int) -> bool:
 
 def _log(result: BackboneResult) -> None:
     logger.info(
-        "%s at %d px works: %.2f million parameters; one step of %d pictures on %s: %.1f s, peak memory %d MiB. "
-        "In training, weights, gradients, optimizer and averages take %d MiB, whatever the batch",
+        "%s at %d px works: %.2f million parameters. One step of %d pictures on %s: %.1f s, peak memory %d MiB. "
+        "In training, weights, gradients, optimizer and averages need %d MiB for any batch size",
         result.backbone,
         result.image_size,
         result.parameters / 1e6,

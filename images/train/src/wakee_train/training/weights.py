@@ -41,7 +41,7 @@ def load_weights(content: bytes) -> State:
     try:
         state: State = load(content)
     except SafetensorError as error:
-        raise BadInputError(f"no safetensors file: {error}") from None
+        raise BadInputError(f"not a safetensors file: {error}") from None
     return state
 
 
@@ -54,10 +54,10 @@ def load_pickled(path: Path) -> State:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise BadInputError(f"{path.name} holds no plain weights: {one_line(error, 200)}") from None
+        raise BadInputError(f"{path.name} does not contain plain weights: {one_line(error, 200)}") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise BadInputError(f"{path.name} holds no plain weights")
+        raise BadInputError(f"{path.name} does not contain plain weights")
     return state
 
 
@@ -69,7 +69,7 @@ def trained_model(store: ObjectStore, training: Training) -> EmotionRegressor:
     """
     content = store.get_bytes(R2Uri.parse(training.weights_uri))
     if hashlib.sha256(content).hexdigest() != training.weights_sha256:
-        raise BadInputError(f"{training.weights_uri} changed since the training ended: run fine-tune again")
+        raise BadInputError(f"{training.weights_uri} has changed since the training ended. Run fine-tune again")
     model = make_model(training.settings.backbone, training.settings.image_size)
     model.backbone.load_state_dict(load_weights(content))
     return model.eval()

@@ -26,8 +26,8 @@ def main() -> None:
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // int(os.environ["WORLD_SIZE"])))
     scratch = Path(sys.argv[1])
     job = Job.model_validate_json((scratch / JOB).read_text())
-    with joined() as (ranks, device):
-        train(job, ObjectStore(load(R2Settings)), scratch, device, ranks)
+    with joined() as (processes, device):
+        train(job, ObjectStore(load(R2Settings)), scratch, device, processes)
 
 
 if __name__ == "__main__":

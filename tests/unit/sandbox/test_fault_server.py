@@ -1,4 +1,4 @@
-"""Each port of the impostor misbehaves as it says."""
+"""Each port of the fault server misbehaves as it says."""
 
 import functools
 import socket
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from wakee_sandbox.impostor import MODES
+from wakee_sandbox.fault_server import MODES
 
 from .conftest import open_directory, sandbox_service
 
@@ -33,8 +33,8 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def log(behind: str) -> Iterator[Path]:
     """The server's log, while it serves."""
     with open_directory() as folder:
-        path = Path(folder) / "impostor.log"
-        service = sandbox_service(["impostor"], {"IMPOSTOR_BEHIND": behind}, path)
+        path = Path(folder) / "fault-server.log"
+        service = sandbox_service(["fault-server"], {"FAULT_SERVER_TARGET": behind}, path)
         service.start().wait_for_answer(_url("nonsense"))
         yield path
         service.stop()

@@ -59,10 +59,10 @@ async def _carry(source: asyncio.StreamReader, target: asyncio.StreamWriter, mos
 
 
 def _behind(most: float = math.inf, pause_seconds: float = 0) -> Answer:
-    """Forward to the real service, `IMPOSTOR_BEHIND`, slowly, or abort after `most` bytes in one direction."""
+    """Forward to the real service, `FAULT_SERVER_TARGET`, slowly, or abort after `most` bytes in one direction."""
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        host, port = os.environ["IMPOSTOR_BEHIND"].split(":")
+        host, port = os.environ["FAULT_SERVER_TARGET"].split(":")
         far_reader, far_writer = await asyncio.open_connection(host, int(port))
         carriers = [_carry(reader, far_writer, most, pause_seconds), _carry(far_reader, writer, most, pause_seconds)]
         ways = [asyncio.ensure_future(carrier) for carrier in carriers]
