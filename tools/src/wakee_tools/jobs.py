@@ -37,9 +37,8 @@ def _wait(jobs: list[subprocess.Popen[bytes]]) -> None:
         codes = [job.poll() for job in jobs]
         for job, code in zip(jobs, codes, strict=True):
             if code:
-                raise ToolError(
-                    f"{' '.join(map(str, job.args))} failed with exit code {code}. See the lines above for the cause."
-                )  # type: ignore[arg-type]
+                command = " ".join(map(str, job.args))  # type: ignore[arg-type]
+                raise ToolError(f"{command} failed with exit code {code}. See the lines above for the cause.")
         if None not in codes:
             return
         time.sleep(INTERVAL_SECONDS)
