@@ -55,7 +55,9 @@ def test_the_examples_are_valid(name):
         ),
         pytest.param("stages.MLFLOW_TRACKING_URI", "https://u:p@host", "has a user or password in its", id="password"),
         pytest.param("stages.R2_PREFIX", "staging", "R2_PREFIX: String should match pattern", id="prefix"),
-        pytest.param("stages.R2_ACCOUNT_ID", "", "R2_ACCOUNT_ID is not set. Set it, or R2_ENDPOINT_URL", id="no endpoint"),
+        pytest.param(
+            "stages.R2_ACCOUNT_ID", "", "R2_ACCOUNT_ID is not set. Set it, or R2_ENDPOINT_URL", id="no endpoint"
+        ),
         pytest.param("stages.fine_tune", "x", "fine_tune is unknown", id="a stage's name"),
         pytest.param("airflow.variables.WAKEE_STAGE_MEMORY_FINETUNE", "1Gi", "FINETUNE is unknown", id="no stage"),
         pytest.param("namespaces", MISSING, "namespaces: Field required", id="no namespaces"),
