@@ -1,7 +1,6 @@
 """The images work for any user, with a read-only root and without a shell; and they tell what is in them."""
 
 import json
-import os
 import re
 import uuid
 from pathlib import Path
@@ -11,10 +10,10 @@ import pytest
 from support.images import image_of
 from support.restricted import loose_ends, violations
 from support.waiting import wait_for
+from wakee_tools.images.build import torch_variant
 
 REPO = Path(__file__).parents[2]
 IMAGES = ("airflow", "drift", "health", "sandbox", "train")
-LOCKS = {"train": "requirements.lock" if os.environ.get("TORCH_VARIANT", "cpu") == "cpu" else "requirements-cuda.lock"}
 ANY_USER = 1_000_650_000
 """As OpenShift chooses them: no user of the image's, and of no group of the image's."""
 SHELLS = ("/usr/bin/dash", "/usr/bin/bash")
@@ -166,10 +165,15 @@ def test_nothing_can_be_installed(probed, image):
     assert probed(image)["installers"] == []
 
 
+def lock_of(image: str) -> str:
+    cuda = image == "train" and torch_variant() == "cuda"
+    return "requirements-cuda.lock" if cuda else "requirements.lock"
+
+
 @pytest.mark.parametrize("image", IMAGES)
 def test_the_bill_of_materials_is_the_lock_and_what_is_installed(probed, image):
     found = probed(image)
-    lock = (REPO / "images" / image / LOCKS.get(image, "requirements.lock")).read_text()
+    lock = (REPO / "images" / image / lock_of(image)).read_text()
     pinned = packages(re.findall(r"^([\w.-]+)==([^ \\;]+)", lock, re.MULTILINE))
     assert packages((part["name"], part["version"]) for part in found["bill"]["components"]) == pinned
     assert packages(found["installed"]) == pinned
