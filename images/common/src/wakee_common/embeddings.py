@@ -44,7 +44,7 @@ class FeatureModel:
     """
 
     def __init__(self, source: bytes | Path) -> None:
-        self._session = open_session(source, FEATURES, "computes no features")
+        self._session = open_session(source, FEATURES, "does not output features")
 
     def __call__(self, pixels: Pixels) -> NDArray[np.float32]:
         """Embed prepared pictures: (N, 256, 256, 3) uint8 to (N, features). Positions of a feature are averaged."""
