@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
+from hypothesis import settings
 from wakee_common import startup
 from wakee_common.migrations.cli import upgrade_database
 from wakee_common.settings import DatabaseSettings, R2Settings
@@ -35,6 +36,9 @@ from support.s3 import r2_variables, s3_server
 from support.sandbox import HUB_ACCOUNTS, HUB_TOKEN, Service, inherited_variables
 from support.stages import pod_files, run_variables
 from support.waiting import wait_for
+
+settings.register_profile("any machine", deadline=None)  # a slow machine fails no test
+settings.load_profile("any machine")
 
 TABLES = "emotion_labels, model_versions, drift_reports, promotions"
 REFUSED_SECONDS = 1.2
