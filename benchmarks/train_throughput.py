@@ -85,7 +85,7 @@ def our_trainer(batch_size: int, steps: int, backbone: str, compiled: str = "") 
     trainer.model.train()
     if compiled:
         trainer.model.compile(mode=compiled)
-    return _timed(lambda: trainer._step(np.arange(batch_size)), batch_size, steps)
+    return _timed(lambda: trainer._step(trainer._batches.batch(np.arange(batch_size), 1, 0)), batch_size, steps)
 
 
 def pure_compute(batch_size: int, steps: int, backbone: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import torch
 from wakee_common.errors import BadInputError, ConfigurationError
 from wakee_common.pictures import centre_crop
 from wakee_train.data.shards import SplitPixels
+from wakee_train.training import step_values
 from wakee_train.training.prediction import predict
 from wakee_train.training.process_group import even_batches
 from wakee_train.training.trainer import Trainer
@@ -133,6 +134,33 @@ def test_a_gradient_that_is_no_number_ends_the_training_before_it_spoils_the_wei
     assert torch.isfinite(parameter).all()
 
 
+@pytest.mark.parametrize("steps", [None, 4], ids=["whole", "stopped-and-resumed"])
+def test_reading_the_losses_seldom_changes_nothing(data, uninterrupted, steps, monkeypatch):
+    """A GPU computes several steps before their losses are read. Epochs have 3 steps, so both ends come in between."""
+    monkeypatch.setattr(step_values, "STEPS_PER_READING", {"cpu": 2})
+    seldom = trainer(data)
+    checkpoints = run(seldom, steps)
+    if steps:
+        seldom = trainer(data)
+        seldom.resume(checkpoints[-1])
+        run(seldom)
+
+    assert same(seldom.best, uninterrupted.best)
+    losses = [[epoch["train_loss"] for epoch in t.progress.history] for t in (seldom, uninterrupted)]
+    assert losses[0] == losses[1]
+
+
+def test_a_divergence_between_two_readings_is_found_with_its_step(data, monkeypatch):
+    monkeypatch.setattr(step_values, "STEPS_PER_READING", {"cpu": 16})
+    exploding, steps = trainer(data), iter(range(100))
+    next(exploding.model.parameters()).register_hook(lambda gradient: gradient * (np.nan if next(steps) else 1))
+    saved: list[int] = []
+
+    with pytest.raises(BadInputError, match="the gradient norm nan in epoch 1, step 1"):
+        exploding.run(lambda: False, lambda: saved.append(1))
+    assert not saved
+
+
 def test_an_epoch_whose_validation_is_no_number_leaves_no_checkpoint(data):
     spoilt = trainer(data)
     next(spoilt.average.parameters()).data.fill_(np.nan)
@@ -168,8 +196,8 @@ def test_speed_counts_pictures_not_steps(data):
     learner = trainer((pixels(36, 1), data[1]), epochs=1)
     learner.progress.step = learner.steps_per_epoch
 
-    assert learner._pictures(0) == 36
-    assert learner._pictures(2) == 12
+    assert learner._batches.pictures(0, learner.progress.step) == 36
+    assert learner._batches.pictures(2, learner.progress.step) == 12
 
 
 def test_a_frozen_backbone_does_not_change(data):
@@ -190,7 +218,7 @@ def test_too_little_memory_makes_smaller_parts(data, caplog, room, parts):
     cramped.model.backbone = Cramped(cramped.model.backbone, room)
     with caplog.at_level("WARNING"):
         cramped._set_mode()
-        cramped._step(np.arange(16))
+        cramped._step(cramped._batches.batch(np.arange(16), 1, 0))
 
     assert cramped.progress.micro_batch == parts
     assert caplog.text.count("out of memory") == {16: 0, 8: 1, 4: 2, 2: 3}[parts]
@@ -203,10 +231,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(data):
         learner = trainer(data)
         learner.model.eval()
         learner.progress.micro_batch = micro_batch
-        part = slice(0, 16)
-        light = torch.ones(2, 16, 1, 1, 1)
-        crops = torch.from_numpy(data[0].pixels[part, :224, :224].copy())
-        learner._gradients(crops, torch.from_numpy(data[0].labels[part]), light, 1, 16)
+        learner._gradients(learner._batches.batch(np.arange(16), 1, 0))
         gradients.append([p.grad.clone() for p in learner.model.parameters() if p.grad is not None])
 
     for whole, accumulated in zip(*gradients, strict=True):

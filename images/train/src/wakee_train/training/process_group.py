@@ -13,7 +13,7 @@ from math import ceil
 from typing import TypeVar
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 T = TypeVar("T")
@@ -46,11 +46,13 @@ class ProcessGroup:
 
     def sum(self, value: float) -> float:
         """The sum over all processes."""
-        if self.count == 1:
-            return value
-        total = torch.tensor(value, dtype=torch.float64)
-        distributed.all_reduce(total)
-        return float(total)
+        return float(self.sums(torch.tensor(value, dtype=torch.float64)))
+
+    def sums(self, values: Tensor) -> Tensor:
+        """The sums over all processes, of each element of a tensor on the CPU. The tensor is changed."""
+        if self.count > 1:
+            distributed.all_reduce(values)
+        return values
 
     def any(self, condition: bool) -> bool:
         """Whether the condition holds in any process. All processes get the same answer."""

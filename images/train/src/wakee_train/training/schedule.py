@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 WARM_UP_SHARE = 0.05
 FINAL_SHARE = 0.01
@@ -31,11 +32,23 @@ def ema_decay(step: int) -> float:
     return min(EMA_DECAY, (1 + step) / (10 + step))
 
 
-@torch.no_grad()
-def update_average(average: nn.Module, model: nn.Module, decay: float) -> None:
-    """Update a moving average of a model's weights and buffers, with `decay` as the weight of the old average."""
-    for mean, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
-        if mean.is_floating_point():
-            mean.lerp_(new, 1 - decay)
-        else:
-            mean.copy_(new)
+class WeightAverage:
+    """An exponential moving average of a model's weights and buffers.
+
+    Args:
+        average: Holds the average, and is changed.
+        model: The trained model, with the same structure.
+    """
+
+    def __init__(self, average: nn.Module, model: nn.Module) -> None:
+        pairs = list(zip(average.state_dict().values(), model.state_dict().values(), strict=True))
+        self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
+
+    @torch.no_grad()
+    def update(self, decay: float) -> None:
+        """Update the average, with `decay` as the weight of the old one. Integers are copied."""
+        means, news = ([pair[place] for pair in self._averaged] for place in (0, 1))
+        get_ema_multi_avg_fn(decay)(means, news, None)
+        for old, new in self._copied:
+            old.copy_(new)

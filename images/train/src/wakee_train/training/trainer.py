@@ -20,10 +20,10 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -31,15 +31,17 @@ from wakee_common.errors import BadInputError
 
 from wakee_train.data.shards import SplitPixels
 from wakee_train.records import TrainingSettings
-from wakee_train.training.augmentation import crop_and_mirror, light_factors, places_and_mirrors, relit, shuffled
+from wakee_train.training.augmentation import relit
 from wakee_train.training.backbone import EmotionRegressor, autocast_to, normalised, parameter_groups
 from wakee_train.training.batch_statistics import is_too_few, too_few_pictures
+from wakee_train.training.batches import Batch, Batches
 from wakee_train.training.heads import heads
 from wakee_train.training.interpolation import Ends, champion_mae, choose_mixture
 from wakee_train.training.prediction import mean_errors
-from wakee_train.training.process_group import ProcessGroup, even_batches, even_slices, unsynchronised
+from wakee_train.training.process_group import ProcessGroup, even_slices, unsynchronised
 from wakee_train.training.progress import Progress, log_epoch, log_step
-from wakee_train.training.schedule import ema_decay, learning_rate, update_average
+from wakee_train.training.schedule import WeightAverage, ema_decay, learning_rate
+from wakee_train.training.step_values import UnreadSteps
 from wakee_train.training.weights import State, copy_state
 
 logger = logging.getLogger(__name__)
@@ -85,12 +87,15 @@ class Trainer:
             parameter_groups(self.model, settings.weight_decay), lr=settings.learning_rate, fused=True
         )
         self.progress = Progress(micro_batch=settings.batch_size)
-        self._slices = even_batches(len(train), settings.batch_size)
+        on_gpu = device.type == "cuda"
+        self._batches = Batches(train, settings.batch_size, settings.seed, self.processes, pinned=on_gpu)
+        self._average = WeightAverage(self.average, self.model)
+        self._unread = UnreadSteps(device, self.processes)
 
     @property
     def steps_per_epoch(self) -> int:
         """Number of batches per epoch."""
-        return len(self._slices)
+        return len(self._batches.slices)
 
     def run(self, should_stop: Callable[[], bool], save: Callable[[], None]) -> bool:
         """Train to the end, and choose the weights. Returns False if it was stopped before.
@@ -158,17 +163,20 @@ class Trainer:
         progress, started = self.progress, time.monotonic()
         first, told = progress.step, started
         self._set_mode()
-        order = shuffled(len(self.train), self.settings.seed, progress.epoch)
-        for part in self._slices[first:]:
-            progress.loss_sum += self._step(np.sort(order[part]))
-            progress.step += 1
-            if self.processes.first and time.monotonic() - told > SECONDS_BETWEEN_LINES:
-                told = time.monotonic()
-                self._tell(first, told - started)
-            if progress.step < self.steps_per_epoch and should_stop():
-                return False
+        with closing(self._batches.of_epoch(progress.epoch, first)) as batches:
+            for batch in batches:
+                self._step(batch)
+                progress.step += 1
+                stopped = progress.step < self.steps_per_epoch and should_stop()
+                if stopped or progress.step == self.steps_per_epoch:
+                    self._read_steps()
+                if stopped:
+                    return False
+                if self._unread.none and self.processes.first and time.monotonic() - told > SECONDS_BETWEEN_LINES:
+                    told = time.monotonic()
+                    self._tell(first, told - started)
         if progress.step > first:
-            progress.images_per_second = self._pictures(first) / (time.monotonic() - started)
+            progress.images_per_second = self._batches.pictures(first, progress.step) / (time.monotonic() - started)
         return True
 
     def _set_mode(self) -> None:
@@ -179,45 +187,50 @@ class Trainer:
         for head in heads(self.model):
             head.requires_grad_(True)
 
-    def _step(self, rows: np.ndarray) -> float:
-        """Run one optimizer step on these rows, of which this process computes its share. Returns the loss."""
+    def _step(self, batch: Batch) -> None:
+        """Run one optimizer step on a batch, of which this process computes its share."""
         settings, progress = self.settings, self.progress
         number = (progress.epoch - 1) * self.steps_per_epoch + progress.step
         rate = learning_rate(number, settings.epochs * self.steps_per_epoch, settings.learning_rate)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        chance = np.random.default_rng((settings.seed, progress.epoch, progress.step))
-        places, mirrored = places_and_mirrors(len(rows), chance)
-        light, seed = light_factors(len(rows), chance), int(chance.integers(2**62))
-        mine = self.processes.share(len(rows))
-        pixels = torch.from_numpy(crop_and_mirror(self.train.pixels[rows[mine]], places[mine], mirrored[mine]))
-        labels = torch.from_numpy(self.train.labels[rows[mine]])
-        loss = self._gradients(pixels, labels, light[:, mine], seed + self.processes.rank, len(rows))
-        length = float(nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT))
-        if not math.isfinite(loss) or not math.isfinite(length):
-            raise self._diverged(f"Training diverged: the loss is {loss}, the gradient norm {length}")
+        loss = self._gradients(batch)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
+        self._unread.add(progress.step, loss, norm)
+        if self._unread.due:
+            self._read_steps()
         self.optimizer.step()
         if self.processes.first:
-            update_average(self.average, self.model, ema_decay(number))
-        return loss
+            self._average.update(ema_decay(number))
 
-    def _diverged(self, what: str) -> BadInputError:
+    def _read_steps(self) -> None:
+        """Add the losses of the steps since the last reading.
+
+        Raises:
+            BadInputError: a loss or a gradient is not a finite number.
+        """
+        for step, loss, norm in self._unread.read():
+            if not math.isfinite(loss) or not math.isfinite(norm):
+                raise self._diverged(f"Training diverged: the loss is {loss}, the gradient norm {norm}", step)
+            self.progress.loss_sum += loss
+
+    def _diverged(self, what: str, step: int) -> BadInputError:
         return BadInputError(
-            f"{what} in epoch {self.progress.epoch}, step {self.progress.step}. "
+            f"{what} in epoch {self.progress.epoch}, step {step}. "
             f"Lower the learning rate (now {self.settings.learning_rate}) or use precision fp32"
         )
 
-    def _gradients(self, pixels: Tensor, labels: Tensor, light: Tensor, seed: int, of: int) -> float:
-        """Accumulate the gradients of a batch of `of` pictures. Out-of-memory errors reduce the micro-batch size.
+    def _gradients(self, batch: Batch) -> Tensor:
+        """Accumulate the gradients of a batch. Out-of-memory errors reduce the micro-batch size.
 
         With several processes, which synchronise within a step, the launcher reduces the size instead.
 
         Returns:
-            The loss over the whole batch, of all processes.
+            The loss over this process's share, on the device. The mean over the processes is the batch's loss.
         """
         while True:
             try:
-                return self.processes.sum(self._accumulate(pixels, labels, light, seed, of)) / self.processes.count
+                return self._accumulate(batch)
             except ValueError as error:
                 if is_too_few(error):
                     raise too_few_pictures(self.settings) from error
@@ -233,11 +246,12 @@ class Trainer:
                     self.settings.batch_size,
                 )
 
-    def _accumulate(self, pixels: Tensor, labels: Tensor, light: Tensor, seed: int, of: int) -> float:
+    def _accumulate(self, batch: Batch) -> Tensor:
         """Accumulate the gradients of this process's share, in as many micro-batches as every other process."""
+        pixels, labels, light, seed, of = batch
         torch.manual_seed(seed)  # for dropout, if the backbone has any
         self.optimizer.zero_grad(set_to_none=True)
-        count, loss = self.processes.count, 0.0
+        count, loss = self.processes.count, torch.zeros((), dtype=torch.float64, device=self.device)
         computed = of if len(pixels) < of else of * count  # pictures, by all processes together
         parts = even_slices(len(pixels), self.processes.parts(of, self.progress.micro_batch))
         for part in parts:
@@ -246,14 +260,14 @@ class Trainer:
                 loss += self._part(pixels[part], labels[part], light[:, part], weight)
         return loss
 
-    def _part(self, pixels: Tensor, labels: Tensor, light: Tensor, weight: float) -> float:
-        pictures = normalised(pixels.to(self.device, non_blocking=True))
-        pictures = relit(pictures, light.to(self.device)).contiguous(memory_format=torch.channels_last)
+    def _part(self, pixels: Tensor, labels: Tensor, light: Tensor, weight: float) -> Tensor:
+        pixels, labels, light = (tensor.to(self.device, non_blocking=True) for tensor in (pixels, labels, light))
+        pictures = relit(normalised(pixels), light).contiguous(memory_format=torch.channels_last)
         with autocast_to(self.device, self.settings.precision):
             levels = (self._replica or self.model)(pictures)
-        loss = LOSSES[self.settings.loss](levels.float(), labels.to(self.device)) * weight
+        loss = LOSSES[self.settings.loss](levels.float(), labels) * weight
         loss.backward()  # type: ignore[no-untyped-call]
-        return float(loss.detach())
+        return loss.detach()  # type: ignore[no-any-return]
 
     def _close_epoch(self, should_stop: Callable[[], bool]) -> None:
         """Validate and advance to the next epoch. If stopped before the end, a retry repeats the whole validation."""
@@ -262,7 +276,7 @@ class Trainer:
             return
         done = progress.finished_epoch(errors, self.steps_per_epoch, self.optimizer.param_groups[0]["lr"])
         if not math.isfinite(done.validation_mae):
-            raise self._diverged(f"Training diverged: the validation MAE is {done.validation_mae}")
+            raise self._diverged(f"Training diverged: the validation MAE is {done.validation_mae}", progress.step)
         progress.history.append(done.model_dump())
         if done.validation_mae < progress.best_mae:
             progress.best_mae, progress.best_epoch = done.validation_mae, progress.epoch
@@ -290,10 +304,7 @@ class Trainer:
         progress.choose(choice.alpha, choice.maes)
         return True
 
-    def _pictures(self, first: int) -> int:
-        """Number of pictures in the steps since `first`."""
-        return sum(part.stop - part.start for part in self._slices[first : self.progress.step])
-
     def _tell(self, first: int, seconds: float) -> None:
-        steps = (self.progress.step - first) / seconds
-        log_step(self.progress, self.settings.epochs, self.steps_per_epoch, self._pictures(first) / seconds, steps)
+        progress = self.progress
+        pictures, steps = self._batches.pictures(first, progress.step) / seconds, (progress.step - first) / seconds
+        log_step(progress, self.settings.epochs, self.steps_per_epoch, pictures, steps)
