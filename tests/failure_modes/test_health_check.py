@@ -13,6 +13,7 @@ from support.health import DAG, PROBES, HealthCase
 from wakee_tools.airflow import sandbox
 
 CASES = [
+    HealthCase("api", "unavailable", {"test_api"}, "answers 503"),
     HealthCase("api", "silent", {"test_api"}, "no answer within 10 s"),
     HealthCase("api", "nonsense", {"test_api"}, "breaks the contract"),
     HealthCase("sourcing", "nonsense", {"test_app_sourcing"}, "is not a web page", run="success"),
