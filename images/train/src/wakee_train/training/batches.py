@@ -3,7 +3,7 @@
 Everything random depends on (seed, epoch, step) only, so a training can be resumed at any step.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -66,7 +66,7 @@ class Batches:
         """Number of pictures of the steps from `first` to before `end`."""
         return sum(part.stop - part.start for part in self.slices[first:end])
 
-    def of_epoch(self, epoch: int, first: int) -> Iterator[Batch]:
+    def of_epoch(self, epoch: int, first: int) -> Generator[Batch, None, None]:
         """Yield the batches of an epoch from step `first` on."""
         order = shuffled(len(self.split), self.seed, epoch)
         steps = list(enumerate(self.slices))[first:]

@@ -267,7 +267,7 @@ class Trainer:
             levels = (self._replica or self.model)(pictures)
         loss = LOSSES[self.settings.loss](levels.float(), labels) * weight
         loss.backward()  # type: ignore[no-untyped-call]
-        return loss.detach()  # type: ignore[no-any-return]
+        return loss.detach()
 
     def _close_epoch(self, should_stop: Callable[[], bool]) -> None:
         """Validate and advance to the next epoch. If stopped before the end, a retry repeats the whole validation."""
