@@ -82,8 +82,8 @@ class Batches:
         mine = self.processes.share(len(rows))
         pixels = torch.from_numpy(crop_and_mirror(self.split.pixels[rows[mine]], places[mine], mirrored[mine]))
         labels = torch.from_numpy(self.split.labels[rows[mine]])
-        tensors = [self._placed(tensor) for tensor in (pixels, labels, light[:, mine])]
-        return Batch(*tensors, seed=seed + self.processes.rank, size=len(rows))
+        pixels, labels, light = (self._placed(tensor) for tensor in (pixels, labels, light[:, mine]))
+        return Batch(pixels, labels, light, seed + self.processes.rank, len(rows))
 
     def _placed(self, tensor: Tensor) -> Tensor:
         return tensor.pin_memory() if self.pinned else tensor

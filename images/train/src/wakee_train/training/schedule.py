@@ -49,6 +49,6 @@ class WeightAverage:
     def update(self, decay: float) -> None:
         """Update the average, with `decay` as the weight of the old one. Integers are copied."""
         means, news = ([pair[place] for pair in self._averaged] for place in (0, 1))
-        get_ema_multi_avg_fn(decay)(means, news, None)
+        get_ema_multi_avg_fn(decay)(means, news, None)  # type: ignore[no-untyped-call]
         for old, new in self._copied:
             old.copy_(new)
