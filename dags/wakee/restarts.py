@@ -165,7 +165,7 @@ class RestartingPodOperator(KubernetesPodOperator):
         self.pod = self.pod_request_obj = self.remote_pod = None
 
     def _end(self, pod: k8s.V1Pod) -> None:
-        """Wait until the stage of a disrupted pod has ended, and release what the pod still occupies.
+        """Wait until the stage of a disrupted pod has ended.
 
         The provider's label keeps a later attempt from reattaching to the pod.
         """
@@ -179,13 +179,6 @@ class RestartingPodOperator(KubernetesPodOperator):
             )
         with contextlib.suppress(ApiException):  # it may be gone
             self.patch_already_checked(pod)
-            self._release(pod)
-
-    def _release(self, pod: k8s.V1Pod) -> None:
-        """Shorten the deletion of a pod whose stage has ended: the XCom sidecar would use the whole grace period."""
-        present = self._read(pod)
-        if present and present.metadata.deletion_timestamp:
-            self.client.delete_namespaced_pod(pod.metadata.name, pod.metadata.namespace, grace_period_seconds=1)
 
     def _await_end(self, pod: k8s.V1Pod, beyond_grace: int) -> bool:
         """Wait for the end of a pod's stage. Returns whether it has ended."""
@@ -211,11 +204,16 @@ class RestartingPodOperator(KubernetesPodOperator):
         self.client.delete_namespaced_pod(pod.metadata.name, pod.metadata.namespace, grace_period_seconds=0)
 
     def _log_to_the_end(self, pod: k8s.V1Pod, event: dict[str, Any]) -> None:
-        """Log what the stage of a disrupted pod writes until it ends, unless its node is lost."""
+        """Log what the stage of a disrupted pod writes until it ends, unless its node is lost.
+
+        Then end the XCom sidecar. It ignores SIGTERM, and the kubelet reports the stage's end only with that of the
+        whole pod, after the grace period.
+        """
         if pod.status is None or node_is_lost(pod):
             return
-        with contextlib.suppress(ApiException, HTTPError):
+        with contextlib.suppress(ApiException, HTTPError, AirflowException):
             self._write_logs(pod, follow=True, since_time=event.get("last_log_time"))
+            self.pod_manager.extract_xcom_kill(pod)
 
     def _read(self, pod: k8s.V1Pod) -> k8s.V1Pod | None:
         """Return the pod as it is now; None if it is gone."""

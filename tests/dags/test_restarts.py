@@ -37,6 +37,7 @@ def on(dag_bag, monkeypatch):
     monkeypatch.setattr(pods, "REPORTED_WITHIN_SECONDS", 0)
     monkeypatch.setattr(StagePodManager, "extract_xcom", lambda *_, **__: json.dumps(RESULT))
     monkeypatch.setattr(StagePodManager, "await_xcom_sidecar_container_start", lambda *_, **__: None)
+    monkeypatch.setattr(StagePodManager, "extract_xcom_kill", lambda self, pod: self._client.changes.append("sidecar"))
     monkeypatch.setattr(BaseHook, "get_connection", lambda _: Mock(extra_dejson={}))
     monkeypatch.delenv("KUBECONFIG", raising=False)
     numbers = count(1)
@@ -91,15 +92,13 @@ def test_a_disrupted_pod_is_started_again(on, capsys, life, cause):
 
 
 def test_the_new_pod_starts_after_the_end_of_the_old_one(on):
-    """Its sidecar would run to the end of the grace period, so that end is brought forward."""
     task, api = on("fetch_training_data", EVICTION, SUCCESS)
 
     task.execute(context())
 
-    assert api.changes[:4] == [
+    assert api.changes[:3] == [
         ("create", "pod-1"),
         ("label", "pod-1", {"already_checked": "True"}),
-        ("delete", "pod-1", 1),
         ("create", "pod-2"),
     ]
 
@@ -207,6 +206,18 @@ def test_a_deferred_stage_is_started_again(on, life):
     assert created(api) == ["pod-1"]
     assert trigger.pod_name == "pod-1"
     assert trigger.trigger_kwargs["disruptions"] == 1
+
+
+def test_the_sidecar_does_not_use_up_the_grace_period(on):
+    """Of a pod whose stage has saved its checkpoint. On a lost node nothing can be read or ended."""
+    task, api = on("fine_tune", SUCCESS, SUCCESS)
+    api.pods |= {"drained": EVICTION[1:], "lost": [STUCK]}
+
+    deferred_again(task, event("drained"))
+    assert api.changes[:2] == ["sidecar", ("label", "drained", {"already_checked": "True"})]
+    api.changes.clear()
+    deferred_again(task, event("lost"))
+    assert "sidecar" not in api.changes
 
 
 def test_the_count_survives_the_deferral(on, capsys):
