@@ -16,7 +16,7 @@ up: ## Cluster, images, sandbox and Airflow, ready to use
 	@$(WAKEE) up
 tools: ## uv, kubectl, helm and the development environment
 	@$(BOOTSTRAP)
-cluster: ## A Kubernetes cluster: kind where Docker runs, else from Debian's packages (WAKEE_CLUSTER=kind|debian chooses)
+cluster: ## A Kubernetes cluster: kind where Docker runs, else from Debian's packages (WAKEE_CLUSTER=kind|debian chooses; KIND_NODES=3: several nodes)
 	@$(WAKEE) cluster up
 cluster-down: ## Remove the cluster, of either kind; built images stay for the next one
 	@$(WAKEE) cluster down
@@ -74,6 +74,8 @@ test-helm: ## Upgrades, rollbacks and removal of Airflow by its chart, in the mi
 	@$(WAKEE) test chart
 test-staging: ## A staging environment beside the installation on kind: some five minutes
 	@$(WAKEE) test staging
+test-nodes: ## Nodes that are drained, lost, or have GPUs, on kind with three nodes: half an hour; replaces a smaller cluster
+	@$(WAKEE) test nodes
 test-debian: ## A short run on the cluster built from Debian's packages (root, Debian 12); removes the kind cluster first
 	@$(WAKEE) test debian
 test-cuda-image: ## The CUDA variant of the training image without a GPU; builds it, which downloads some 3 GB

@@ -9,7 +9,7 @@ further runs are queued.
 | `try_backbone` | builds the backbone and runs one training step with the chosen image and batch size | |
 | `fetch_training_data` | reads annotations and pictures, without damaged ones; reuses earlier data | tar shards in R2 |
 | `split_dataset` | training, validation, test: all pictures of a person are always in the same one | JSON in R2 |
-| `fine_tune` | trains; a retry goes on from the last checkpoint | weights in R2 |
+| `fine_tune` | trains; a retry, or a restart after a disruption, resumes at the last checkpoint | weights in R2 |
 | `evaluate` | compares champion (the Hub's main) and challenger, as ONNX, on the test pictures | decision, ONNX in R2 |
 | `export_onnx` | checks the evaluated ONNX file, compares it with PyTorch, measures latency | measurements in R2 |
 | `upload_to_hub` | one commit: on main with a tag if promoted, otherwise on `candidate/<version>` | the Hub |
@@ -100,7 +100,7 @@ with DAG(
         logging_interval=30,
         # Time to write a checkpoint (about 380 MB for EfficientNet-B4) when the pod is deleted.
         grace_seconds=120,
-        # Each eviction or node failure uses up an attempt. Little work is lost, thanks to the checkpoints.
+        # A training that is longer than its time limit continues in the next attempt, thanks to the checkpoints.
         retries=4,
         **gpu_options(CONFIG, shared_memory="1Gi"),
     )

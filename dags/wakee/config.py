@@ -73,6 +73,7 @@ class PipelineConfig:
     service_account: str = field(default_factory=lambda: _variable("SERVICE_ACCOUNT", "wakee-stage"))
     priority_class: str = field(default_factory=lambda: _variable("PRIORITY_CLASS", "wakee-stage"))
     image_pull_secret: str = field(default_factory=lambda: _variable("IMAGE_PULL_SECRET", ""))
+    disruption_budget: int = field(default_factory=lambda: _number("DISRUPTION_BUDGET", "5"))
     gpu_count: int = field(default_factory=lambda: _number("GPU_COUNT", "0"))
     gpu_resource: str = field(default_factory=lambda: _variable("GPU_RESOURCE", "nvidia.com/gpu"))
     gpu_node_selector: dict[str, str] = field(default_factory=lambda: _selector("GPU_NODE_SELECTOR", "{}"))

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.providers.cncf.kubernetes.pod_generator import make_safe_label_value
 from airflow.sdk.bases.skipmixin import SkipMixin
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from kubernetes.client.exceptions import ApiException
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from wakee.disruptions import NO_RETRY_EXIT_CODE, OUT_OF_MEMORY, terminated
 from wakee.pending import pending_reason, unscheduled_reason
 from wakee.pods import StagePodManager, stage_trigger
 from wakee.resources import CPU, MEMORY, MEMORY_REQUEST, SCRATCH, variable
+from wakee.restarts import RestartingPodOperator
 
 if TYPE_CHECKING:
     from airflow.sdk.bases.operatorlink import BaseOperatorLink
     from kubernetes.client import models as k8s
 
-NO_RETRY_EXIT_CODE = 2
 KEPT_FAILED = timedelta(days=7)
-BEYOND_GRACE_SECONDS = 30
 SKIPPING = {
     "insufficient_data": "not enough data",
     "already_done": "an earlier run did the same",
@@ -36,9 +32,10 @@ SKIPPING = {
 """Statuses after which all downstream tasks are skipped, and why."""
 
 
-class StageOperator(KubernetesPodOperator, SkipMixin):
+class StageOperator(RestartingPodOperator, SkipMixin):
     """Run one stage in a pod and return its result.
 
+    * A disrupted pod (evicted, preempted, lost with its node, deleted) is started again in the same attempt.
     * Exit code 2 fails the task without retries. The pod's termination message is the cause.
     * A pod that succeeds without a result fails the task, so that no downstream task runs without input.
     * A result whose status is in `SKIPPING` skips all downstream tasks. The run still succeeds.
@@ -109,33 +106,6 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
                 raise AirflowException(f"{error} {ran_out}") from error
             raise
 
-    def process_pod_deletion(self, pod: k8s.V1Pod, *, reraise: bool = True) -> bool:
-        """Keep failed pods, but delete a pod that has not ended, because it would run beside the next attempt.
-
-        Waits for the pod's end: during its grace period it may still save a checkpoint.
-        """
-        if pod is None or pod.status.phase not in {"Pending", "Running"} or self._exit_code(pod) is not None:
-            return bool(super().process_pod_deletion(pod, reraise=reraise))
-        self.log.warning("Deleting pod %s, which has not ended", pod.metadata.name)
-        with contextlib.nullcontext() if reraise else contextlib.suppress(Exception):
-            self.pod_manager.delete_pod(pod)
-            self._await_end(pod)
-        return True
-
-    def _await_end(self, pod: k8s.V1Pod) -> None:
-        Retrying(
-            retry=retry_if_result(bool),
-            wait=wait_fixed(1),
-            stop=stop_after_delay((self.termination_grace_period or 0) + BEYOND_GRACE_SECONDS),
-            retry_error_callback=lambda _: self.log.warning("Pod %s has not ended yet", pod.metadata.name),
-        )(self._still_runs, pod)
-
-    def _still_runs(self, pod: k8s.V1Pod) -> bool:
-        try:
-            return self._exit_code(self.hook.get_pod(pod.metadata.name, pod.metadata.namespace)) is None
-        except ApiException as error:
-            return bool(error.status != HTTPStatus.NOT_FOUND)
-
     def _delete_old_failures(self, context: Any) -> None:
         """Delete old failed pods. Kubernetes itself keeps up to 12,500 terminated pods before it deletes any."""
         selector = ",".join(f"{label}={value}" for label, value in _task_labels(context).items())
@@ -143,7 +113,7 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
             self.namespace, label_selector=selector, field_selector="status.phase=Failed"
         )
         for pod in failed.items:
-            ended = self._ended(pod)
+            ended = terminated(pod, self.base_container_name)
             # An evicted pod may have no container state.
             since = (ended.finished_at if ended else None) or pod.metadata.creation_timestamp
             if since < datetime.now(UTC) - KEPT_FAILED:
@@ -189,10 +159,10 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
     def _what_ran_out(self, pod: k8s.V1Pod) -> str:
         """Return why Kubernetes terminated the stage, and the remedy; empty if the stage ended by itself."""
         limits = (self.container_resources.limits if self.container_resources else None) or {}
-        ended = self._ended(pod)
-        if ended and ended.reason == "OOMKilled":
+        ended = terminated(pod, self.base_container_name)
+        if ended and ended.reason == OUT_OF_MEMORY:
             limit = limits.get("memory", "no")
-            return f"It needed more memory than its limit of {limit} (OOMKilled). Raise {self._variable(MEMORY)}."
+            return f"It needed more memory than its limit of {limit} ({OUT_OF_MEMORY}). Raise {self._variable(MEMORY)}."
         if pod.status.reason == "Evicted":
             scratch = f"If that is its scratch space, raise {self._variable(SCRATCH)}."
             return f"Kubernetes evicted it: {pod.status.message} {scratch}"
@@ -201,16 +171,6 @@ class StageOperator(KubernetesPodOperator, SkipMixin):
     def _variable(self, setting: str) -> str:
         """Return the variable that sets a limit of this stage, for messages."""
         return f"{variable(setting, self.task_id)} of Airflow's components"
-
-    def _exit_code(self, pod: k8s.V1Pod) -> int | None:
-        ended = self._ended(pod)
-        return ended.exit_code if ended else None
-
-    def _ended(self, pod: k8s.V1Pod) -> k8s.V1ContainerStateTerminated | None:
-        """Return the terminated state of the stage's container, if it has ended."""
-        statuses = (pod.status.container_statuses if pod and pod.status else None) or []
-        ended = [s.state.terminated for s in statuses if s.name == self.base_container_name and s.state.terminated]
-        return ended[0] if ended else None
 
 
 def _task_labels(context: Any) -> dict[str, str]:

@@ -34,6 +34,12 @@ CONTAINER_SECURITY = k8s.V1SecurityContext(
     seccomp_profile=k8s.V1SeccompProfile(type="RuntimeDefault"),
 )
 
+# Kubernetes' default is 5 minutes.
+LOST_NODE = [
+    k8s.V1Toleration(key=f"node.kubernetes.io/{taint}", operator="Exists", effect="NoExecute", toleration_seconds=30)
+    for taint in ("not-ready", "unreachable")
+]
+
 # Short stages are watched by the task itself. A failed one is retried after 15 s, then 30 s, ...
 RETRIES: dict[str, Any] = {
     "retries": 2,
@@ -102,6 +108,7 @@ def stage(
         },
         execution_timeout=timeout,
         termination_grace_period=grace_seconds,
+        tolerations=[*LOST_NODE, *options.pop("tolerations", [])],
         active_deadline_seconds=int(timeout.total_seconds()) + options.get("schedule_timeout_seconds", 300),
         **_pod_defaults(),
         **{"startup_timeout_seconds": 300, "schedule_timeout_seconds": 300} | options,
@@ -131,6 +138,7 @@ def _pod_defaults() -> dict[str, Any]:
         "termination_message_policy": "FallbackToLogsOnError",
         # The result is returned by the XCom sidecar, whose image and security context are set in the connection.
         "do_xcom_push": True,
+        "disruption_budget": CONFIG.disruption_budget,
         # A failed pod is kept for inspection, until an attempt at least a week later deletes it (StageOperator).
         "on_finish_action": "delete_succeeded_pod",
         "get_logs": True,

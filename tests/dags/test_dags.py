@@ -102,6 +102,13 @@ def test_a_training_that_must_go_has_time_for_its_checkpoint(dag):
         assert pod["spec"]["terminationGracePeriodSeconds"] == seconds, task.task_id
 
 
+def test_a_lost_node_is_left_after_30_seconds(dag):
+    for task, pod in pods(dag):
+        kept = {each["key"]: each["tolerationSeconds"] for each in pod["spec"]["tolerations"]}
+        assert kept == {f"node.kubernetes.io/{taint}": 30 for taint in ("not-ready", "unreachable")}, task.task_id
+        assert task.disruption_budget == 5, task.task_id
+
+
 def test_tmp_holds_as_much_as_the_stage_may_write(dag):
     for task, pod in pods(dag):
         (tmp,) = (volume for volume in pod["spec"]["volumes"] if volume["name"] == "tmp")

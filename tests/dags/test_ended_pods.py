@@ -192,6 +192,7 @@ def test_the_result_of_an_earlier_trys_pod_is_taken_over(fine_tune, monkeypatch)
     monkeypatch.setattr(BaseHook, "get_connection", lambda _: Mock(extra_dejson={}))
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setattr(KubernetesPodOperator, "get_or_create_pod", lambda *_: pod("Running", exit_code=0))
+    fine_tune.hook.get_pod.return_value = pod("Running", exit_code=0)
     monkeypatch.setattr(KubernetesPodOperator, "trigger_reentry", lambda *_: {"status": "success", "epochs_run": 3})
     fine_tune.client.list_namespaced_pod.return_value.items = []
     new = pod("Pending")

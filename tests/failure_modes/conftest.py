@@ -1,39 +1,38 @@
-"""The installation that `make up` leaves, and the table of what each fault led to."""
+"""The installation that `make up` leaves."""
 
-import os
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from wakee_common.uris import R2Uri
 
 from support.cluster import airflow, kubernetes, model_in_production, query, retraining_paused, seed, store
 from support.faults import kubectl, set_variables
-from support.production import REPOSITORY, hub, production, registered
+from support.outcomes import all_agree, no_orphans, observed, pytest_terminal_summary
+from support.production import hub, production
 from support.waiting import wait_for
 
 pytest.register_assert_rewrite("support.health")
 
 __all__ = [
     "airflow",
+    "all_agree",
     "hub",
     "kubernetes",
     "model_in_production",
+    "no_orphans",
+    "observed",
     "production",
+    "pytest_terminal_summary",
     "query",
     "retraining_paused",
     "seed",
     "store",
 ]
 
-DRIFT, RETRAIN = "drift_detection_daily", "model_retrain"
-HEAD = "| DAG | fault | during | the run | tries | what the operator reads |\n|---|---|---|---|---|---|"
+DRIFT = "drift_detection_daily"
 REPO = Path(__file__).parents[2]
-TABLE, PAGE = REPO / "reports" / "failure-modes.md", REPO / "docs" / "failure-modes.md"
-BEGIN, END = "<!-- observed -->\n", "<!-- /observed -->"
-OBSERVED: list[str] = []
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,29 +42,6 @@ def nothing_left_broken(kubernetes, query):
     kubectl("apply", "-k", str(REPO / ".build" / "kind"), "--selector", "!wakee.io/wave")  # Services, Secrets
     leftovers = ("WAKEE_GPU_COUNT", "WAKEE_GPU_WAIT_SECONDS", "WAKEE_DRIFT_IMAGE", "WAKEE_STAGE_MEMORY_FINE_TUNE")
     set_variables(*(f"{name}-" for name in (*leftovers, "WAKEE_STAGE_SCRATCH_FINE_TUNE")))
-
-
-@pytest.fixture
-def observed(airflow) -> Callable[..., None]:
-    """Write down what came of a fault: one line of the table in docs/failure-modes.md."""
-
-    def note(dag_id: str, run_id: str, fault: str, task_id: str, reads: str = "") -> None:
-        state = airflow.run(dag_id, run_id)["state"]
-        tries = airflow.tasks(dag_id, run_id)[task_id]["try_number"]
-        OBSERVED.append(f"| `{dag_id}` | {fault} | `{task_id}` | {state} | {tries} | {reads} |")
-
-    return note
-
-
-@pytest.fixture
-def no_orphans(kubernetes) -> Callable[[str], None]:
-    """Wait until no pod of a DAG runs on."""
-
-    def alive(dag_id: str) -> list[str]:
-        pods = kubernetes.list_namespaced_pod("wakee", label_selector=f"wakee.io/dag-id={dag_id}").items
-        return [pod.metadata.name for pod in pods if pod.status.phase in {"Pending", "Running"}]
-
-    return lambda dag_id: wait_for(lambda: not alive(dag_id), 90, "no pod that runs on")
 
 
 @pytest.fixture
@@ -109,47 +85,3 @@ def one_report(airflow, query, store) -> Callable[[date, str], None]:
             assert store.get_bytes(R2Uri.parse(uri))
 
     return check
-
-
-@pytest.fixture
-def all_agree(airflow, hub, production, query) -> Callable[[str], None]:
-    """One row, one registered version and one commit for the run's model, and one model in production everywhere."""
-
-    def check(run_id: str) -> None:
-        version = airflow.result(RETRAIN, run_id, "evaluate")["version"]
-        published = airflow.result(RETRAIN, run_id, "upload_to_hub")
-        (row,) = query("SELECT is_production FROM model_versions WHERE version_name = %s", version)
-        assert row["is_production"] == published["promoted"] == airflow.result(RETRAIN, run_id, "evaluate")["promote"]
-        branch = quote(published["branch"], safe="")
-        commits = hub.get(f"/api/models/{REPOSITORY}/commits/{branch}").raise_for_status().json()
-        assert len([commit for commit in commits if version in commit["title"]]) == 1
-        assert len(registered(version)) == 1
-        assert production().agreed
-
-    return check
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table, and keep it; with PUBLISH=1 its rows replace, or join, those of the page."""
-    if not OBSERVED:
-        return
-    table = "\n".join([HEAD, *OBSERVED])
-    terminalreporter.write_line(table)
-    TABLE.parent.mkdir(exist_ok=True)
-    TABLE.write_text(table + "\n")
-    if os.environ.get("PUBLISH"):
-        before, _, rest = PAGE.read_text().partition(BEGIN)
-        rows, _, after = rest.partition(END)
-        lines = rows.strip().removeprefix(HEAD).splitlines() + OBSERVED
-        newest = {_subject(line): line for line in lines if line}
-        PAGE.write_text("\n".join([before + BEGIN + HEAD, *sorted(newest.values(), key=_place), END + after]))
-
-
-def _subject(row: str) -> tuple[str, ...]:
-    """DAG, fault and task of a row."""
-    return tuple(row.split(" | ")[:3])
-
-
-def _place(row: str) -> str:
-    """Rows of a DAG stand together."""
-    return _subject(row)[0]

@@ -24,8 +24,8 @@ CASES = [
     Case("database silent, 15 s", "generate_report", service("neondb", "silent"), 15, until="save_report"),
     Case("database stopped, 15 s", "generate_report", stopped("wakee/statefulset/neondb"), 15, until="save_report"),
     Case("database out of connections, 15 s", "generate_report", faults.connections_taken, 15, until="save_report"),
-    Case("pod killed", "calculate_drift", faults.pod_killed, tries=2),
-    Case("pod evicted", "calculate_drift", faults.pod_evicted, tries=2),
+    Case("pod killed", "calculate_drift", faults.pod_killed, tries=1),
+    Case("pod evicted", "calculate_drift", faults.pod_evicted, tries=1),
     Case("XCom sidecar killed", "calculate_drift", faults.sidecar_killed, tries=2),
     Case("Airflow's scheduler killed", "calculate_drift", component("airflow-scheduler")),
     Case(

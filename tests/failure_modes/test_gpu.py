@@ -6,11 +6,11 @@ The node's GPU is only an entry in its capacity, as a device plugin would make; 
 import pytest
 
 from support.faults import installed_with
+from support.nodes import set_gpus
 from support.waiting import wait_for
 from wakee_tools.airflow.show import follow
 
 DAG = "model_retrain"
-GPU = "nvidia.com/gpu"
 
 
 @pytest.fixture
@@ -23,17 +23,9 @@ def gpus_wanted():
 def late_gpu(kubernetes):
     """Gives the node a GPU when called; takes it away in the end."""
     (node,) = kubernetes.list_node().items
-    path = GPU.replace("/", "~1")
-
-    def patch(operation, **value):
-        places = [f"/status/{kind}/{path}" for kind in ("capacity", "allocatable")]
-        kubernetes.patch_node_status(
-            node.metadata.name, [{"op": operation, "path": place, **value} for place in places]
-        )
-
-    patch("add", value="0")
-    yield lambda: patch("add", value="1")
-    patch("remove")
+    set_gpus(kubernetes, node.metadata.name, 0)
+    yield lambda: set_gpus(kubernetes, node.metadata.name, 1)
+    set_gpus(kubernetes, node.metadata.name, None)
 
 
 @pytest.mark.usefixtures("model_in_production", "gpus_wanted")

@@ -25,8 +25,8 @@ CASES = [
 ]
 
 IN_THE_MIDDLE = [
-    Case("pod killed", "run_pytest_suite", faults.pod_killed, tries=2),
-    Case("pod evicted", "run_pytest_suite", faults.pod_evicted, tries=2),
+    Case("pod killed", "run_pytest_suite", faults.pod_killed, tries=1),
+    Case("pod evicted", "run_pytest_suite", faults.pod_evicted, tries=1),
     Case("XCom sidecar killed", "run_pytest_suite", faults.sidecar_killed, tries=2),
     Case("Airflow's scheduler killed", "run_pytest_suite", component("airflow-scheduler")),
     Case("Airflow's API server killed", "run_pytest_suite", component("airflow-api-server")),

@@ -20,7 +20,7 @@ CASES = [
     Case("S3 server gone, 20 s", "fine_tune", service("r2", "gone"), 20),
     Case("S3 server answers 503, 20 s", "fetch_training_data", service("r2", "unavailable"), 20),
     Case("S3 connections severed after 100 kB, 20 s", "fine_tune", service("r2", "severed"), 20),
-    Case("pod evicted", "fine_tune", faults.pod_evicted, tries=2),
+    Case("pod evicted", "fine_tune", faults.pod_evicted, tries=1),
     Case("Airflow's scheduler killed", "fine_tune", component("airflow-scheduler")),
     Case("Airflow's triggerer killed", "fine_tune", component("airflow-triggerer")),
     Case("Airflow's API server killed", "fine_tune", component("airflow-api-server")),
@@ -33,11 +33,11 @@ CASES = [
     Case("Hub answers 503, 15 s", "export_onnx", service("hub", "unavailable"), 15, until="upload_to_hub"),
     Case("Hub answers 503 to the commit, 15 s", "export_onnx", no_commits, 15, until="upload_to_hub"),
     Case("Hub answers 429, 15 s", "export_onnx", service("hub", "limited"), 15, until="upload_to_hub"),
-    Case("pod killed", "upload_to_hub", faults.pod_killed, tries=2),
+    Case("pod killed", "upload_to_hub", faults.pod_killed, tries=1),
     Case("MLflow gone, 15 s", "export_onnx", service("mlflow", "gone"), 15, until="upload_to_hub"),
     Case("MLflow answers 503, 15 s", "export_onnx", service("mlflow", "unavailable"), 15, until="upload_to_hub"),
     Case("MLflow silent, 15 s", "export_onnx", service("mlflow", "silent"), 15, until="upload_to_hub"),
-    Case("pod killed", "log_to_mlflow", faults.pod_killed, tries=2),
+    Case("pod killed", "log_to_mlflow", faults.pod_killed, tries=1),
     Case("database gone, 15 s", "log_to_mlflow", service("neondb", "gone"), 15, until="update_model_versions"),
     Case(
         "database out of connections, 15 s",
@@ -46,7 +46,7 @@ CASES = [
         15,
         until="update_model_versions",
     ),
-    Case("pod killed", "update_model_versions", faults.pod_killed, tries=2),
+    Case("pod killed", "update_model_versions", faults.pod_killed, tries=1),
 ]
 
 

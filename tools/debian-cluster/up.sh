@@ -97,6 +97,9 @@ start_node() {
 
 node_ready() { kubectl get nodes --no-headers | grep -qw Ready; }
 
+# As kubeadm does. k8s/overlays/kind selects the node by it.
+label_node() { kubectl label nodes --all --overwrite node-role.kubernetes.io/control-plane= >/dev/null; }
+
 make_volumes() {
     kubectl apply -f "$HERE/volumes.yaml" >/dev/null
     local number
@@ -134,4 +137,5 @@ if ! all_alive; then
     start_node
 fi
 wait_until 90 "a ready node" "$LOGS/kubelet.log" node_ready
+label_node
 make_volumes

@@ -34,7 +34,8 @@ def machine(tmp_path, monkeypatch):
             (tmp_path / name).write_text(text)
             (tmp_path / name).chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-        monkeypatch.delenv("KIND_NODE_IMAGE", raising=False)
+        for name in ("KIND_NODE_IMAGE", "KIND_NODES"):
+            monkeypatch.delenv(name, raising=False)
         return lambda: [" ".join(call.split()[:3]) for call in calls.read_text().splitlines()]
 
     choice.docker_answers.cache_clear()
@@ -81,6 +82,30 @@ def test_an_interrupted_one_is_made_anew(machine, state):
     calls = machine(nodes="wakee-control-plane\n", **state)
     kind.up()
     assert calls().index("kind delete cluster") < calls().index("kind create cluster")
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_the_nodes_of_a_cluster(number):
+    control_plane, *workers = kind.config(number)["nodes"]
+
+    assert control_plane["role"] == "control-plane"
+    assert control_plane["extraPortMappings"]
+    assert workers == [{"role": "worker", "image": control_plane["image"]}] * (number - 1)
+
+
+@pytest.mark.parametrize("number", ["0", "three", "-1"])
+def test_a_wrong_number_of_nodes(monkeypatch, number):
+    monkeypatch.setenv("KIND_NODES", number)
+    with pytest.raises(ToolError, match=f"KIND_NODES is '{number}'. Set it to a number above zero, or unset it"):
+        kind.number_of_nodes()
+
+
+def test_a_cluster_of_another_size_stays(machine, monkeypatch):
+    calls = machine(nodes="wakee-control-plane\n")
+    monkeypatch.setenv("KIND_NODES", "3")
+    with pytest.raises(ToolError, match=r"has 1 nodes, but KIND_NODES is 3\. Run 'make cluster-down' first"):
+        kind.up()
+    assert "kind delete cluster" not in calls()
 
 
 def test_without_kind_it_says_which_to_install(machine, tmp_path, monkeypatch):

@@ -16,8 +16,8 @@ def cluster() -> None:
     """Manage the local Kubernetes cluster.
 
     It is a kind cluster if a Docker engine responds, else one built from Debian's packages (as root, on Debian 12).
-    WAKEE_CLUSTER=kind|debian chooses. KIND_NODE_IMAGE names another node image for kind. The kubeconfig is .kube/config
-    in the checkout.
+    WAKEE_CLUSTER=kind|debian chooses. KIND_NODE_IMAGE names another node image for kind, KIND_NODES the number of its
+    nodes. The kubeconfig is .kube/config in the checkout.
     """
 
 

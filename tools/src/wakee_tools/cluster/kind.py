@@ -2,9 +2,12 @@
 
 import os
 import shutil
+from typing import Any
+
+import yaml
 
 from wakee_tools.cluster.choice import docker_answers
-from wakee_tools.paths import KUBECONFIG, REPO
+from wakee_tools.paths import BUILD, KUBECONFIG, REPO
 from wakee_tools.shell import ToolError, answer, call, output, say, status, succeeds, wait_until
 
 NAME = "wakee"
@@ -26,7 +29,8 @@ def up() -> None:
     """Create the cluster, or start the existing one, and wait until all nodes are ready.
 
     Raises:
-        ToolError: kind or Docker is missing, or a node does not become ready.
+        ToolError: kind or Docker is missing, a node does not become ready, or the cluster has another number of nodes
+            than KIND_NODES.
     """
     _require_kind()
     if stopped := nodes(*STOPPED):
@@ -38,6 +42,7 @@ def up() -> None:
         say("the creation of the kind cluster was interrupted: creating it again")
         call("kind", "delete", "cluster", "--name", NAME)
         _create()
+    _require_size()
     call("kind", "export", "kubeconfig", "--name", NAME, "--kubeconfig", str(KUBECONFIG))
     if answer("kubectl", "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=180s").returncode:
         raise ToolError(
@@ -58,10 +63,45 @@ def _require_kind() -> None:
         )
 
 
+def _require_size() -> None:
+    present, wanted = len(nodes()), number_of_nodes()
+    if os.environ.get("KIND_NODES") and present and present != wanted:
+        raise ToolError(
+            f"The kind cluster has {present} nodes, but KIND_NODES is {wanted}. Run 'make cluster-down' first, or "
+            "unset KIND_NODES."
+        )
+
+
 def _create() -> None:
     image = os.environ.get("KIND_NODE_IMAGE")
     other_image = ["--image", image] if image else []
-    call("kind", "create", "cluster", "--config", str(REPO / "kind-config.yaml"), *other_image, "--wait", "180s")
+    path = BUILD / "kind-config.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(yaml.safe_dump(config(number_of_nodes())))
+    call("kind", "create", "cluster", "--config", str(path), *other_image, "--wait", "180s")
+
+
+def number_of_nodes() -> int:
+    """The number of nodes in KIND_NODES, by default 1.
+
+    Raises:
+        ToolError: it is not a number above zero.
+    """
+    text = os.environ.get("KIND_NODES") or "1"
+    if not text.isdecimal() or not int(text):
+        raise ToolError(f"KIND_NODES is '{text}'. Set it to a number above zero, or unset it.")
+    return int(text)
+
+
+def config(number: int) -> dict[str, Any]:
+    """The content of kind-config.yaml for a number of nodes: a control plane, and workers with the same image.
+
+    The ports of localhost lead to the control plane, where the sandbox and Airflow run.
+    """
+    written: dict[str, Any] = yaml.safe_load((REPO / "kind-config.yaml").read_text())
+    (control_plane,) = written["nodes"]
+    worker = {"role": "worker", "image": control_plane["image"]}
+    return written | {"nodes": [control_plane, *[worker] * (number - 1)]}
 
 
 def _is_whole() -> bool:

@@ -8,15 +8,15 @@ import typer
 from wakee_tools.paths import REPO, program
 from wakee_tools.shell import ToolError, call
 
-SUITE_NAMES = "lint, unit, dags, manifests, cluster, chart, debian, cuda-image, failures"
+SUITE_NAMES = "lint, unit, dags, manifests, cluster, chart, staging, nodes, debian, cuda-image, failures"
 
 
 def test(suites: Annotated[list[str], typer.Argument(metavar="SUITE...", help=f"Of: {SUITE_NAMES}.")]) -> None:
     """Run test suites to the end, then print what passed and what failed.
 
-    lint, unit, dags and manifests need no cluster. cluster, chart and failures create one if there is none. debian
-    removes the kind cluster first, and needs root on Debian 12. cuda-image builds an image, which downloads about 3 GB.
-    JUnit files are in reports/.
+    lint, unit, dags and manifests need no cluster. cluster, chart, staging and failures create one if there is none.
+    nodes replaces it by one with three nodes. debian removes the kind cluster first, and needs root on Debian 12.
+    cuda-image builds an image, which downloads about 3 GB. JUnit files are in reports/.
     """
     from wakee_tools.develop.suites import SUITES, run_suites
 

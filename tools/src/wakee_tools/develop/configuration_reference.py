@@ -28,6 +28,7 @@ MEANINGS = {
     "SERVICE_ACCOUNT": "The service account of stage pods. It needs no permissions.",
     "PRIORITY_CLASS": "The priority class of stage pods.",
     "IMAGE_PULL_SECRET": "The Secret, in the stages' namespace, with which nodes pull the images. Empty: none.",
+    "DISRUPTION_BUDGET": "How often an attempt of a task starts a disrupted pod again (evicted, lost with its node).",
     "GPU_COUNT": "GPUs for `fine_tune`. 0 trains on the CPU.",
     "GPU_RESOURCE": "The resource and the taint of GPU nodes.",
     "GPU_NODE_SELECTOR": 'JSON, e.g. `{"accelerator": "a10"}`.',

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from wakee_tools.cluster import lifecycle
+from wakee_tools.cluster import kind, lifecycle
 from wakee_tools.cluster.choice import docker_answers
 from wakee_tools.deploy import installation
 from wakee_tools.develop import junit
@@ -120,6 +120,15 @@ def _staging(steps: Steps) -> None:
     steps.pytest("staging environment", "dev", "staging", "tests/environments", "-vv")
 
 
+def _nodes(steps: Steps) -> None:
+    """Test several nodes: drained, lost, and with GPUs. A kind cluster with another number of nodes is replaced."""
+    os.environ.setdefault("KIND_NODES", "3")
+    if kind.nodes() and len(kind.nodes()) != kind.number_of_nodes():
+        lifecycle.down()
+    installation.up()
+    steps.pytest("several nodes", "dev", "nodes", "tests/nodes", "-vv")
+
+
 def _debian(steps: Steps) -> None:
     """Test the cluster that is built from Debian's packages: up, a drift run, a health check, down without leftovers.
 
@@ -157,6 +166,7 @@ SUITES: dict[str, Callable[[Steps], None]] = {
     "cluster": _cluster,
     "chart": _chart,
     "staging": _staging,
+    "nodes": _nodes,
     "debian": _debian,
     "cuda-image": _cuda_image,
     "failures": _failures,
