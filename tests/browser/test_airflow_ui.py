@@ -15,7 +15,7 @@ RUN = f"{AIRFLOW}/dags/{DAG}/runs"
 EXPLAINED = {
     "drift_detection_daily": "starts model_retrain with the report's id",
     "health_check_weekly": "a write that is rolled back",
-    "model_retrain": "goes on from the last checkpoint",
+    "model_retrain": "resumes at the last checkpoint",
     "model_rollback": "main gets the files of that version",
 }
 """The DAGs, and a few words from the explanation of each."""
