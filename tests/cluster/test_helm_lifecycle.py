@@ -103,16 +103,25 @@ def test_an_upgrade_and_a_rollback_in_the_middle_of_runs(airflow, helm, drift_ru
     assert {during_upgrade, during_rollback} <= {run["dag_run_id"] for run in airflow.runs(DAG)}
 
 
-@pytest.mark.usefixtures("retraining_paused")
-def test_a_failing_upgrade_is_put_back_and_says_why(airflow, helm, drift_run):
-    before, run_id = running_image(), drift_run()
+def test_an_image_that_does_not_start_changes_nothing(helm):
+    before = running_image()
 
-    code, output = helm("install", "missing", HELM_TIMEOUT="60s")
+    code, output = helm("install", "missing")
 
     assert code == 1
-    assert "localhost/wakee/airflow:missing" in output
-    assert "rolled back" in output
+    assert "image localhost/wakee/airflow:missing does not start" in output
     assert running_image() == before
+
+
+@pytest.mark.usefixtures("retraining_paused")
+def test_a_failing_upgrade_is_put_back_and_says_why(airflow, helm, drift_run):
+    run_id = drift_run()
+
+    code, output = helm("install", values={"scheduler": {"nodeSelector": {"no": "node"}}}, HELM_TIMEOUT="60s")
+
+    assert code == 1
+    assert "didn't match Pod's node affinity/selector" in output
+    assert "rolled back" in output
     assert succeeded(airflow, run_id)
 
 
