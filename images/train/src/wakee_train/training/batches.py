@@ -6,6 +6,7 @@ Everything random depends on (seed, epoch, step) only, so a training can be resu
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -57,7 +58,7 @@ class Batches:
     processes: ProcessGroup
     pinned: bool = False
 
-    @property
+    @cached_property
     def slices(self) -> list[slice]:
         """The places of each batch in an epoch's order."""
         return even_batches(len(self.split), self.batch_size)

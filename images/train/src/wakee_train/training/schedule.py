@@ -42,13 +42,13 @@ class WeightAverage:
 
     def __init__(self, average: nn.Module, model: nn.Module) -> None:
         pairs = list(zip(average.state_dict().values(), model.state_dict().values(), strict=True))
-        self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
+        averaged = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._means, self._news = [mean for mean, _ in averaged], [new for _, new in averaged]
         self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
     def update(self, decay: float) -> None:
         """Update the average, with `decay` as the weight of the old one. Integers are copied."""
-        means, news = ([pair[place] for pair in self._averaged] for place in (0, 1))
-        get_ema_multi_avg_fn(decay)(means, news, None)  # type: ignore[no-untyped-call]
+        get_ema_multi_avg_fn(decay)(self._means, self._news, None)  # type: ignore[no-untyped-call]
         for old, new in self._copied:
             old.copy_(new)
